@@ -1,0 +1,52 @@
+"""What is wrong with a spec, where, and what to write instead."""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """Where a key was written: a file or an option, and in a file the line and column."""
+
+    file: str
+    line: int = 0  # from 1; 0 for what has no lines, as the option `--set`
+    column: int = 0  # from 1, in characters
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+@dataclass(frozen=True, order=True)
+class Diagnostic:
+    """One problem, in the words of the person who has to mend it."""
+
+    place: Place
+    key: str  # dotted, as the user would write it: "optim.lr"
+    message: str
+
+    def __str__(self) -> str:
+        subject = f"{self.key}: " if self.key else ""
+        return f"{self.place}  {subject}{self.message}"
+
+
+class SpecError(Exception):
+    """A spec that cannot be built, with everything that was found wrong with it."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = sorted(set(diagnostics))
+        super().__init__("\n".join(map(str, self.diagnostics)))
+
+
+def choices(names: Iterable[str]) -> str:
+    """`a`, `b` or `c`, in the order given."""
+    quoted = [f'"{name}"' for name in names]
+    if len(quoted) < 2:
+        return "".join(quoted)
+    return f"{', '.join(quoted[:-1])} or {quoted[-1]}"
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str:
+    """A question that offers the allowed name most like `name`, or nothing if none is."""
+    close = difflib.get_close_matches(name.lower(), list(allowed), n=1, cutoff=0.6)
+    return f'; did you mean "{close[0]}"?' if close else ""
