@@ -1,8 +1,10 @@
 """What is wrong with a spec, where, and what to write instead."""
 
 import difflib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, order=True)
@@ -38,6 +40,10 @@ class SpecError(Exception):
         super().__init__("\n".join(map(str, self.diagnostics)))
 
 
+class UserError(Exception):
+    """What cannot be done as things stand, and what to do instead."""
+
+
 def choices(names: Iterable[str]) -> str:
     """`a`, `b` or `c`, in the order given."""
     quoted = [f'"{name}"' for name in names]
@@ -50,3 +56,9 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     """A question that offers the allowed name most like `name`, or nothing if none is."""
     close = difflib.get_close_matches(name.lower(), list(allowed), n=1, cutoff=0.6)
     return f'; did you mean "{close[0]}"?' if close else ""
+
+
+def show(value: Any) -> str:
+    """A value as a user would write it, cut to a readable length."""
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}…"

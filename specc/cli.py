@@ -1,0 +1,96 @@
+"""The command line: parse arguments, call one function, print, exit code."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+# What a command needs is imported inside it, so that `specc --help` stays quick.
+
+app = typer.Typer(
+    help="A compiler from a short fine-tuning spec to a standalone PyTorch project.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+SpecFile = Annotated[Path, typer.Argument(metavar="SPEC", help="A .toml or .json file.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a key, as optim.lr=0.1."),
+]
+
+
+@app.command()
+def build(
+    spec: SpecFile,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The project's folder.")],
+    overrides: Overrides = None,
+) -> None:
+    """Write the project of a spec, or bring it up to date."""
+    from specc import build as builder
+
+    print(builder.build(builder.load(spec, overrides or ()), output))
+
+
+@app.command()
+def run(
+    spec: SpecFile,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[-- ARGS]", help="Of train.py.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="By default out/NAME OF SPEC.")
+    ] = None,
+    gpus: Annotated[int | None, typer.Option(min=1, help="GPUs of a machine.")] = None,
+    nodes: Annotated[int | None, typer.Option(min=1, help="Machines.")] = None,
+    endpoint: Annotated[
+        str | None, typer.Option(help="HOST:PORT where several machines meet.")
+    ] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Build the project of a spec, and train it with torchrun."""
+    from specc import build as builder
+    from specc import launch
+
+    plan = builder.load(spec, overrides or ())
+    folder = output or Path("out", plan.name)
+    print(builder.build(plan, folder))
+    where = launch.where(plan.launch, gpus, nodes, endpoint)
+    launch.train(folder, where, arguments or ())
+
+
+@app.command()
+def models(
+    text: Annotated[str, typer.Argument(help="Only names with this text in them.")] = "",
+) -> None:
+    """List the models that can be fine-tuned."""
+    from specc.catalog.models import table
+
+    print(table(text))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the language, for editors."""
+    from specc.spec.schema import schema_text
+
+    print(schema_text(), end="")
+
+
+def main() -> None:
+    """The entry point. What can go wrong ends in a message and an exit code."""
+    from specc.diagnostics import SpecError, UserError
+
+    try:
+        app()
+    except SpecError as error:
+        _fail(error, 2)
+    except (UserError, OSError) as error:
+        _fail(error, 1)
+
+
+def _fail(error: Exception, code: int) -> NoReturn:
+    print(error, file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,104 @@
+"""The command that trains a project."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import NoReturn
+
+from packaging.requirements import Requirement
+
+from specc.diagnostics import UserError
+from specc.plan.plan import LaunchPlan
+
+
+def where(
+    plan: LaunchPlan, gpus: int | None, nodes: int | None, endpoint: str | None
+) -> LaunchPlan:
+    """The plan, with what was said on the command line in place of it."""
+    return LaunchPlan(gpus or plan.gpus, nodes or plan.nodes, endpoint or plan.endpoint)
+
+
+def train(project: Path, launch: LaunchPlan, arguments: Sequence[str]) -> NoReturn:
+    """Become the torchrun that trains `project`, so that its exit code is ours.
+
+    Raises:
+        UserError: if packages are missing, or the machine has fewer GPUs than asked for.
+    """
+    if missing := missing_requirements(project):
+        python = shlex.quote(sys.executable)
+        file = shlex.quote(str(project / "requirements.txt"))
+        raise UserError(f"{project} needs {', '.join(missing)}: {python} -m pip install -r {file}")
+    gpus = count_gpus()
+    line = command(project, launch, gpus, arguments)
+    if not gpus:
+        print(f"no GPU here: training on the CPU, in {launch.gpus or 1} process(es)")
+    print(shlex.join(line), flush=True)
+    os.execvp(line[0], line)
+
+
+def command(
+    project: Path, launch: LaunchPlan, available: int, arguments: Sequence[str]
+) -> list[str]:
+    """The torchrun line, the same on every machine.
+
+    Args:
+        available: GPUs of this machine. Without any, `launch.gpus` are CPU processes.
+        arguments: of train.py.
+
+    Raises:
+        UserError: if there are GPUs, but fewer than asked for, or several machines have
+            no place to meet.
+    """
+    if launch.gpus and 0 < available < launch.gpus:
+        raise UserError(
+            f"{launch.gpus} GPUs asked for, and this machine has {available}: "
+            f"write --gpus {available}"
+        )
+    meeting = ["--standalone"]
+    if launch.nodes > 1:
+        if launch.endpoint.startswith("localhost:"):
+            raise UserError(
+                f"{launch.nodes} machines need a place to meet: write --endpoint "
+                "HOST:PORT, with the name or address of one of them"
+            )
+        meeting = ["--nnodes", str(launch.nodes), "--rdzv-backend", "c10d"]
+        meeting += ["--rdzv-endpoint", launch.endpoint]
+    processes = launch.gpus or max(1, available)
+    script = str(project / "train.py")
+    options = [*meeting, "--nproc-per-node", str(processes)]
+    return [torchrun(), *options, script, *arguments]
+
+
+def missing_requirements(project: Path) -> list[str]:
+    """The lines of requirements.txt that this Python's packages do not fulfil."""
+    missing = []
+    for line in (project / "requirements.txt").read_text().splitlines():
+        requirement = Requirement(line)
+        try:
+            found = version(requirement.name)
+        except PackageNotFoundError:
+            missing.append(line)
+        else:
+            if not requirement.specifier.contains(found, prereleases=True):
+                missing.append(line)
+    return missing
+
+
+def count_gpus() -> int:
+    """The GPUs that PyTorch sees. Another process asks it: specc never imports torch."""
+    question = "import torch; print(torch.cuda.device_count())"
+    line = [sys.executable, "-c", question]
+    answer = subprocess.run(line, capture_output=True, text=True, check=False)
+    return int(answer.stdout) if answer.returncode == 0 else 0
+
+
+def torchrun() -> str:
+    """torchrun of this Python, by its bare name where that is what a shell would find."""
+    beside = Path(sys.executable).with_name("torchrun")
+    found = shutil.which("torchrun")
+    return "torchrun" if found and Path(found) == beside else str(beside)

@@ -1,0 +1,1 @@
+"""Every decision that a generated project needs, made."""

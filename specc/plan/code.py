@@ -1,0 +1,51 @@
+"""Pieces of Python that a plan is made of. Whatever is not one of them is written as a literal."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class Name(str):
+    """A name or an expression of ours, never a user's string: `MOMENTUM`, `model.parameters()`."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call: `function(*arguments, **options)`. The names of options have to be ours as well."""
+
+    function: str
+    arguments: tuple[Any, ...] = ()
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A constant at the top of a file."""
+
+    name: str
+    value: Any
+    comment: str = ""
+
+
+def python(value: Any) -> str:
+    """The Python source of a value.
+
+    Raises:
+        TypeError: if it is neither a piece of code nor a plain value.
+    """
+    match value:
+        case Name():
+            return str(value)
+        case Call():
+            arguments = [python(argument) for argument in value.arguments]
+            arguments += [f"{name}={python(option)}" for name, option in value.options.items()]
+            return f"{value.function}({', '.join(arguments)})"
+        case Setting():
+            comment = f"  # {value.comment}" if value.comment else ""
+            return f"{value.name} = {python(value.value)}{comment}"
+        case list():
+            return f"[{', '.join(map(python, value))}]"
+        case tuple():
+            return f"({', '.join(map(python, value))}{',' if len(value) == 1 else ''})"
+        case str() | bool() | int() | float() | None:
+            return repr(value)
+    raise TypeError(f"{value!r} cannot become Python source")

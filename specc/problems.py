@@ -1,0 +1,36 @@
+"""The problems found so far in one spec."""
+
+from collections.abc import Iterable
+
+from specc.diagnostics import Diagnostic, SpecError
+from specc.source import Key, Source, dotted
+
+
+class Problems:
+    """Collects what is wrong with a spec, each with the place where its key was written."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._found: list[Diagnostic] = []
+        self._wrong: set[Key] = set()
+
+    def add(self, key: Key, message: str) -> None:
+        """Note a problem with `key`, unless it follows from one with its value's form."""
+        if not any(_related(key, wrong) for wrong in self._wrong):
+            self._found.append(Diagnostic(self._source.place(key), dotted(key), message))
+
+    def left_out(self, keys: Iterable[Key]) -> None:
+        """From here on say nothing of `keys`: their values were wrong and are not used."""
+        self._wrong.update(keys)
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def error(self) -> SpecError:
+        """All of them, to be raised."""
+        return SpecError(self._found)
+
+
+def _related(a: Key, b: Key) -> bool:
+    shorter = min(len(a), len(b))
+    return a[:shorter] == b[:shorter]

@@ -1,0 +1,124 @@
+"""A generated project on disk: what was written, what its owner edited, and safe rewriting.
+
+Beside the files stands `.specc/`: the lock, with the digest of every file as it was written, and
+`base/`, those files themselves.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from specc import __version__
+from specc.diagnostics import UserError
+
+STATE = ".specc"
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a build does to the files of a project, by their paths in it."""
+
+    folder: Path
+    written: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    removed: tuple[str, ...]  # no longer generated, and never edited
+    left_out: tuple[str, ...]  # deleted by the owner, and so not written again
+
+    def __str__(self) -> str:
+        lines = [f"{self.folder}: {len(self.written)} files written"]
+        if self.unchanged:
+            lines[0] += f", {len(self.unchanged)} unchanged"
+        if self.removed:
+            lines.append(f"no longer generated, removed: {', '.join(self.removed)}")
+        if self.left_out:
+            lines.append(f"deleted by you, left out: {', '.join(self.left_out)}")
+        return "\n".join(lines)
+
+
+def write(folder: Path, files: Mapping[str, str]) -> Changes:
+    """Bring a project up to date: all files, or none.
+
+    Raises:
+        UserError: if files that their owner edited or made would be overwritten; names them.
+        OSError: if the folder cannot be written.
+    """
+    _finish(folder)
+    changes = _changes(folder, files)
+    new = folder / STATE / "new"
+    shutil.rmtree(new, ignore_errors=True)
+    for path, text in files.items():
+        _write(new / "base" / path, text)
+        if path in changes.written:
+            _write(new / "files" / path, text)
+    lock = {
+        "version": __version__,
+        "files": {path: _digest(text.encode()) for path, text in sorted(files.items())},
+        "removed": changes.removed,
+    }
+    _write(new / "lock.json", json.dumps(lock, indent=2) + "\n")
+    # From this rename on the build counts as done: `_finish` completes it, now or next time.
+    os.replace(new, folder / STATE / "ready")
+    _finish(folder)
+    return changes
+
+
+def _changes(folder: Path, files: Mapping[str, str]) -> Changes:
+    lock = folder / STATE / "lock.json"
+    digests = json.loads(lock.read_text())["files"] if lock.exists() else {}
+    written, unchanged, removed, left_out, theirs = [], [], [], [], []
+    for path in sorted({*files, *digests}):
+        target = folder / path
+        now = target.read_bytes() if target.is_file() else None
+        if path in files and now == files[path].encode():
+            unchanged.append(path)
+        elif now is None and path in digests and not target.exists():
+            left_out += [path] if path in files else []
+        elif target.exists() and (now is None or _digest(now) != digests.get(path)):
+            theirs += [path]
+        elif path in files:
+            written.append(path)
+        else:
+            removed.append(path)
+    if blocked := [path for path in theirs if path in files]:
+        raise UserError(
+            f"{folder}: not built, as these files were edited or made by hand and would be "
+            f"overwritten: {', '.join(blocked)}. Build into another folder with -o, or move "
+            "them away."
+        )
+    return Changes(folder, tuple(written), tuple(unchanged), tuple(removed), tuple(left_out))
+
+
+def _finish(folder: Path) -> None:
+    """Move the files of a build that is ready to their places; it does not matter how often."""
+    state = folder / STATE
+    ready = state / "ready"
+    if not ready.exists():
+        return
+    lock = ready / "lock.json"
+    if lock.exists():
+        for source in sorted((ready / "files").rglob("*")):
+            if source.is_file():
+                target = folder / source.relative_to(ready / "files")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(source, target)
+        for path in json.loads(lock.read_text())["removed"]:
+            (folder / path).unlink(missing_ok=True)
+        shutil.rmtree(state / "base", ignore_errors=True)
+        os.replace(ready / "base", state / "base")
+        os.replace(lock, state / "lock.json")
+    shutil.rmtree(ready)
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", newline="\n")
+    if text.startswith("#!"):
+        path.chmod(0o755)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,91 @@
+"""From a plan to the text of every file of a project."""
+
+import ast
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+import black
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from specc.plan.code import Name, python
+from specc.plan.plan import Plan
+
+HERE = Path(__file__).parent
+# An installed specc carries the templates inside; a checkout has them beside.
+TEMPLATES = HERE / "templates" if (HERE / "templates").exists() else HERE.parent / "templates"
+
+
+def render(plan: Plan) -> dict[str, str]:
+    """The files of the project that `plan` describes: path and text."""
+    context = {name: getattr(plan, name) for name in plan.__dataclass_fields__}
+    return {path: _render(template, context) for path, template in plan.files.items()}
+
+
+def _render(template: str, context: Mapping[str, Any]) -> str:
+    suffix = Path(template).suffix
+    text = _environment(suffix).get_template(template).render(context)
+    if suffix == ".py":
+        return black.format_str(_without_unused_imports(text), mode=black.Mode())
+    return text
+
+
+def _shell(value: Any) -> str:
+    return quote(str(value))
+
+
+def _markdown(value: Any) -> str:
+    """Code, for which Markdown needs more backticks around it than it has inside."""
+    if isinstance(value, Name):
+        return value
+    fence = "`" * (
+        max(map(len, "".join(c if c == "`" else " " for c in value).split()), default=0) + 1
+    )
+    return f"{fence} {value} {fence}" if "`" in value else f"`{value}`"
+
+
+WRITERS: dict[str, Callable[[Any], str]] = {
+    ".py": python,
+    ".sh": _shell,
+    ".md": _markdown,
+    ".txt": str,
+}
+
+
+@cache
+def _environment(suffix: str) -> Environment:
+    """Jinja for files of one language.
+
+    Whatever a template writes with {{ }} is quoted as that language wants it. Jinja's own
+    mechanism against unescaped HTML sees to that: only Markup is taken as it is.
+    """
+    write = WRITERS[suffix]
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        autoescape=True,
+        finalize=lambda value: (value if isinstance(value, Markup) else Markup(write(value))),
+        line_statement_prefix="#%",
+        keep_trailing_newline=True,
+    )
+
+
+def _without_unused_imports(source: str) -> str:
+    """Drop what a template imports for a choice that this plan did not make."""
+    tree = ast.parse(source)
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    lines: list[str | None] = list(source.splitlines())
+    for node in tree.body:
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
+        kept = [a for a in node.names if (a.asname or a.name.partition(".")[0]) in used]
+        if len(kept) < len(node.names):
+            assert node.end_lineno is not None
+            lines[node.lineno - 1 : node.end_lineno] = [None] * (node.end_lineno - node.lineno + 1)
+            if kept:
+                node.names = kept
+                lines[node.lineno - 1] = ast.unparse(node)
+    return "\n".join(line for line in lines if line is not None) + "\n"

@@ -1,0 +1,1 @@
+state = torch.load(WEIGHTS, map_location="cpu", weights_only=True)

@@ -1,0 +1,2 @@
+with WEIGHTS.open("rb") as file:
+    state = torch.load(file, map_location="cpu", weights_only=True)

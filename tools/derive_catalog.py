@@ -1,0 +1,444 @@
+"""Write the data in specc/catalog/ from the installed torchvision and timm.
+
+    python tools/derive_catalog.py            # write
+    python tools/derive_catalog.py --check    # exit 1, and name what differs
+
+By hand are only the heads and stages in families.toml. No weights are downloaded: the
+models are built and run on the meta device, where tensors have shapes and no numbers.
+"""
+
+import argparse
+import fnmatch
+import inspect
+import json
+import math
+import numbers
+import re
+import sys
+import tomllib
+import types
+import typing
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import timm
+import torch
+import torchvision
+from timm.data import resolve_data_config
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils._python_dispatch import TorchDispatchMode
+from torchvision import models
+from torchvision.models.regnet import BlockParams
+from torchvision.transforms import v2
+
+CATALOG = Path(__file__).resolve().parent.parent / "specc" / "catalog"
+FAMILIES = tomllib.loads((CATALOG / "families.toml").read_text(encoding="utf-8"))
+TIMM = ("timm/resnet50d", "timm/tf_efficientnet_lite0")
+
+# The transforms of v2 that a spec cannot list: they take ...
+NOT_LISTED = {
+    *("Compose", "RandomApply", "RandomChoice", "RandomOrder"),  # transforms,
+    *("Lambda", "LinearTransformation"),  # functions, tensors,
+    *("CutMix", "MixUp"),  # batches,
+    *("ClampBoundingBoxes", "ConvertBoundingBoxFormat", "RandomIoUCrop"),  # boxes,
+    *("SanitizeBoundingBoxes", "SetClampingMode"),
+    *("ClampKeyPoints", "SanitizeKeyPoints"),  # points,
+    "UniformTemporalSubsample",  # or clips; they give
+    *("FiveCrop", "TenCrop"),  # several images; they are deprecated,
+    *("ConvertImageDtype", "ToTensor"),
+    *("Normalize", "PILToTensor", "ToDtype"),  # or the generated code's own business;
+    *("ToImage", "ToPILImage", "ToPureTensor"),
+    "Transform",  # or the base class of all.
+}
+
+# Arguments that torchvision annotates with less than its code takes.
+WIDER: dict[tuple[str, str], Any] = {
+    ("RandomErasing", "value"): float | typing.Literal["random"] | Sequence[float],
+}
+
+# To try the transforms out: values of the required arguments.
+EXAMPLES: dict[str, Any] = {
+    "bits": 4,
+    "degrees": 30,
+    "kernel_size": 3,
+    "max_size": 40,
+    "min_size": 20,
+    "padding": 2,
+    "quality": [50, 90],
+    "sharpness_factor": 2.0,
+    "size": 24,
+    "target_size": [24, 24],
+    "threshold": 100.0,
+}
+
+
+# ---- models ----
+
+
+def model_names() -> list[str]:
+    return sorted([*models.list_models(module=models), *TIMM])
+
+
+def build(name: str, num_classes: int = 1000) -> nn.Module:
+    """The model in training mode, on the meta device."""
+    params = BlockParams.from_init_params
+
+    def on_cpu(**kwargs: Any) -> BlockParams:  # RegNet computes its widths in tensors
+        with torch.device("cpu"):
+            return params(**kwargs)
+
+    with (
+        warnings.catch_warnings(),
+        mock.patch.object(BlockParams, "from_init_params", on_cpu),
+        torch.device("meta"),
+    ):
+        # GoogLeNet and Inception speak of how they will initialize one day.
+        warnings.simplefilter("ignore", FutureWarning)
+        library, _, builder = name.rpartition("/")
+        create = timm.create_model if library == "timm" else models.get_model
+        network: nn.Module = create(builder, num_classes=num_classes)
+    return network.train()
+
+
+def model_row(name: str, network: nn.Module) -> dict[str, Any]:
+    """The model's row in models.json."""
+    family = family_of(name)
+    head, stages = FAMILIES[family]["head"], stages_of(name, network)
+    check(name, network, [*head, *(part for stage in stages for part in stage)])
+    library = "timm" if name in TIMM else "torchvision"
+    of_library = timm_weights if name in TIMM else torchvision_weights
+    weights, default, image_size = of_library(name.removeprefix("timm/"))
+    smallest = min_size(network, image_size)
+    return {
+        "task": "classification",
+        "library": library,
+        "family": family,
+        "head": head,
+        "head_kind": head_kind(network.get_submodule(head[0])),
+        "stages": stages,
+        "weights": weights,
+        "weights_enum": "" if library == "timm" else enum_name(name),
+        "default": default,
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "image_size": image_size,
+        # A model that takes 32 pixels less, most models' stride, is not tied to a size.
+        "fixed_size": smallest > image_size - 32 and not trains(network, image_size + 32),
+        "min_size": smallest,
+        "dropout": draws(network, image_size),
+        "batch_norm": any(isinstance(module, _BatchNorm) for module in network.modules()),
+    }
+
+
+def family_of(name: str) -> str:
+    (family,) = (
+        key
+        for key, family in FAMILIES.items()
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in family["builders"])
+    )
+    return family
+
+
+def stages_of(name: str, network: nn.Module) -> list[list[str]]:
+    """The stages of the model's family, spelt out."""
+    stages: list[list[str]] = []
+    for stage in FAMILIES[family_of(name)]["stages"]:
+        if cut := re.fullmatch(r"(.+)/(\w+)", stage):
+            run: list[str] = []
+            for child, module in children(network, cut[1]).items():
+                if type(module).__name__ != cut[2]:
+                    run += [child] if learned(module) else []
+                elif run:
+                    stages.append(run)
+                    run = []
+            stages += [run] if run else []
+        elif each := re.fullmatch(r"(.+)\.\*", stage):
+            stages += [[c] for c, m in children(network, each[1]).items() if learned(m)]
+        elif span := re.fullmatch(r"(.+)\.(\d+)-(\d+)", stage):
+            part = list(children(network, span[1]).items())[int(span[2]) : int(span[3]) + 1]
+            stages.append([child for child, module in part if learned(module)])
+        else:
+            stages.append(stage.split())
+    return stages
+
+
+def children(network: nn.Module, parent: str) -> dict[str, nn.Module]:
+    named = network.get_submodule(parent).named_children()
+    return {f"{parent}.{child}": module for child, module in named}
+
+
+def learned(network: nn.Module) -> list[str]:
+    """What training changes: the parameters, and modules with running statistics."""
+    norms = [n for n, module in network.named_modules() if isinstance(module, _BatchNorm)]
+    return [n for n, _ in network.named_parameters()] + norms
+
+
+def check(name: str, network: nn.Module, parts: list[str]) -> None:
+    """Raise unless the parts exist and hold all that is learned exactly once."""
+    real = {n for n, _ in [*network.named_modules(), *network.named_parameters()]}
+    if unknown := set(parts) - real:
+        raise ValueError(f"{name} has no {unknown}")
+    for key in learned(network):
+        holders = [part for part in parts if f"{key}.".startswith(f"{part}.")]
+        if len(holders) != 1:
+            raise ValueError(f"{name}: {key} is in {holders}")
+
+
+def head_kind(head: nn.Module) -> str:
+    kind = {nn.Linear: "linear", nn.Conv2d: "conv"}[type(head)]
+    return kind if head.bias is not None else f"{kind}-no-bias"
+
+
+def train_step(network: nn.Module, size: int) -> None:
+    with torch.no_grad():
+        network(torch.empty(2, 3, size, size, device="meta"))
+
+
+def trains(network: nn.Module, size: int) -> bool:
+    try:
+        train_step(network, size)
+    except (RuntimeError, AssertionError):
+        return False
+    return True
+
+
+def min_size(network: nn.Module, size: int) -> int:
+    """The smallest square image that the model trains on; it does on one of `size`."""
+    low, high = 0, size
+    probes = iter([1, size - 1])  # most models take any size; some, no other
+    while high - low > 1:
+        probe = next(probes, (low + high) // 2)
+        low, high = (low, probe) if trains(network, probe) else (probe, high)
+    return high
+
+
+def draws(network: nn.Module, size: int) -> bool:
+    """Whether a training step draws random numbers."""
+    found = False
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            nonlocal found
+            found |= torch.Tag.nondeterministic_seeded in func.tags
+            return func(*args, **kwargs or {})
+
+    with Watch():
+        train_step(network, size)
+    return found
+
+
+def torchvision_weights(name: str) -> tuple[list[dict[str, Any]], str, int]:
+    """The weights, which are default, and the image size of the bare model."""
+    enum = models.get_model_weights(name)
+    rows = []
+    for weights in enum:
+        accuracy = weights.meta["_metrics"]["ImageNet-1K"]
+        if math.isnan(accuracy["acc@1"]):
+            continue  # VGG-16's for SSD: the classifier's numbers are NaN as well
+        preset = weights.transforms()
+        (crop_size,), (resize_size,) = preset.crop_size, preset.resize_size
+        rows.append(
+            {
+                "name": weights.name,
+                "url": weights.url,
+                "acc1": accuracy["acc@1"],
+                "acc5": accuracy["acc@5"],
+                "crop_size": crop_size,
+                "resize_size": resize_size,
+                "interpolation": preset.interpolation.value,
+                "mean": preset.mean,
+                "std": preset.std,
+            }
+        )
+    # Some weights were tuned at more pixels than the model is made for.
+    return rows, enum.DEFAULT.name, min(row["crop_size"] for row in rows)
+
+
+def enum_name(name: str) -> str:
+    return models.get_model_weights(name).__name__
+
+
+def timm_weights(name: str) -> tuple[list[dict[str, Any]], str, int]:
+    rows = []
+    for full_name in timm.list_pretrained(f"{name}.*"):
+        cfg = timm.get_pretrained_cfg(full_name).to_dict()
+        hub = f"https://huggingface.co/{cfg['hf_hub_id']}/resolve/main/model.safetensors"
+        # The size they were trained at, where timm has a larger one for tests as well.
+        preset = resolve_data_config(pretrained_cfg=cfg)
+        crop_size = preset["input_size"][-1]
+        rows.append(
+            {
+                "name": cfg["tag"],
+                "url": cfg["url"] or hub,
+                "acc1": None,  # published, but not in timm's code
+                "acc5": None,
+                "crop_size": crop_size,
+                "resize_size": math.floor(crop_size / preset["crop_pct"]),
+                "interpolation": preset["interpolation"],
+                "mean": preset["mean"],
+                "std": preset["std"],
+            }
+        )
+    default = timm.get_pretrained_cfg(name)
+    return rows, default.tag, default.input_size[-1]
+
+
+def tree(name: str, network: nn.Module) -> str:
+    """A line a module, indented as it is nested, with its own parameters' sizes."""
+    lines = []
+    for path, module in network.named_modules():
+        depth = path.count(".") + 1 if path else 0
+        own = [f"{n}={p.numel()}" for n, p in module.named_parameters(recurse=False)]
+        lines.append(" " * depth + " ".join([path.rpartition(".")[2] or name, *own]))
+    return "\n".join(lines) + "\n"
+
+
+# ---- transforms ----
+
+
+def transform_names() -> list[str]:
+    classes = inspect.getmembers(v2, inspect.isclass)
+    public = {name for name, value in classes if issubclass(value, v2.Transform)}
+    return sorted(public - NOT_LISTED)
+
+
+def transform_row(name: str) -> dict[str, Any]:
+    """The transform's row in transforms.json."""
+    signature = inspect.signature(getattr(v2, name), eval_str=True)
+    parameters = [parameter_row(name, p) for p in signature.parameters.values()]
+    return {"parameters": parameters, "random": is_random(name)}
+
+
+def parameter_row(transform: str, parameter: inspect.Parameter) -> dict[str, Any]:
+    annotation = WIDER.get((transform, parameter.name), parameter.annotation)
+    if annotation is parameter.empty:
+        annotation = type(parameter.default)
+    union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
+    kinds: list[str] = []
+    choices: list[str] = []
+    options = list(typing.get_args(annotation) if union else [annotation])
+    if v2.InterpolationMode in options:  # str and int are but other names of the modes
+        options = [v2.InterpolationMode]
+    for option in options:
+        kind = typing.get_origin(option) or option
+        if kind in (int, float, bool, str):
+            kinds.append(kind.__name__)
+        elif kind is numbers.Number:
+            kinds += ["int", "float"]
+        elif kind is typing.Literal:
+            kinds.append("str")
+            choices += typing.get_args(option)
+        elif kind is v2.InterpolationMode:
+            kinds.append("interpolation")
+            choices += [mode.value for mode in kind if interpolates(transform, mode)]
+        elif kind is v2.AutoAugmentPolicy:
+            kinds.append("policy")
+            choices += [policy.value for policy in kind]
+        elif issubclass(kind, Sequence):
+            kinds.append("list")
+        elif kind not in (types.NoneType, dict):  # a dict: by type, but all are images
+            raise TypeError(f"{transform}: {parameter}")
+    row = {
+        "name": parameter.name,
+        "required": parameter.default is parameter.empty,
+        "kinds": list(dict.fromkeys(kinds)),
+    }
+    return row | ({"choices": choices} if choices else {})
+
+
+def is_random(name: str) -> bool:
+    before = torch.get_rng_state()
+    apply(name)
+    return not torch.equal(before, torch.get_rng_state())
+
+
+def interpolates(name: str, mode: v2.InterpolationMode) -> bool:
+    try:
+        # Often, as some draw what they do. Without antialiasing, to leave out Lanczos:
+        # only newer versions have it, and only with antialiasing on the CPU.
+        apply(name, times=50, interpolation=mode, antialias=False)
+    except (ValueError, NotImplementedError):
+        return False
+    return True
+
+
+def apply(name: str, times: int = 1, **arguments: Any) -> None:
+    """Call the transform on a tensor, with those of the arguments that it takes."""
+    parameters = inspect.signature(getattr(v2, name)).parameters.values()
+    values = {p.name: EXAMPLES[p.name] for p in parameters if p.default is p.empty}
+    values |= {p.name: arguments[p.name] for p in parameters if p.name in arguments}
+    transform = getattr(v2, name)(**values)
+    image = torch.zeros(3, 32, 32, dtype=torch.uint8)
+    for _ in range(times):
+        transform(image)
+
+
+# ---- files ----
+
+
+def versions() -> dict[str, str]:
+    return {lib.__name__: lib.__version__.split("+")[0] for lib in (timm, torchvision)}
+
+
+def layout(value: Any) -> str:
+    """JSON with the innermost lists and objects on one line each."""
+    innermost = re.compile(r"[\[{][^\[\]{}]*[\]}]")
+    text = json.dumps(value, indent=2)
+    return innermost.sub(lambda m: json.dumps(json.loads(m[0])), text) + "\n"
+
+
+def derive() -> Iterator[tuple[Path, str]]:
+    """Each file of the catalog, with its text."""
+    torch.manual_seed(0)
+    rows = {}
+    for name in model_names():
+        network = build(name)
+        rows[name] = model_row(name, network)
+        file = CATALOG / "modules" / f"{name.replace('/', '__')}.txt"
+        yield file, tree(name, network)
+    transforms = {name: transform_row(name) for name in transform_names()}
+    yield CATALOG / "models.json", layout(rows)
+    yield CATALOG / "transforms.json", layout(transforms)
+    yield CATALOG / "versions.json", layout(versions())
+
+
+def differences(file: Path, text: str) -> Iterator[str]:
+    """The rows in which the file is not `text`, or the whole file."""
+    old = file.read_text(encoding="utf-8") if file.exists() else ""
+    if file.suffix == ".json" and old:
+        was, now = json.loads(old), json.loads(text)
+        changed = [key for key in was | now if was.get(key) != now.get(key)]
+        yield from (f"{file.name}: {key}" for key in changed)
+    elif old != text:
+        yield f"{file.parent.name}/{file.name}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing")
+    only_check = parser.parse_args().check
+    files = dict(derive())
+    gone = sorted(set(CATALOG.glob("modules/*.txt")) - set(files))
+    if only_check:
+        # Other versions of the libraries with the same facts are no difference.
+        del files[CATALOG / "versions.json"]
+        found = [line for item in files.items() for line in differences(*item)]
+        found += [f"modules/{file.name}" for file in gone]
+        for line in found:
+            print(line)
+        return 1 if found else 0
+    (CATALOG / "modules").mkdir(exist_ok=True)
+    for file, text in files.items():
+        file.write_text(text, encoding="utf-8", newline="\n")
+    for file in gone:
+        file.unlink()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
