@@ -1,7 +1,8 @@
 """A generated project on disk: what was written, what its owner edited, and safe rewriting.
 
 Beside the files stands `.specc/`: the lock, with the digest of every file as it was written, and
-`base/`, those files themselves.
+`base/`, those files themselves (with a suffix of ours, so that no formatter or linter that is let
+loose on the project takes them for code).
 """
 
 import hashlib
@@ -16,6 +17,7 @@ from specc import __version__
 from specc.diagnostics import UserError
 
 STATE = ".specc"
+SUFFIX = ".base"
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def write(folder: Path, files: Mapping[str, str]) -> Changes:
     new = folder / STATE / "new"
     shutil.rmtree(new, ignore_errors=True)
     for path, text in files.items():
-        _write(new / "base" / path, text)
+        _write(new / "base" / f"{path}{SUFFIX}", text)
         if path in changes.written:
             _write(new / "files" / path, text)
     lock = {

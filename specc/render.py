@@ -1,6 +1,7 @@
 """From a plan to the text of every file of a project."""
 
 import ast
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import black
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.ext import Extension
 from markupsafe import Markup
 
 from specc.plan.code import Name, python
@@ -38,13 +40,11 @@ def _shell(value: Any) -> str:
 
 
 def _markdown(value: Any) -> str:
-    """Code, for which Markdown needs more backticks around it than it has inside."""
+    """Code, fenced with more backticks than it has inside."""
     if isinstance(value, Name):
         return value
-    fence = "`" * (
-        max(map(len, "".join(c if c == "`" else " " for c in value).split()), default=0) + 1
-    )
-    return f"{fence} {value} {fence}" if "`" in value else f"`{value}`"
+    ticks = "`" * (1 + max(map(len, re.findall("`+", str(value))), default=0))
+    return f"{ticks} {value} {ticks}" if len(ticks) > 1 else f"`{value}`"
 
 
 WRITERS: dict[str, Callable[[Any], str]] = {
@@ -53,6 +53,16 @@ WRITERS: dict[str, Callable[[Any], str]] = {
     ".md": _markdown,
     ".txt": str,
 }
+
+
+class ControlLines(Extension):
+    """Lets a template say `#% if …` in a line of its own, which Python takes for a comment.
+
+    Jinja's own line statements would swallow the empty lines after them.
+    """
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        return re.sub(r"^[ \t]*#%(.*)$", r"{%\1 %}", source, flags=re.MULTILINE)
 
 
 @cache
@@ -68,7 +78,8 @@ def _environment(suffix: str) -> Environment:
         undefined=StrictUndefined,
         autoescape=True,
         finalize=lambda value: (value if isinstance(value, Markup) else Markup(write(value))),
-        line_statement_prefix="#%",
+        extensions=[ControlLines],
+        trim_blocks=True,
         keep_trailing_newline=True,
     )
 

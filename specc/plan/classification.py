@@ -36,7 +36,7 @@ def plan_classification(name: str, spec: Classification, problems: Problems) -> 
     model = plan_model(spec, row, problems) if row else None
     data = plan_data(spec, row, weights, problems)
     topk = _topk(spec, data.num_classes, problems)
-    train = _train(spec, problems)
+    train = _train(spec, model, problems)
     _check_batch(spec, problems)
     if problems or model is None:
         raise problems.error()
@@ -54,8 +54,10 @@ def plan_classification(name: str, spec: Classification, problems: Problems) -> 
     )
 
 
-def _train(spec: Classification, problems: Problems) -> TrainPlan:
-    optimizer_settings, optimizer = plan_optimizer(spec.optim)
+def _train(spec: Classification, model: ModelPlan | None, problems: Problems) -> TrainPlan:
+    some = model and (model.frozen or model.frozen_parameters)
+    parameters = Name("parameters" if some else "model.parameters()")
+    optimizer_settings, optimizer = plan_optimizer(spec.optim, parameters)
     schedule_settings, scheduler = plan_schedule(spec.schedule, problems)
     return TrainPlan(
         seed=spec.train.seed,

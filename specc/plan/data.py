@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from specc.catalog import models as catalog
+from specc.plan.code import Name
 from specc.plan.plan import DataPlan
 from specc.plan.transforms import augmented, listed, resize_and_crop
 from specc.problems import Problems
@@ -48,6 +49,7 @@ def plan_data(
         eval_transforms=evaluate,
         eval_batch_size=spec.evaluate.batch_size,
         workers=spec.train.workers,
+        source=Name("CIFAR10" if isinstance(data, Cifar10) else "ImageFolder"),
         source_template=f"classification/sources/{data.format}.py",
     )
 

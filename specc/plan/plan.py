@@ -45,6 +45,7 @@ class DataPlan:
     eval_transforms: tuple[Call, ...]
     eval_batch_size: int
     workers: int
+    source: Name  # torchvision's class
     source_template: str
 
 

@@ -6,12 +6,12 @@ from specc.spec.optim import SGD, Optim
 from specc.spec.schedule import Constant, Cosine, MultiStep, Schedule
 
 
-def plan_optimizer(spec: Optim) -> tuple[tuple[Setting, ...], Call]:
+def plan_optimizer(spec: Optim, parameters: Name) -> tuple[tuple[Setting, ...], Call]:
     values = spec.model_dump(exclude={"name"})
     settings = tuple(Setting(name.upper(), value) for name, value in values.items())
     options = {name: Name(name.upper()) for name in values}
     optimizer = "SGD" if isinstance(spec, SGD) else "AdamW"
-    return settings, Call(f"torch.optim.{optimizer}", (Name("parameters"),), options)
+    return settings, Call(f"torch.optim.{optimizer}", (parameters,), options)
 
 
 def plan_schedule(spec: Schedule, problems: Problems) -> tuple[tuple[Setting, ...], Call]:

@@ -5,7 +5,8 @@ Any number of processes and workers trains on the same batches of the same sampl
 
 import argparse
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
-from torchvision.datasets import CIFAR10, ImageFolder, VisionDataset
+from torchvision.datasets import CIFAR10, ImageFolder
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
@@ -51,22 +52,17 @@ def normalize(images: Tensor) -> Tensor:
     return F.normalize(F.to_dtype(images, torch.float32, scale=True), MEAN, STD)
 
 
+@dataclass
 class Samples(Dataset[tuple[Tensor, int, int]]):
-    """The images and labels of `source`, transformed.
+    """Images, uint8 [3, H, W], with their labels and indices.
 
     A sample is asked for as (index, seed), and its transform draws from `seed`: it is
     the same whichever process and worker reads it.
     """
 
-    def __init__(
-        self,
-        source: VisionDataset,
-        names: list[str],
-        transform: Callable[[Tensor], Tensor],
-    ) -> None:
-        self.source = source
-        self.names = names
-        self.transform = transform
+    source: {{ data.source }}
+    names: list[str]  # by which an error tells of a sample
+    transform: v2.Transform
 
     def __len__(self) -> int:
         return len(self.source)
@@ -105,14 +101,13 @@ class Batches(Sampler[list[tuple[int, int]]]):
     def __init__(self, samples: int, batch_size: int, seed: int) -> None:
         self.rank, self.processes = dist.get_rank(), dist.get_world_size()
         if batch_size % self.processes:
-            below = batch_size - batch_size % self.processes
-            sizes = " or ".join(str(n) for n in (below, below + self.processes) if n)
+            fitting = batch_size + -batch_size % self.processes
             raise ValueError(
                 f"a batch of {batch_size} cannot be divided among {self.processes} "
-                f"processes; {sizes} can"
+                f"processes; it has to be a multiple of that, as {fitting}"
             )
         if samples < batch_size:
-            raise ValueError(f"{samples} training samples fill no batch of {batch_size}")
+            raise ValueError(f"{samples} samples make no batch of {batch_size}")
         self.samples, self.batch_size, self.seed = samples, batch_size, seed
         self.epoch = self.first = 0
 
@@ -134,15 +129,12 @@ class Batches(Sampler[list[tuple[int, int]]]):
 
 
 def build_loaders(
-    root: Path, batch_size: int, seed: int
+    train_set: Samples, batches: Batches, val_set: Samples
 ) -> tuple[DataLoader, DataLoader]:
     """Loaders of this process's training and validation batches.
 
-    A batch is (images, labels, indices): uint8 [B, 3, H, W], int64 [B], and int64 [B],
-    the places in the dataset. `batch_size` counts the samples of all processes.
+    A batch is (images, labels, indices): uint8 [B, 3, H, W], int64 [B], int64 [B].
     """
-    train_set, val_set = build_datasets(root)
-    batches = Batches(len(train_set), batch_size, seed)
     return build_loader(train_set, batch_sampler=batches), build_eval_loader(val_set)
 
 
@@ -175,7 +167,7 @@ def draw(images: list[Tensor], titles: list[str], columns: int = 6) -> Figure:
     return figure
 
 
-def draw_samples(dataset: Samples, count: int = 24) -> Figure:
+def draw_sheet(dataset: Samples, count: int = 24) -> Figure:
     """A sheet of `count` samples from all over `dataset`, as training gets them."""
     indices = torch.linspace(0, len(dataset) - 1, count).long().tolist()
     images, labels, _ = zip(*(dataset[index, index] for index in indices), strict=True)
@@ -183,13 +175,13 @@ def draw_samples(dataset: Samples, count: int = 24) -> Figure:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Draw a sheet of augmented training samples.")
+    parser = argparse.ArgumentParser(description="Draw some training samples.")
     parser.add_argument("--data", type=Path, default=DATA_DIR)
     parser.add_argument("--output", type=Path, default="samples.png")
     args = parser.parse_args()
     distributed.init()
     train_set, _ = build_datasets(args.data)
-    draw_samples(train_set).savefig(args.output)
+    draw_sheet(train_set).savefig(args.output)
     print(args.output)
 
 

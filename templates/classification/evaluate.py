@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
+from tqdm import tqdm
 
 import checkpoint
 import distributed
@@ -32,11 +33,12 @@ def evaluate(
         confusion matrix, int64 [NUM_CLASSES, NUM_CLASSES], a row for each true class.
     """
     loss = MeanMetric().to(device)
-    topk = {f"top{k}": MulticlassAccuracy(NUM_CLASSES, k, "micro") for k in TOPK}
-    accuracy = MetricCollection(topk).to(device)
+    accuracy = MetricCollection(
+        {f"top{k}": MulticlassAccuracy(NUM_CLASSES, k, "micro") for k in TOPK}
+    ).to(device)
     confusion = MulticlassConfusionMatrix(NUM_CLASSES).to(device)
     model.eval()
-    for images, labels, _ in loader:
+    for images, labels, _ in tqdm(loader, "evaluate", leave=False, disable=dist.get_rank() > 0):
         labels = labels.to(device, non_blocking=True)
         logits = model(normalize(images.to(device, non_blocking=True)))
         loss.update(F.cross_entropy(logits, labels, reduction="none"))
@@ -51,13 +53,15 @@ def draw_confusion(confusion: Tensor, classes: list[str]) -> Figure:
     side = 3 + 0.4 * len(classes)
     figure = Figure(figsize=(side, side), layout="constrained")
     axes = figure.subplots()
-    axes.imshow(confusion / confusion.sum(1, keepdim=True).clamp(min=1), cmap="Blues")
+    shares = confusion / confusion.sum(1, keepdim=True).clamp(min=1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set_xticks(range(len(classes)), classes, rotation=90)
     axes.set_yticks(range(len(classes)), classes)
     axes.set(xlabel="predicted", ylabel="true")
     for row, column in confusion.nonzero().tolist():
-        count = int(confusion[row, column])
-        axes.text(column, row, count, ha="center", va="center", fontsize=8)
+        count = str(confusion[row, column].item())
+        color = "white" if shares[row, column] > 0.5 else "black"
+        axes.text(column, row, count, ha="center", va="center", color=color)
     return figure
 
 

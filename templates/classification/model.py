@@ -36,7 +36,8 @@ def build_model() -> nn.Module:
     nn.init.zeros_({{ model.head }}.bias)
     #% endif
     #% if model.sync_batch_norm
-    if torch.cuda.is_available():  # batch statistics over all GPUs; there is no CPU kernel
+    if torch.cuda.is_available():
+        # Statistics over the whole batch, on any number of GPUs; CPUs cannot do it.
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     #% endif
     #% if model.frozen
@@ -54,7 +55,8 @@ def build_model() -> nn.Module:
 def freeze(module: nn.Module) -> None:
     """Fix the weights of `module` and, by keeping it in eval mode, its statistics."""
     module.requires_grad_(False).eval()
-    module.train = lambda mode=True: module  # so model.train() leaves it in eval mode
+    # model.train() calls this, and leaves it in eval mode.
+    module.train = lambda mode=True: module  # type: ignore[method-assign]
 
 
 #% endif

@@ -52,7 +52,7 @@ def call(script: Callable[[], None], *args: str) -> None:
 
 
 def main() -> None:
-    data.build_datasets = evaluate.build_datasets = build_datasets
+    train.build_datasets = evaluate.build_datasets = build_datasets
     data.WORKERS = 0
     train.EPOCHS, train.BATCH_SIZE, train.LOG_EVERY = 1, 4, 1
     #% if model.weights
@@ -67,7 +67,7 @@ def main() -> None:
         for processes in ("1", "2"):
             for options in ([], ["--resume"]):
                 command = [*torchrun, "--nproc-per-node", processes, __file__]
-                command += ["--run", f"{folder}/{processes}", *options]
+                command += ["--output", f"{folder}/{processes}", *options]
                 subprocess.run(command, check=True)
         best, image = f"{folder}/2/best.pt", f"{folder}/image.png"
         to_pil_image(MadeUp()[0][0]).save(image)

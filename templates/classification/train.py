@@ -4,8 +4,8 @@
     ./launch.sh                 on all GPUs of this machine, or of many
     python train.py --resume    continue a stopped run as if it had never stopped
 
-A run writes to its folder, runs/ unless --run names another: last.pt, best.pt, a sheet
-of training samples and the confusion matrix.
+A run writes its checkpoints last.pt and best.pt, a sheet of samples, the confusion
+matrix and curves to a folder, runs/ unless --output names another.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import os
 import signal
 import threading
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -22,7 +23,6 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import (
     ConstantLR,
     CosineAnnealingLR,
-    LRScheduler,
     MultiStepLR,
 )
 from torch.utils.tensorboard import SummaryWriter
@@ -30,7 +30,7 @@ from tqdm import tqdm
 
 import checkpoint
 import distributed
-from data import DATA_DIR, build_loaders, draw_samples, normalize
+from data import DATA_DIR, Batches, build_datasets, build_loaders, draw_sheet, normalize
 from evaluate import draw_confusion, evaluate
 from model import build_model, load_pretrained
 
@@ -45,28 +45,12 @@ CHECKPOINT_EVERY = {{ train.checkpoint_every }}  # steps; and at the end of ever
 RUN_DIR = Path(__file__).parent / "runs"
 
 
-def build_optimizer(model: nn.Module) -> torch.optim.Optimizer:
-    #% if model.frozen
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    #% else
-    parameters = model.parameters()
-    #% endif
-    return {{ train.optimizer }}
-
-
-def build_scheduler(
-    optimizer: torch.optim.Optimizer, steps_per_epoch: int
-) -> LRScheduler:
-    """The learning rate's schedule, to be stepped after every batch."""
-    return {{ train.scheduler }}
-
-
 def mean_loss(window: list[tuple[Tensor, Tensor]], names: list[str]) -> float:
-    """The mean loss of all processes over a window of steps.
+    """The mean over all processes of some steps' losses.
 
     Args:
-        window: the loss and the samples' indices, int64 [B], of each step.
-        names: the name of each sample of the dataset.
+        window: for each step the loss and the samples' indices, int64 [B].
+        names: of all samples.
 
     Raises:
         FloatingPointError: if a loss is not finite; names the samples of its batch.
@@ -75,13 +59,15 @@ def mean_loss(window: list[tuple[Tensor, Tensor]], names: list[str]) -> float:
     for step in (~losses.isfinite()).nonzero().flatten().tolist():
         samples = ", ".join(names[index] for index in window[step][1].tolist())
         raise FloatingPointError(f"the loss is {losses[step]:g} on {samples}")
-    return distributed.mean(losses.mean()).item()
+    total = losses.mean()
+    dist.all_reduce(total)
+    return total.item() / dist.get_world_size()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train the model.")
     parser.add_argument("--data", type=Path, default=DATA_DIR)
-    parser.add_argument("--run", type=Path, default=RUN_DIR, help="folder to write to")
+    parser.add_argument("--output", type=Path, default=RUN_DIR, help="the run's folder")
     parser.add_argument("--resume", action="store_true", help="continue that run")
     args = parser.parse_args()
 
@@ -89,7 +75,7 @@ def main() -> None:
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, lambda *_: stop.set())
     #% if train.deterministic
-    # A resumed run repeats the run that was stopped bit for bit.
+    # The same run gives the same bits: a resumed one goes on as if never stopped.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
     #% else
@@ -97,61 +83,53 @@ def main() -> None:
     #% endif
     device = distributed.init()
     is_main = dist.get_rank() == 0
-    last = args.run / "last.pt"
+    last = args.output / "last.pt"
     if last.exists() and not args.resume:
-        raise SystemExit(f"{last} exists: --resume that run, or choose another --run")
+        raise SystemExit(f"{last} exists: --resume that run, or name another --output")
 
     torch.manual_seed(SEED)
-    train_loader, val_loader = build_loaders(args.data, BATCH_SIZE, SEED)
-    train_set, classes = train_loader.dataset, train_loader.dataset.source.classes
-    steps_per_epoch = len(train_loader)
+    train_set, val_set = build_datasets(args.data)
+    batches = Batches(len(train_set), BATCH_SIZE, SEED)
+    train_loader, val_loader = build_loaders(train_set, batches, val_set)
+    steps_per_epoch = len(batches)
     model = build_model()
     #% if model.weights
     if is_main and not args.resume:  # DistributedDataParallel hands it to the others
         load_pretrained(model)
     #% endif
     ddp = DistributedDataParallel(model.to(device))
-    optimizer = build_optimizer(model)
-    scheduler = build_scheduler(optimizer, steps_per_epoch)
-    step, best = 0, 0.0
+    #% if model.frozen or model.frozen_parameters
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    #% endif
+    optimizer = {{ train.optimizer }}
+    scheduler = {{ train.scheduler }}
+    parts: dict[str, Any] = dict(model=model, optimizer=optimizer, scheduler=scheduler)
+    step, best = 0, -1.0
     if args.resume:
         state = checkpoint.load(last)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        scheduler.load_state_dict(state["scheduler"])
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
         step, best = state["step"], state["best"]
 
     def save() -> None:
         if is_main:
-            state = {
-                "model": model.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "scheduler": scheduler.state_dict(),
-                "step": step,
-                "best": best,
-                "classes": classes,
-            }
-            checkpoint.save(last, state)
+            state = {name: part.state_dict() for name, part in parts.items()}
+            checkpoint.save(last, state | {"step": step, "best": best})
 
     if is_main:
-        args.run.mkdir(parents=True, exist_ok=True)
-        sheet = draw_samples(train_set)
-        sheet.savefig(args.run / "samples.png")
+        args.output.mkdir(parents=True, exist_ok=True)
+        sheet = draw_sheet(train_set)
+        sheet.savefig(args.output / "samples.png")
         #% if train.tensorboard
-        writer = SummaryWriter(args.run, purge_step=step)
+        writer = SummaryWriter(args.output, purge_step=step)
         writer.add_figure("samples", sheet, step)
         #% endif
 
     for epoch in range(step // steps_per_epoch, EPOCHS):
         first = step % steps_per_epoch  # not 0 where a run was stopped inside an epoch
-        train_loader.batch_sampler.start(epoch, first)
-        progress = tqdm(
-            train_loader,
-            f"epoch {epoch + 1}/{EPOCHS}",
-            initial=first,
-            total=steps_per_epoch,
-            disable=not is_main,
-        )
+        batches.start(epoch, first)
+        title = f"epoch {epoch + 1}/{EPOCHS}"
+        progress = tqdm(train_loader, title, steps_per_epoch, initial=first, disable=not is_main)
         window: list[tuple[Tensor, Tensor]] = []  # the steps since the last log line
         ddp.train()
         for images, labels, indices in progress:
@@ -194,16 +172,20 @@ def main() -> None:
         if metrics["top1"] > best:
             best = metrics["top1"]
             if is_main:
+                classes = train_set.source.classes
                 state = {"model": model.state_dict(), "classes": classes}
-                checkpoint.save(args.run / "best.pt", state)
+                checkpoint.save(args.output / "best.pt", state)
                 figure = draw_confusion(confusion, classes)
-                figure.savefig(args.run / "confusion_matrix.png")
+                figure.savefig(args.output / "confusion_matrix.png")
         save()
         if stopping:
             raise SystemExit(f"stopped after epoch {epoch + 1}; --resume continues")
 
     if is_main:
-        print(f"best top1 {best:.4f}; the model is in {args.run / 'best.pt'}")
+        #% if train.tensorboard
+        writer.close()
+        #% endif
+        print(f"best top1 {best:.4f}; the model is in {args.output / 'best.pt'}")
     dist.destroy_process_group()
 
 

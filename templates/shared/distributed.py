@@ -8,7 +8,6 @@ import os
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
 
 
 def init() -> torch.device:
@@ -30,10 +29,3 @@ def any_process(flag: bool) -> bool:
     flags = torch.tensor(int(flag))
     dist.all_reduce(flags, op=dist.ReduceOp.MAX)
     return bool(flags)
-
-
-def mean(value: Tensor) -> Tensor:
-    """The mean of a tensor over all processes, in each of them."""
-    total = value.clone()
-    dist.all_reduce(total)
-    return total / dist.get_world_size()

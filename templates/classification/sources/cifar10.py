@@ -5,7 +5,9 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
     dist.barrier()
     train = CIFAR10(root, train=True, transform=F.pil_to_tensor)
     test = CIFAR10(root, train=False, transform=F.pil_to_tensor)
+    names = [f"CIFAR-10's training image {index}" for index in range(len(train))]
+    test_names = [f"CIFAR-10's test image {index}" for index in range(len(test))]
     return (
-        Samples(train, [f"training image {i}" for i in range(len(train))], train_transform),
-        Samples(test, [f"test image {i}" for i in range(len(test))], eval_transform),
+        Samples(train, names, train_transform),
+        Samples(test, test_names, eval_transform),
     )

@@ -1,0 +1,199 @@
+"""The images, their transforms, and the loaders.
+
+Any number of processes and workers trains on the same batches of the same samples.
+"""
+
+import argparse
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from matplotlib.figure import Figure
+from PIL import Image, ImageOps
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+from torchvision.datasets import CIFAR10
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as F
+
+import distributed
+
+DATA_DIR = "data"
+NUM_CLASSES = 10
+IMAGE_SIZE = 224  # pixels, height and width
+MEAN = (0.4914, 0.4822, 0.4465)
+STD = (0.2023, 0.1994, 0.201)
+EVAL_BATCH_SIZE = 64  # images, of each process
+WORKERS = 4  # that read images, for each process
+
+# Transforms of uint8 images [3, H, W]; `normalize` makes them floats, on the device.
+train_transform = v2.Compose(
+    [
+        v2.RandomCrop(size=32, padding=4),
+        v2.RandomHorizontalFlip(),
+        v2.Resize(size=224),
+    ]
+)
+eval_transform = v2.Compose(
+    [
+        v2.Resize(size=224),
+    ]
+)
+
+
+def normalize(images: Tensor) -> Tensor:
+    """Turn uint8 [..., 3, H, W] into floats of about zero mean and unit variance."""
+    return F.normalize(F.to_dtype(images, torch.float32, scale=True), MEAN, STD)
+
+
+@dataclass
+class Samples(Dataset[tuple[Tensor, int, int]]):
+    """Images, uint8 [3, H, W], with their labels and indices.
+
+    A sample is asked for as (index, seed), and its transform draws from `seed`: it is
+    the same whichever process and worker reads it.
+    """
+
+    source: CIFAR10
+    names: list[str]  # by which an error tells of a sample
+    transform: v2.Transform
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int, int]:
+        index, seed = key
+        image, label = self.source[index]
+        torch.manual_seed(seed)
+        return self.transform(image), label, index
+
+
+def read_image(path: str | Path) -> Tensor:
+    """Read an image file as uint8 RGB [3, H, W], upright as its EXIF data says."""
+    try:
+        with Image.open(path) as image:
+            return F.pil_to_tensor(ImageOps.exif_transpose(image).convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:
+        message = f"{path}: not a readable image; mend or remove it ({error})"
+        raise RuntimeError(message) from error
+
+
+def build_datasets(root: Path) -> tuple[Samples, Samples]:
+    """CIFAR-10's 50,000 training and 10,000 test images, downloaded if need be."""
+    if int(os.environ["LOCAL_RANK"]) == 0:
+        CIFAR10(root, download=True)  # or checks the MD5 sums of what is there
+    dist.barrier()
+    train = CIFAR10(root, train=True, transform=F.pil_to_tensor)
+    test = CIFAR10(root, train=False, transform=F.pil_to_tensor)
+    names = [f"CIFAR-10's training image {index}" for index in range(len(train))]
+    test_names = [f"CIFAR-10's test image {index}" for index in range(len(test))]
+    return (
+        Samples(train, names, train_transform),
+        Samples(test, test_names, eval_transform),
+    )
+
+
+class Batches(Sampler[list[tuple[int, int]]]):
+    """This process's share of each batch of an epoch, as pairs of an index and a seed.
+
+    Order and seeds follow from (seed, epoch) alone, not from the number of processes.
+    The last samples of an epoch, too few for a whole batch, are left out.
+
+    Raises:
+        ValueError: if a batch cannot be divided among the processes, or the samples
+            are too few for one.
+    """
+
+    def __init__(self, samples: int, batch_size: int, seed: int) -> None:
+        self.rank, self.processes = dist.get_rank(), dist.get_world_size()
+        if batch_size % self.processes:
+            fitting = batch_size + -batch_size % self.processes
+            raise ValueError(
+                f"a batch of {batch_size} cannot be divided among {self.processes} "
+                f"processes; it has to be a multiple of that, as {fitting}"
+            )
+        if samples < batch_size:
+            raise ValueError(f"{samples} samples make no batch of {batch_size}")
+        self.samples, self.batch_size, self.seed = samples, batch_size, seed
+        self.epoch = self.first = 0
+
+    def start(self, epoch: int, first: int) -> None:
+        """Make the next iteration that of `epoch`, from its batch `first` on."""
+        self.epoch, self.first = epoch, first
+
+    def __len__(self) -> int:
+        return self.samples // self.batch_size
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        generator = torch.Generator().manual_seed(self.seed + self.epoch)
+        order = torch.randperm(self.samples, generator=generator).tolist()
+        seeds = torch.randint(2**31, (self.samples,), generator=generator).tolist()
+        share = self.batch_size // self.processes
+        for batch in range(self.first, len(self)):
+            begin = batch * self.batch_size + self.rank * share
+            yield [(index, seeds[index]) for index in order[begin : begin + share]]
+
+
+def build_loaders(
+    train_set: Samples, batches: Batches, val_set: Samples
+) -> tuple[DataLoader, DataLoader]:
+    """Loaders of this process's training and validation batches.
+
+    A batch is (images, labels, indices): uint8 [B, 3, H, W], int64 [B], int64 [B].
+    """
+    return build_loader(train_set, batch_sampler=batches), build_eval_loader(val_set)
+
+
+def build_eval_loader(dataset: Samples) -> DataLoader:
+    """A loader of this process's share of `dataset`; each sample is in one share."""
+    share = range(dist.get_rank(), len(dataset), dist.get_world_size())
+    keys = [(index, 0) for index in share]
+    return build_loader(dataset, sampler=keys, batch_size=EVAL_BATCH_SIZE)
+
+
+def build_loader(dataset: Samples, **options: Any) -> DataLoader:
+    return DataLoader(
+        dataset,
+        num_workers=WORKERS,
+        persistent_workers=WORKERS > 0,
+        pin_memory=torch.cuda.is_available(),
+        **options,
+    )
+
+
+def draw(images: list[Tensor], titles: list[str], columns: int = 6) -> Figure:
+    """A sheet of `images`, uint8 [3, H, W] each, with a title over each."""
+    rows = -(-len(images) // columns)
+    figure = Figure(figsize=(2 * columns, 2.2 * rows), layout="constrained")
+    for axes in figure.subplots(rows, columns, squeeze=False).flat:
+        axes.axis("off")
+    for axes, image, title in zip(figure.axes, images, titles, strict=False):
+        axes.imshow(image.permute(1, 2, 0))
+        axes.set_title(title, fontsize=8)
+    return figure
+
+
+def draw_sheet(dataset: Samples, count: int = 24) -> Figure:
+    """A sheet of `count` samples from all over `dataset`, as training gets them."""
+    indices = torch.linspace(0, len(dataset) - 1, count).long().tolist()
+    images, labels, _ = zip(*(dataset[index, index] for index in indices), strict=True)
+    return draw(list(images), [dataset.source.classes[label] for label in labels])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Draw some training samples.")
+    parser.add_argument("--data", type=Path, default=DATA_DIR)
+    parser.add_argument("--output", type=Path, default="samples.png")
+    args = parser.parse_args()
+    distributed.init()
+    train_set, _ = build_datasets(args.data)
+    draw_sheet(train_set).savefig(args.output)
+    print(args.output)
+
+
+if __name__ == "__main__":
+    main()

