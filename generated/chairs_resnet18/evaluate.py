@@ -38,9 +38,8 @@ def evaluate(
     ).to(device)
     confusion = MulticlassConfusionMatrix(NUM_CLASSES).to(device)
     model.eval()
-    for images, labels, _ in tqdm(
-        loader, "evaluate", leave=False, disable=dist.get_rank() > 0
-    ):
+    progress = tqdm(loader, "evaluate", leave=False, disable=dist.get_rank() > 0)
+    for images, labels, _ in progress:
         labels = labels.to(device, non_blocking=True)
         logits = model(normalize(images.to(device, non_blocking=True)))
         loss.update(F.cross_entropy(logits, labels, reduction="none"))

@@ -15,9 +15,7 @@ TOPK = 3  # classes to print for an image
 
 @torch.inference_mode()
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description="Print the likeliest classes of images."
-    )
+    parser = argparse.ArgumentParser(description="Name the class of images.")
     parser.add_argument("images", type=Path, nargs="+")
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     parser.add_argument("--draw", type=Path, help="picture to draw the answers on")

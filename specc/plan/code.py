@@ -46,6 +46,9 @@ def python(value: Any) -> str:
             return f"[{', '.join(map(python, value))}]"
         case tuple():
             return f"({', '.join(map(python, value))}{',' if len(value) == 1 else ''})"
-        case str() | bool() | int() | float() | None:
+        case str():
+            literal = repr(value)
+            return literal if '"' in literal else f'"{literal[1:-1]}"'  # as black has it
+        case bool() | int() | float() | None:
             return repr(value)
     raise TypeError(f"{value!r} cannot become Python source")

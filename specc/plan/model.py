@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from specc.catalog import models as catalog
 from specc.diagnostics import choices, nearest
-from specc.plan.code import Call, Name
+from specc.plan.code import Call, Name, python
 from specc.plan.plan import ModelPlan, WeightsPlan
 from specc.problems import Problems
 from specc.source import Key
@@ -71,7 +71,7 @@ def _weights(spec: Model, model: catalog.Model, problems: Problems) -> WeightsPl
         package, _, file = source.removeprefix("package://").partition("/")
         if not file or not package.replace(".", "_").isidentifier():
             problems.add(key, "must be package://PACKAGE/FILE, with the package's import name")
-        path = Name(f"files({package!r}) / {file!r}")
+        path = Name(f"files({python(package)}) / {python(file)}")
         return WeightsPlan("package", path=path, package=package, layout=layout)
     if re.match(r"https?://", source):
         # A hash of eight digits before the suffix, as torch.hub's files have, is checked.

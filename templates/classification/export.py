@@ -41,7 +41,8 @@ def main() -> None:
     classifier = Classifier(model).eval()
     images = torch.randint(256, (2, 3, IMAGE_SIZE, IMAGE_SIZE), dtype=torch.uint8)
     shapes = ({0: Dim("batch", min=1)},)
-    torch.export.save(torch.export.export(classifier, (images,), dynamic_shapes=shapes), output)
+    program = torch.export.export(classifier, (images,), dynamic_shapes=shapes)
+    torch.export.save(program, output)
 
     images = torch.randint(256, (3, 3, IMAGE_SIZE, IMAGE_SIZE), dtype=torch.uint8)
     exported = torch.export.load(output).module()(images)

@@ -129,7 +129,9 @@ def main() -> None:
         first = step % steps_per_epoch  # not 0 where a run was stopped inside an epoch
         batches.start(epoch, first)
         title = f"epoch {epoch + 1}/{EPOCHS}"
-        progress = tqdm(train_loader, title, steps_per_epoch, initial=first, disable=not is_main)
+        progress = tqdm(
+            train_loader, title, steps_per_epoch, initial=first, disable=not is_main
+        )
         window: list[tuple[Tensor, Tensor]] = []  # the steps since the last log line
         ddp.train()
         for images, labels, indices in progress:

@@ -1,0 +1,118 @@
+"""Bring the parts of README.md that follow from other files up to date, and specs/schema.json.
+
+    python tools/readme.py            write them
+    python tools/readme.py --check    exit with 1 if they are not up to date
+
+In README.md such a part stands between `<!-- from: SOURCE -->` and `<!-- end -->`, where SOURCE
+is a file of the repository, or `language` for the reference of all keys.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from specc.spec.classification import Classification
+from specc.spec.schema import schema_text
+from specc.spec.section import Section
+
+README = Path("README.md")
+SCHEMA = Path("specs/schema.json")
+PART = re.compile(r"(<!-- from: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+WORDS = {int: "whole number", float: "number", bool: "true or false", str: "text"}
+
+
+def readme(text: str) -> str:
+    """The README with its parts made anew."""
+    return PART.sub(lambda match: match[1] + part(match[2]) + match[3], text)
+
+
+def part(source: str) -> str:
+    if source == "language":
+        return "\n".join(reference(Classification)) + "\n"
+    path = Path(source)
+    return f"```{path.suffix[1:].replace('py', 'python')}\n{path.read_text()}```\n"
+
+
+def reference(task: type[Section]) -> Iterator[str]:
+    """A heading and a table of keys for each section of a task's language."""
+    plain = {
+        name: field for name, field in task.model_fields.items() if not sections(field.annotation)
+    }
+    yield from table(plain)
+    for name, field in task.model_fields.items():
+        for section in sections(field.annotation):
+            yield f"\n#### `[{name}]`{choice(section, field)}\n"
+            if choice(section, field):
+                yield f"{section.__doc__}\n"
+            yield from table(section.model_fields)
+            for inner, nested in section.model_fields.items():
+                for part_of in sections(nested.annotation):
+                    yield f"\n#### In `[{name}]`, a table of `{inner}`\n"
+                    yield from table(part_of.model_fields)
+
+
+def sections(annotation: Any) -> list[type[Section]]:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return [annotation]
+    return [section for argument in get_args(annotation) for section in sections(argument)]
+
+
+def choice(section: type[Section], field: FieldInfo) -> str:
+    """The key that chooses this section, where there is a choice."""
+    if len(sections(field.annotation)) == 1:
+        return ""
+    key = "format" if "format" in section.model_fields else "name"
+    (value,) = get_args(section.model_fields[key].annotation)
+    return f' with `{key} = "{value}"`'
+
+
+def table(fields: dict[str, FieldInfo]) -> Iterator[str]:
+    yield "| key | value | default | meaning |"
+    yield "|---|---|---|---|"
+    for name, field in fields.items():
+        meaning = " ".join((field.description or "").split())
+        yield f"| `{name}` | {kind(field.annotation)} | {default(field)} | {meaning} |"
+
+
+def default(field: FieldInfo) -> str:
+    if field.default is PydanticUndefined:
+        return "needed"
+    return "" if field.default is None else f"`{json.dumps(field.default)}`"
+
+
+def kind(annotation: Any) -> str:
+    """A type in words."""
+    arguments = [a for a in get_args(annotation) if a is not type(None)]
+    if annotation in WORDS:
+        return WORDS[annotation]
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return "table"
+    if get_origin(annotation) is Literal:
+        return ", ".join(f'`"{argument}"`' for argument in arguments)
+    if get_origin(annotation) is list:
+        return f"list of {kind(arguments[0])}s"
+    if get_origin(annotation) is tuple:
+        return f"list of {len(arguments)} numbers"
+    if hasattr(annotation, "__metadata__"):
+        return kind(arguments[0])
+    return " or ".join(dict.fromkeys(map(kind, arguments)))
+
+
+def main() -> None:
+    files = {README: readme(README.read_text()), SCHEMA: schema_text()}
+    stale = [path for path, text in files.items() if path.read_text() != text]
+    print(*(f"{path} is not up to date" for path in stale), sep="\n")
+    if "--check" in sys.argv:
+        sys.exit(1 if stale else 0)
+    for path in stale:
+        path.write_text(files[path], encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
