@@ -18,6 +18,7 @@ from specc.diagnostics import UserError
 
 STATE = ".specc"
 SUFFIX = ".base"
+KINDS = ("written", "unchanged", "removed", "kept", "left_out", "theirs", "gone")
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Changes:
     written: tuple[str, ...]
     unchanged: tuple[str, ...]
     removed: tuple[str, ...]  # no longer generated, and never edited
+    kept: tuple[str, ...]  # no longer generated, but edited
     left_out: tuple[str, ...]  # deleted by the owner, and so not written again
 
     def __str__(self) -> str:
@@ -36,6 +38,8 @@ class Changes:
             lines[0] += f", {len(self.unchanged)} unchanged"
         if self.removed:
             lines.append(f"no longer generated, removed: {', '.join(self.removed)}")
+        if self.kept:
+            lines.append(f"no longer generated, kept as you edited them: {', '.join(self.kept)}")
         if self.left_out:
             lines.append(f"deleted by you, left out: {', '.join(self.left_out)}")
         return "\n".join(lines)
@@ -71,27 +75,38 @@ def write(folder: Path, files: Mapping[str, str]) -> Changes:
 def _changes(folder: Path, files: Mapping[str, str]) -> Changes:
     lock = folder / STATE / "lock.json"
     digests = json.loads(lock.read_text())["files"] if lock.exists() else {}
-    written, unchanged, removed, left_out, theirs = [], [], [], [], []
+    changes: dict[str, list[str]] = {kind: [] for kind in KINDS}
     for path in sorted({*files, *digests}):
-        target = folder / path
-        now = target.read_bytes() if target.is_file() else None
-        if path in files and now == files[path].encode():
-            unchanged.append(path)
-        elif now is None and path in digests and not target.exists():
-            left_out += [path] if path in files else []
-        elif target.exists() and (now is None or _digest(now) != digests.get(path)):
-            theirs += [path]
-        elif path in files:
-            written.append(path)
-        else:
-            removed.append(path)
-    if blocked := [path for path in theirs if path in files]:
+        changes[_kind(folder / path, files.get(path), digests.get(path))].append(path)
+    if changes["theirs"]:
         raise UserError(
             f"{folder}: not built, as these files were edited or made by hand and would be "
-            f"overwritten: {', '.join(blocked)}. Build into another folder with -o, or move "
-            "them away."
+            f"overwritten: {', '.join(changes['theirs'])}. Build into another folder with -o, or "
+            "move them away."
         )
-    return Changes(folder, tuple(written), tuple(unchanged), tuple(removed), tuple(left_out))
+    del changes["theirs"], changes["gone"]
+    return Changes(folder, **{kind: tuple(paths) for kind, paths in changes.items()})
+
+
+def _kind(target: Path, new: str | None, digest: str | None) -> str:
+    """What becomes of a file: which of KINDS it is.
+
+    Args:
+        target: where it is.
+        new: what it would be now, None if it is no longer generated.
+        digest: of what was generated before, None if it was not.
+    """
+    if not target.exists():
+        if new is None:
+            return "gone"
+        return "written" if digest is None else "left_out"
+    now = target.read_bytes() if target.is_file() else None
+    if new is not None and now == new.encode():
+        return "unchanged"
+    edited = now is None or _digest(now) != digest
+    if new is None:
+        return "kept" if edited else "removed"
+    return "theirs" if edited else "written"
 
 
 def _finish(folder: Path) -> None:
@@ -109,8 +124,9 @@ def _finish(folder: Path) -> None:
                 os.replace(source, target)
         for path in json.loads(lock.read_text())["removed"]:
             (folder / path).unlink(missing_ok=True)
-        shutil.rmtree(state / "base", ignore_errors=True)
-        os.replace(ready / "base", state / "base")
+        if (ready / "base").exists():
+            shutil.rmtree(state / "base", ignore_errors=True)
+            os.replace(ready / "base", state / "base")
         os.replace(lock, state / "lock.json")
     shutil.rmtree(ready)
 
