@@ -1,0 +1,190 @@
+"""The command line, as a process: what it prints, where, and its exit code."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from specc import launch
+from specc.diagnostics import UserError
+from specc.plan.plan import LaunchPlan
+
+SPEC = """
+task = "classification"
+model.name = "resnet18"
+data.format = "cifar10"
+"""
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("spec.toml").write_text(SPEC)
+    return tmp_path
+
+
+def specc(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("specc")), *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+    )
+    assert "Traceback" not in done.stdout + done.stderr
+    return done
+
+
+def test_build_writes_a_project(here: Path) -> None:
+    done = specc("build", "spec.toml", "-o", "out")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "out: 12 files written\n", "")
+    assert Path("out/train.py").exists()
+
+
+def test_set_wins_over_the_file(here: Path) -> None:
+    specc("build", "spec.toml", "-o", "out", "--set", "optim.lr=0.5", "--set", "train.seed=7")
+    settings = Path("out/train.py").read_text().splitlines()
+    assert {"LR = 0.5", "SEED = 7"} <= set(settings)
+
+
+def test_problems_of_a_spec_go_to_stderr_with_code_2(here: Path) -> None:
+    done = specc("build", "spec.toml", "-o", "out", "--set", "optim.rate=1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("--set optim.rate=1  optim.rate: unknown key")
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize("spec", ["absent.toml", ".", "spec.yaml", "latin1.toml"])
+def test_a_file_that_is_no_spec(here: Path, spec: str) -> None:
+    Path("spec.yaml").write_text("task: classification\n")
+    Path("latin1.toml").write_bytes(b'task = "\xe9"\n')
+    done = specc("build", spec, "-o", "out")
+    assert done.returncode == 2
+    assert done.stderr.startswith(spec)
+
+
+def test_an_output_that_is_a_file(here: Path) -> None:
+    Path("out").write_text("mine\n")
+    done = specc("build", "spec.toml", "-o", "out")
+    assert done.returncode == 1
+    assert "out" in done.stderr
+    assert Path("out").read_text() == "mine\n"
+
+
+def test_an_edited_file_is_not_overwritten(here: Path) -> None:
+    specc("build", "spec.toml", "-o", "out")
+    Path("out/train.py").write_text("mine\n")
+    done = specc("build", "spec.toml", "-o", "out", "--set", "optim.lr=0.5")
+    assert done.returncode == 1
+    assert "train.py" in done.stderr
+    assert Path("out/train.py").read_text() == "mine\n"
+
+
+def test_models_are_searched_by_name() -> None:
+    done = specc("models", "resnet18")
+    assert done.returncode == 0
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["model", "resnet18"]
+
+
+def test_schema_is_json() -> None:
+    assert "optim" in json.loads(specc("schema").stdout)["properties"]
+
+
+def test_no_command_imports_torch(here: Path) -> None:
+    code = (
+        "import sys; from specc.cli import app\n"
+        "for line in ['build spec.toml -o out', 'models', 'schema', '--help']:\n"
+        "    try: app(line.split())\n"
+        "    except SystemExit: pass\n"
+        "print(*{'torch', 'torchvision', 'timm', 'numpy'} & set(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert Path("out/train.py").exists()
+    assert done.stderr == "\n"
+
+
+# ---- run ----
+
+HERE = LaunchPlan(gpus=None, nodes=1, endpoint="localhost:29500")
+THERE = "first:29500"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "available", "line"),
+    [
+        (HERE, 0, "--standalone --nproc-per-node 1 out/train.py"),
+        (HERE, 4, "--standalone --nproc-per-node 4 out/train.py"),
+        (launch.where(HERE, 2, None, None), 4, "--standalone --nproc-per-node 2 out/train.py"),
+        (launch.where(HERE, 2, None, None), 0, "--standalone --nproc-per-node 2 out/train.py"),
+        (
+            launch.where(HERE, 8, 2, THERE),
+            8,
+            "--nnodes 2 --rdzv-backend c10d --rdzv-endpoint first:29500 --nproc-per-node 8 "
+            "out/train.py",
+        ),
+    ],
+)
+def test_the_torchrun_line(wanted: LaunchPlan, available: int, line: str) -> None:
+    words = launch.command(Path("out"), wanted, available, ["--resume"])
+    assert words[1:] == [*line.split(), "--resume"]
+
+
+def test_more_gpus_than_there_are() -> None:
+    with pytest.raises(UserError, match="8 GPUs asked for, and this machine has 2"):
+        launch.command(Path("out"), launch.where(HERE, 8, None, None), 2, [])
+
+
+def test_several_machines_need_a_place_to_meet() -> None:
+    with pytest.raises(UserError, match="--endpoint"):
+        launch.command(Path("out"), launch.where(HERE, None, 2, None), 2, [])
+
+
+def test_run_names_a_missing_package_and_how_to_install_it(here: Path) -> None:
+    specc("build", "spec.toml", "-o", "my out")
+    requirements = Path("my out/requirements.txt")
+    requirements.write_text("torch>=2.6\nno-such-package>=1\ntyper>=999\n")
+    assert launch.missing_requirements(Path("my out")) == ["no-such-package>=1", "typer>=999"]
+    with pytest.raises(UserError, match=r"no-such-package>=1, typer>=999: .* -r 'my out/req"):
+        launch.train(Path("my out"), HERE, [])
+
+
+@pytest.mark.slow
+def test_run_starts_torchrun_where_the_user_stands_and_passes_its_exit_code_on(here: Path) -> None:
+    specc("build", "spec.toml", "-o", "out")
+    stub = "import os, sys; print(os.getcwd(), *sys.argv[1:], flush=True); sys.exit(7)\n"
+    Path("out/train.py").write_text(stub)
+    # The build refuses a project with edits, and so we start what it would have started.
+    code = (
+        "from pathlib import Path; from specc import launch; from specc.plan.plan import "
+        "LaunchPlan; launch.train(Path('out'), LaunchPlan(2, 1, 'localhost:29500'), ['--a b'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1  # torchrun's own code for a worker that failed
+    lines = done.stdout.splitlines()
+    assert lines[0] == "no GPU here: training on the CPU, in 2 process(es)"
+    torchrun = f"{launch.torchrun()} --standalone --nproc-per-node 2 out/train.py '--a b'"
+    assert lines[1] == torchrun
+    assert lines.count(f"{here} --a b") == 2
+
+
+def test_launch_sh_is_the_same_by_hand(here: Path) -> None:
+    specc("build", "spec.toml", "-o", "out")
+    binaries = here / "bin"
+    binaries.mkdir()
+    fake = binaries / "torchrun"
+    fake.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    fake.chmod(0o755)
+
+    def run(*arguments: str, **environment: str) -> list[str]:
+        path = f"{binaries}:{os.environ['PATH']}"
+        command = ["bash", "out/launch.sh", *arguments]
+        env = {**os.environ, "PATH": path, **environment}
+        return subprocess.run(command, env=env, capture_output=True, text=True).stdout.split("\n")
+
+    assert run("--output", "a b", GPUS="2") == [
+        *["--standalone", "--nproc-per-node", "2", "out/train.py", "--output", "a b", ""]
+    ]
+    several = launch.command(Path("out"), launch.where(HERE, 2, 3, THERE), 2, [])[1:]
+    assert run(GPUS="2", NODES="3", ENDPOINT=THERE) == [*several, ""]
