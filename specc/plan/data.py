@@ -1,17 +1,20 @@
 """Which images are read, how they are prepared, and how many classes they have."""
 
+import os
 from pathlib import Path
 
 from specc.catalog import models as catalog
 from specc.plan.code import Name
 from specc.plan.plan import DataPlan
-from specc.plan.transforms import augmented, listed, resize_and_crop
+from specc.plan.transforms import augmented, last_sized, listed, resize_and_crop, sides
 from specc.problems import Problems
+from specc.source import Key
 from specc.spec.classification import Classification
 from specc.spec.data import Cifar10, ImageFolder
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+CIFAR10_CLASSES, CIFAR10_IMAGES, CIFAR10_SIZE = 10, 50_000, 32
 # What torchvision.datasets.ImageFolder takes for an image.
 IMAGES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 
@@ -35,8 +38,6 @@ def plan_data(
     if data.eval_transforms is not None:
         key = ("data", "eval_transforms")
         evaluate = listed(data.eval_transforms, key, same_shape=same_shape, problems=problems)
-    if min(data.std or (1,)) <= 0:
-        problems.add(("data", "std"), "must be above 0")
     return DataPlan(
         root=data.root,
         train_dir=data.train if isinstance(data, ImageFolder) else "",
@@ -60,19 +61,34 @@ def _image_size(
     weights: catalog.Weights | None,
     problems: Problems,
 ) -> int:
-    """Height and width of the model's input in evaluation."""
-    size = weights.crop_size if weights else model.image_size if model else 224
-    for transform in spec.data.eval_transforms or ():
-        sides = transform.arguments.get("size")
-        side = sides[0] if isinstance(sides, list) and sides else sides
-        size = side if isinstance(side, int) else size
-    if spec.data.image_size:
-        size = spec.data.image_size
-    if model and model.fixed_size and size != model.image_size:
-        problems.add(("data", "image_size"), f"{model.name} takes {model.image_size} only")
-    elif model and size < model.min_size:
-        problems.add(("data", "image_size"), f"{model.name} needs {model.min_size} or more")
-    return size
+    """Height and width of the model's input in evaluation; checked for training as well."""
+    data, key = spec.data, ("data", "image_size")
+    size = weights.crop_size if weights else 224
+    if model and (model.fixed_size or not weights):
+        size = model.image_size
+    size = data.image_size or size
+    found: dict[Key, list[int]] = {}  # what the model gets, and the key that says so
+    for name, transforms in (("train", data.train_transforms), ("eval", data.eval_transforms)):
+        if transforms is None:
+            found[key] = [size]
+        elif (last := last_sized(transforms)) is not None:
+            found["data", f"{name}_transforms", last, "size"] = sides(transforms[last])
+        elif isinstance(data, Cifar10):
+            found["data", f"{name}_transforms"] = [CIFAR10_SIZE]
+    for where, shape in found.items():
+        if model and model.fixed_size and set(shape) != {model.image_size}:
+            problems.add(where, f"{model.name} takes images of {model.image_size} only")
+        elif model and min(shape) < model.min_size:
+            problems.add(where, f"{model.name} needs images of {model.min_size} or more")
+    if data.eval_transforms is None or not found:
+        return size
+    where, shape = found.popitem()
+    if len(set(shape)) > 1:
+        problems.add(where, f"must be square, as [{shape[0]}, {shape[0]}]")
+    if data.image_size not in (None, shape[0]):
+        message = f"eval_transforms make images of {shape[0]}; write that, or leave it out"
+        problems.add(key, message)
+    return shape[0]
 
 
 def _num_classes(spec: Classification, problems: Problems) -> int:
@@ -80,32 +96,46 @@ def _num_classes(spec: Classification, problems: Problems) -> int:
     said, key = spec.model.num_classes, ("model", "num_classes")
     data = spec.data
     if isinstance(data, Cifar10):
-        if said not in (None, 10):
-            problems.add(key, f"CIFAR-10 has 10 classes, not {said}; leave it out")
-        return 10
+        if said not in (None, CIFAR10_CLASSES):
+            message = f"CIFAR-10 has {CIFAR10_CLASSES} classes, not {said}; leave it out"
+            problems.add(key, message)
+        _check_enough(spec, "CIFAR-10", CIFAR10_IMAGES, problems)
+        return CIFAR10_CLASSES
+    root = ("data", "root")
     train, val = Path(data.root, data.train), Path(data.root, data.val)
-    if not train.is_dir():
+    if not os.path.isdir(train):
         if said is None:
             message = f"needed, as there is no folder {train} here to count the classes in"
-            problems.add(key, message)
-        return said or 2
-    classes, evaluated = _folders(train), _folders(val)
-    if not classes:
-        problems.add(("data", "root"), f"{train} has no folders, one for each class, in it")
-    elif odd := set(classes) ^ set(evaluated):
-        message = f"not in both {train} and {val}: {', '.join(sorted(odd)[:10])}"
-        problems.add(("data", "root"), message)
-    elif said not in (None, len(classes)):
-        problems.add(key, f"{train} has {len(classes)} classes, not {said}; leave it out")
-    for folder in (train / name for name in classes):
-        if not any(path.suffix.lower() in IMAGES for path in folder.rglob("*")):
-            problems.add(("data", "root"), f"{folder} has no image in it")
-    images = sum(p.suffix.lower() in IMAGES for c in classes for p in (train / c).rglob("*"))
+            problems.add(key, message, root, ("data", "train"), ("data", "format"))
+        return said or 0
+    images, val_images = _count(train), _count(val)
+    if not os.path.isdir(val):
+        problems.add(("data", "val"), f"there is no folder {val} beside {train}")
+    else:
+        for folder, more, less in ((train, images, val_images), (val, val_images, images)):
+            if names := ", ".join(f'"{name}"' for name in more if name not in less):
+                message = f"only {folder} has {names}; training and validation need the same classes"
+                problems.add(root, message)
+            for name in (name for name, count in more.items() if not count):
+                message = f"{folder / name} has no image in it; add some, or remove it"
+                problems.add(root, message)
+    if len(images) < 2:
+        problems.add(root, f"{train} needs two folders or more, one for each class")
+    elif said not in (None, len(images)):
+        problems.add(key, f"{train} has {len(images)} classes, not {said}; leave it out")
+    _check_enough(spec, str(train), sum(images.values()), problems)
+    return len(images)
+
+
+def _count(folder: Path) -> dict[str, int]:
+    """The classes that torchvision finds in a folder, and the number of images of each."""
+    return {
+        name.name: sum(path.suffix.lower() in IMAGES for path in name.rglob("*"))
+        for name in sorted(folder.glob("*/"))
+    }
+
+
+def _check_enough(spec: Classification, data: str, images: int, problems: Problems) -> None:
     if 0 < images < spec.train.batch_size:
-        message = f"{train} has {images} images, too few for a batch of {spec.train.batch_size}"
-        problems.add(("train", "batch_size"), message)
-    return said or max(len(classes), 2)
-
-
-def _folders(root: Path) -> list[str]:
-    return sorted(path.name for path in root.glob("*/"))
+        message = f"{data} has {images} images; write that or less, not {spec.train.batch_size}"
+        problems.add(("train", "batch_size"), message, ("data", "format"))
