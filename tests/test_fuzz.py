@@ -1,0 +1,159 @@
+"""Whatever is written: a spec that is valid becomes a project, and any other one a diagnostic."""
+
+import ast
+import copy
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import black
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from specc import build
+from specc.catalog import models
+from specc.diagnostics import SpecError
+from specc.render import render
+
+NAMES = [row.name for row in models.models().values() if len(row.head) == 1]
+text = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=20)
+size = st.integers(64, 512)
+share = st.floats(0, 1)
+positive = st.floats(1e-6, 1e3)
+channels = st.lists(st.floats(0.1, 0.9), min_size=3, max_size=3)
+
+
+def table(needed: dict[str, Any], optional: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(needed, optional=optional)
+
+
+resize = table({"name": st.just("Resize"), "size": st.tuples(size, size).map(list)}, {})
+crop = table({"name": st.just("CenterCrop"), "size": size}, {})
+flip = table({"name": st.just("RandomHorizontalFlip")}, {"p": share})
+jitter = table({"name": st.just("ColorJitter")}, {"brightness": share, "hue": st.floats(0, 0.5)})
+transforms = st.tuples(st.lists(st.one_of(flip, jitter), max_size=3), st.one_of(resize, crop)).map(
+    lambda parts: [*parts[0], parts[1]]
+)
+augmentation = st.one_of(
+    table({}, {"augment": st.sampled_from(["random-resized-crop", "flip", "none"])}),
+    table({"train_transforms": transforms}, {}),
+)
+epochs = st.integers(2, 300)
+weights = st.one_of(
+    st.just("none"),
+    text.map(lambda name: f"./{name}"),
+    text.map(lambda name: f"https://localhost/{name}"),
+    table({"source": st.just("package://pack/age.pth")}, {}),
+)
+
+
+@st.composite
+def valid_specs(draw: st.DrawFn) -> dict[str, Any]:
+    name = draw(st.sampled_from(NAMES))
+    row = models.models()[name]
+    freeze = st.one_of(st.sampled_from(["none", "backbone"]), st.integers(0, len(row.stages) - 1))
+    classes = draw(st.integers(2, 2000))
+    optional = {"mean": channels, "std": channels}
+    if not row.fixed_size:
+        optional["image_size"] = st.integers(max(row.min_size, 32), 512)
+    data = table({"format": st.just("imagefolder"), "root": text}, optional | {"val": text})
+    steps = draw(epochs)
+    milestones = st.lists(st.integers(1, steps - 1), min_size=1, unique=True).map(sorted)
+    spec = {
+        "task": "classification",
+        "model": draw(
+            table(
+                {"name": st.just(name), "weights": weights, "num_classes": st.just(classes)},
+                {"freeze": freeze, "init_std": positive},
+            )
+        ),
+        "data": draw(data) | draw(augmentation),
+        "optim": draw(
+            st.one_of(
+                table({}, {"lr": positive, "momentum": share, "weight_decay": share}),
+                table({"name": st.just("adamw")}, {"lr": positive}),
+            )
+        ),
+        "schedule": {"epochs": steps}
+        | draw(
+            st.one_of(
+                table({}, {"name": st.sampled_from(["cosine", "constant"])}),
+                table({"name": st.just("multistep"), "milestones": milestones}, {"gamma": share}),
+            ).filter(lambda schedule: schedule.get("gamma") != 0)
+        ),
+        "train": draw(
+            table(
+                {},
+                {
+                    "batch_size": st.integers(1, 10_000),
+                    "seed": st.integers(0, 2**31 - 1),
+                    "workers": st.integers(0, 64),
+                    "deterministic": st.booleans(),
+                    "sync_bn": st.booleans(),
+                },
+            )
+        ),
+        "log": draw(table({}, {"tensorboard": st.booleans()})),
+    }
+    return spec
+
+
+def compiled(spec: Any) -> dict[str, str]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "spec.json")
+        path.write_text(json.dumps(spec))
+        return render(build.load(path))
+
+
+@pytest.mark.slow
+@settings(max_examples=60, deadline=None)
+@given(valid_specs())
+def test_a_valid_spec_becomes_a_project(spec: dict[str, Any]) -> None:
+    for path, source in compiled(spec).items():
+        if path.endswith(".py"):
+            ast.parse(source)
+            assert black.format_str(source, mode=black.Mode()) == source
+
+
+values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text()),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(), inner)),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(valid_specs(), st.data())
+def test_a_broken_spec_ends_in_diagnostics(spec: dict[str, Any], data: st.DataObject) -> None:
+    broken = copy.deepcopy(spec)
+    for _ in range(data.draw(st.integers(1, 3))):
+        node = broken
+        while True:
+            key = data.draw(st.one_of(st.sampled_from(sorted(node) or ["x"]), st.text()))
+            if isinstance(node.get(key), dict) and data.draw(st.booleans()):
+                node = node[key]
+                continue
+            if data.draw(st.booleans()) and key in node:
+                del node[key]
+            else:
+                node[key] = data.draw(values)
+            break
+    try:
+        compiled(broken)
+    except SpecError as error:
+        assert error.diagnostics
+        assert all(diagnostic.message for diagnostic in error.diagnostics)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.one_of(st.binary(), st.text().map(str.encode)), st.sampled_from(["toml", "json"]))
+def test_any_bytes_are_a_spec_or_end_in_diagnostics(content: bytes, suffix: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"spec.{suffix}")
+        path.write_bytes(content)
+        try:
+            build.load(path)
+        except SpecError as error:
+            assert error.diagnostics
