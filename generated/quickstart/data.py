@@ -4,6 +4,8 @@ Any number of processes and workers trains on the same batches of the same sampl
 """
 
 import argparse
+import os
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,8 +76,10 @@ def read_image(path: str | Path) -> Tensor:
     """Read an image file as uint8 RGB [3, H, W], upright as its EXIF data says."""
     try:
         with Image.open(path) as image:
+            if image.mode.startswith(("I", "F")):
+                raise ValueError(f"{image.mode} has more than 8 bits a channel")
             return F.pil_to_tensor(ImageOps.exif_transpose(image).convert("RGB"))
-    except (OSError, SyntaxError, ValueError) as error:
+    except Exception as error:  # each decoder has its own
         message = f"{path}: not a readable image; mend or remove it ({error})"
         raise RuntimeError(message) from error
 
@@ -162,10 +166,17 @@ def build_loader(dataset: Samples, **options: Any) -> DataLoader:
     return DataLoader(
         dataset,
         num_workers=WORKERS,
+        worker_init_fn=leave_group,
         persistent_workers=WORKERS > 0,
         pin_memory=torch.cuda.is_available(),
         **options,
     )
+
+
+def leave_group(worker: int) -> None:
+    """Let what tells all the group to stop reach the training process alone."""
+    os.setsid()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which that one ends its workers
 
 
 def draw(images: list[Tensor], titles: list[str], columns: int = 6) -> Figure:

@@ -103,6 +103,7 @@ def main() -> None:
 
     def save() -> None:
         if is_main:
+            writer.flush()
             state = {name: part.state_dict() for name, part in parts.items()}
             checkpoint.save(last, state | {"step": step, "best": best})
 
@@ -110,7 +111,7 @@ def main() -> None:
         args.output.mkdir(parents=True, exist_ok=True)
         sheet = draw_sheet(train_set)
         sheet.savefig(args.output / "samples.png")
-        writer = SummaryWriter(args.output, purge_step=step)
+        writer = SummaryWriter(args.output, purge_step=step + 1)
         writer.add_figure("samples", sheet, step)
 
     for epoch in range(step // steps_per_epoch, EPOCHS):

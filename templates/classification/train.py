@@ -113,6 +113,9 @@ def main() -> None:
 
     def save() -> None:
         if is_main:
+            #% if train.tensorboard
+            writer.flush()
+            #% endif
             state = {name: part.state_dict() for name, part in parts.items()}
             checkpoint.save(last, state | {"step": step, "best": best})
 
@@ -121,7 +124,7 @@ def main() -> None:
         sheet = draw_sheet(train_set)
         sheet.savefig(args.output / "samples.png")
         #% if train.tensorboard
-        writer = SummaryWriter(args.output, purge_step=step)
+        writer = SummaryWriter(args.output, purge_step=step + 1)
         writer.add_figure("samples", sheet, step)
         #% endif
 

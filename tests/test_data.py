@@ -1,0 +1,193 @@
+"""Data as people have it: odd images, broken ones, hostile names; and what a run shows of them."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from projects import CLASSES, SPEC, Project, compile_spec, load, make_images, scalars
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def project(here: Path) -> Project:
+    make_images()
+    return compile_spec(SPEC, "schedule.epochs=1")
+
+
+def breaks(content: bytes) -> str:
+    """Put something else into a training image; its name."""
+    path = Path("images/train/elm/0.png")
+    path.write_bytes(content)
+    return str(path)
+
+
+# ---- bad data is named ----
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no image", b"\x89PNG\r\n\x1a\n", "half"],
+    ids=["empty", "text", "signature only", "truncated"],
+)
+def test_an_unreadable_image_is_named(project: Project, content: bytes | str) -> None:
+    if isinstance(content, str):
+        whole = Path("images/train/elm/0.png").read_bytes()
+        content = whole[: len(whole) // 2]
+    path = breaks(content)
+    printed = project.fail("train.py")
+    assert f"{path}: not a readable image; mend or remove it" in printed
+
+
+def test_an_image_that_only_a_worker_meets_is_named_too(project: Project) -> None:
+    project.edit("data.py", "WORKERS = 0", "WORKERS = 2")
+    Path("images/val/elm/1.png").write_bytes(b"no image")
+    printed = project.fail("train.py")
+    assert "images/val/elm/1.png: not a readable image" in printed
+
+
+def test_classes_that_differ_between_training_and_validation_are_named(project: Project) -> None:
+    shutil.move("images/val/elm", "images/val/oak")
+    assert "['elm', 'oak']" in project.fail("train.py")
+
+
+def test_more_classes_than_the_model_has_are_an_error(project: Project) -> None:
+    for part in ("train", "val"):
+        shutil.copytree(f"images/{part}/elm", f"images/{part}/oak")
+    assert "5 classes, but NUM_CLASSES is 4" in project.fail("train.py")
+
+
+def test_a_loss_that_is_not_finite_names_its_samples(project: Project) -> None:
+    project.edit("train.py", "LR = 0.01", "LR = 1e30")
+    printed = project.fail("train.py")
+    (line,) = [line for line in printed.splitlines() if "FloatingPointError: " in line]
+    assert "the loss is nan on images/train/" in line
+    assert line.count("images/train/") == 4  # a batch
+
+
+# ---- odd images are read ----
+
+
+def test_every_kind_of_image_is_read_as_upright_rgb(here: Path) -> None:
+    make_images()
+    data = compile_spec(SPEC).module("data")
+    left_red = Image.new("RGB", (8, 4), "blue")
+    left_red.paste("red", (0, 0, 4, 4))
+    for name, image in {
+        "rgb.png": left_red,
+        "rgba.png": left_red.convert("RGBA"),
+        "palette.png": left_red.convert("P", palette=Image.Palette.ADAPTIVE),
+        "rgb.bmp": left_red,
+        "rgb.tif": left_red,
+        "rgb.webp": left_red,
+    }.items():
+        image.save(name, **({"lossless": True} if name.endswith("webp") else {}))
+        read = data.read_image(name)
+        assert (read.dtype, read.shape) == (torch.uint8, (3, 4, 8)), name
+        assert read[:, 0, 0].tolist() == [255, 0, 0], name
+        assert read[:, 0, 7].tolist() == [0, 0, 255], name
+    left_red.convert("L").save("grey.png")
+    grey = data.read_image("grey.png")
+    assert grey.shape == (3, 4, 8)
+    assert torch.equal(grey[0], grey[2])
+    left_red.convert("CMYK").save("cmyk.jpg", quality=100)
+    assert (data.read_image("cmyk.jpg")[:, 0, 0] - torch.tensor([255, 0, 0])).abs().max() < 40
+
+    exif = Image.Exif()
+    exif[0x0112] = 6  # orientation: the camera was turned; to be shown turned by 90 degrees
+    left_red.save("turned.png", exif=exif)
+    turned = data.read_image("turned.png")
+    assert turned.shape == (3, 8, 4)
+    assert turned[:, 0, 0].tolist() == [255, 0, 0], "what was left is on top"
+
+
+# ---- hostile names stay names ----
+
+
+def test_names_of_folders_and_classes_are_data(here: Path) -> None:
+    root = 'im ages\' "$(touch broken)" `touch broken`; {{ x }}'
+    classes = ["$(touch broken)", "'; touch broken; '", "été 画像", 'a"b\\c']
+    make_images(root, classes)
+    Path("spec.json").write_text("{}")
+    spec = SPEC.replace('root = "images"', f"root = '''{root}'''")
+    project = compile_spec(spec, "schedule.epochs=1")
+    project.run("train.py")
+    assert load("project/runs/best.pt")["classes"] == sorted(classes)
+    image = next(Path(root, "val", classes[2]).iterdir())
+    assert project.run("predict.py", image).startswith(f"{image}: ")
+    assert "top1" in project.run("evaluate.py")
+    assert not list(here.rglob("broken"))
+
+
+# ---- what people look at ----
+
+
+def test_a_run_leaves_pictures_curves_and_checkpoints(here: Path) -> None:
+    make_images()
+    project = compile_spec(SPEC, "log.tensorboard=true")
+    project.run("train.py")
+    runs = project.folder / "runs"
+    assert {"last.pt", "best.pt", "samples.png", "confusion_matrix.png"} <= {
+        file.name for file in runs.iterdir()
+    }
+    for picture in ("samples.png", "confusion_matrix.png"):
+        with Image.open(runs / picture) as image:
+            assert min(image.size) > 200
+            assert len(image.convert("RGB").getcolors(1 << 24)) > 3
+    curves = scalars(runs)
+    assert [step for step, _ in curves["train/loss"]] == list(range(1, 9))
+    assert [step for step, _ in curves["train/lr"]] == list(range(1, 9))
+    assert [step for step, _ in curves["val/top1"]] == [4, 8]
+    assert [step for step, _ in curves["val/loss"]] == [4, 8]
+    assert curves["train/lr"][-1][1] == pytest.approx(0, abs=1e-6)
+
+
+def test_without_tensorboard_a_run_writes_no_curves(project: Project) -> None:
+    project.run("train.py")
+    assert not list((project.folder / "runs").glob("events*"))
+    assert "tensorboard" not in (project.folder / "train.py").read_text()
+    assert "tensorboard" not in (project.folder / "requirements.txt").read_text()
+
+
+def test_data_draws_a_sheet_and_predict_names_and_draws(project: Project) -> None:
+    project.run("data.py", "--output", "sheet.png")
+    with Image.open("sheet.png") as sheet:
+        assert min(sheet.size) > 200
+    project.run("train.py")
+    images = [f"images/val/{name}/0.png" for name in CLASSES]
+    printed = project.run("predict.py", *images, "--draw", "drawn.png").splitlines()
+    assert [line.partition(": ")[0] for line in printed] == images
+    model = project.module("model").build_model()
+    model.load_state_dict(load("project/runs/best.pt")["model"])
+    data = project.module("data")
+    for line, path in zip(printed, images, strict=True):
+        image = data.normalize(data.eval_transform(data.read_image(path)))
+        with torch.inference_mode():
+            chances = model.eval()(image[None]).softmax(1)[0]
+        assert f": {CLASSES[chances.argmax()]} {chances.max():.1%}, " in line
+    assert Path("drawn.png").stat().st_size > 1000
+
+
+def test_the_exported_file_agrees_with_the_model_at_any_batch_size(project: Project) -> None:
+    project.run("train.py")
+    project.run("export.py", "--output", "model.pt2")
+    exported = torch.export.load("model.pt2").module()
+    model = project.module("model").build_model()
+    model.load_state_dict(load("project/runs/best.pt")["model"])
+    normalize = project.module("data").normalize
+    for size in (1, 5):
+        images = torch.randint(256, (size, 3, 32, 32), dtype=torch.uint8)
+        with torch.inference_mode():
+            expected = model.eval()(normalize(images)).softmax(1)
+            assert torch.allclose(exported(images), expected, atol=1e-5)
+
+
+# ---- the smoke test ----
+
+
+def test_the_smoke_test_passes_and_fails_after_a_bad_edit(project: Project) -> None:
+    assert "everything runs" in project.run("smoke_test.py")
+    project.edit("model.py", "    return model", "    return nn.Sequential(model, nn.ReLU(), x)")
+    assert "name 'x' is not defined" in project.fail("smoke_test.py")
