@@ -1,6 +1,7 @@
 """The command line: parse arguments, call one function, print, exit code."""
 
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -83,14 +84,18 @@ def main() -> None:
     """The entry point. What can go wrong ends in a message and an exit code."""
     from specc.diagnostics import SpecError, UserError
 
+    if isinstance(sys.stdout, TextIOWrapper):  # file names need not be text
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except SpecError as error:
-        _fail(error, 2)
-    except (UserError, OSError) as error:
-        _fail(error, 1)
+        _fail(str(error), 2)
+    except UserError as error:
+        _fail(str(error), 1)
+    except OSError as error:
+        _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
 
 
-def _fail(error: Exception, code: int) -> NoReturn:
-    print(error, file=sys.stderr)
+def _fail(message: str, code: int) -> NoReturn:
+    print(message, file=sys.stderr)
     sys.exit(code)

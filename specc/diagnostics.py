@@ -29,7 +29,7 @@ class Diagnostic:
 
     def __str__(self) -> str:
         subject = f"{self.key}: " if self.key else ""
-        return f"{self.place}  {subject}{self.message}"
+        return visible(f"{self.place}  {subject}{self.message}")
 
 
 class SpecError(Exception):
@@ -54,11 +54,23 @@ def choices(names: Iterable[str]) -> str:
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
     """A question that offers the allowed name most like `name`, or nothing if none is."""
-    close = difflib.get_close_matches(name.lower(), list(allowed), n=1, cutoff=0.6)
-    return f'; did you mean "{close[0]}"?' if close else ""
+    names = {it.lower(): it for it in allowed}
+    initials = "".join(word[:1] for word in name.lower().split("_"))
+    close = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
+    close += [it for it in (initials,) if it in names]  # "learning_rate" for "lr"
+    return f'; did you mean "{names[close[0]]}"?' if close else ""
 
 
 def show(value: Any) -> str:
     """A value as a user would write it, cut to a readable length."""
     text = json.dumps(value, default=str, ensure_ascii=False)
     return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def visible(text: str) -> str:
+    """The text with the escapes of TOML for what would not show, or could mislead."""
+    return "".join(it if it.isprintable() else _escape(ord(it)) for it in text)
+
+
+def _escape(code: int) -> str:
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NoReturn
 
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 
 from specc.diagnostics import UserError
 from specc.plan.plan import LaunchPlan
@@ -71,16 +71,22 @@ def command(
     processes = launch.gpus or max(1, available)
     script = str(project / "train.py")
     options = [*meeting, "--nproc-per-node", str(processes)]
-    return [torchrun(), *options, script, *arguments]
+    return [*torchrun(), *options, script, *arguments]
 
 
 def missing_requirements(project: Path) -> list[str]:
-    """The lines of requirements.txt that this Python's packages do not fulfil."""
+    """The lines of requirements.txt that this Python's packages do not fulfil.
+
+    The file may have been edited or deleted: what only pip understands is pip's affair.
+    """
+    file = project / "requirements.txt"
     missing = []
-    for line in (project / "requirements.txt").read_text().splitlines():
-        requirement = Requirement(line)
+    for line in file.read_text().splitlines() if file.exists() else ():
         try:
+            requirement = Requirement(line)
             found = version(requirement.name)
+        except InvalidRequirement:
+            continue
         except PackageNotFoundError:
             missing.append(line)
         else:
@@ -97,8 +103,9 @@ def count_gpus() -> int:
     return int(answer.stdout) if answer.returncode == 0 else 0
 
 
-def torchrun() -> str:
+def torchrun() -> list[str]:
     """torchrun of this Python, by its bare name where that is what a shell would find."""
     beside = Path(sys.executable).with_name("torchrun")
-    found = shutil.which("torchrun")
-    return "torchrun" if found and Path(found) == beside else str(beside)
+    if shutil.which("torchrun") == str(beside):
+        return ["torchrun"]
+    return [sys.executable, "-m", "torch.distributed.run"]

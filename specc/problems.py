@@ -14,9 +14,12 @@ class Problems:
         self._found: list[Diagnostic] = []
         self._wrong: set[Key] = set()
 
-    def add(self, key: Key, message: str) -> None:
-        """Note a problem with `key`, unless it follows from one with its value's form."""
-        if not any(_related(key, wrong) for wrong in self._wrong):
+    def add(self, key: Key, message: str, *others: Key) -> None:
+        """Note a problem with `key`, and with `others` where it comes from several values.
+
+        Where one of these is left out already, the problem follows from that: it is none.
+        """
+        if not any(_related(it, wrong) for it in (key, *others) for wrong in self._wrong):
             self._found.append(Diagnostic(self._source.place(key), dotted(key), message))
 
     def left_out(self, keys: Iterable[Key]) -> None:

@@ -74,7 +74,13 @@ def write(folder: Path, files: Mapping[str, str]) -> Changes:
 
 def _changes(folder: Path, files: Mapping[str, str]) -> Changes:
     lock = folder / STATE / "lock.json"
-    digests = json.loads(lock.read_text())["files"] if lock.exists() else {}
+    try:
+        digests = dict(json.loads(lock.read_text())["files"]) if lock.exists() else {}
+    except (ValueError, LookupError, TypeError) as error:
+        raise UserError(
+            f"{lock}: damaged, so that edits cannot be told; restore it, or build into another "
+            "folder with -o"
+        ) from error
     changes: dict[str, list[str]] = {kind: [] for kind in KINDS}
     for path in sorted({*files, *digests}):
         changes[_kind(folder / path, files.get(path), digests.get(path))].append(path)

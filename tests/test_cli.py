@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -68,9 +69,25 @@ def test_a_file_that_is_no_spec(here: Path, spec: str) -> None:
 def test_an_output_that_is_a_file(here: Path) -> None:
     Path("out").write_text("mine\n")
     done = specc("build", "spec.toml", "-o", "out")
-    assert done.returncode == 1
-    assert "out" in done.stderr
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "out/.specc/new/base: Not a directory\n"
     assert Path("out").read_text() == "mine\n"
+
+
+def test_an_output_that_cannot_be_written(here: Path) -> None:
+    done = specc("build", "spec.toml", "-o", "/proc/out")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("/proc/out")
+
+
+def test_names_that_are_no_text(here: Path) -> None:
+    """Of file names, any bytes are allowed; line breaks and bytes that are no UTF-8."""
+    Path("spec.toml").rename("a\n\udcff.toml")
+    done = specc("build", "a\n\udcff.toml", "-o", "o\udcff")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "o\\udcff: 12 files written\n"
+    readme = Path("o\udcff/README.md").read_text()
+    assert readme.startswith("# `a\\u000a\\udcff`\n")
 
 
 def test_an_edited_file_is_not_overwritten(here: Path) -> None:
@@ -126,9 +143,21 @@ THERE = "first:29500"
         ),
     ],
 )
-def test_the_torchrun_line(wanted: LaunchPlan, available: int, line: str) -> None:
+def test_the_torchrun_line(
+    wanted: LaunchPlan, available: int, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
     words = launch.command(Path("out"), wanted, available, ["--resume"])
-    assert words[1:] == [*line.split(), "--resume"]
+    assert words == ["torchrun", *line.split(), "--resume"]
+
+
+def test_another_torchrun_on_the_path_is_not_taken(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("torchrun").write_text("#!/bin/sh\n")
+    Path("torchrun").chmod(0o755)
+    monkeypatch.setenv("PATH", str(here))
+    assert launch.torchrun() == [sys.executable, "-m", "torch.distributed.run"]
 
 
 def test_more_gpus_than_there_are() -> None:
@@ -150,6 +179,13 @@ def test_run_names_a_missing_package_and_how_to_install_it(here: Path) -> None:
         launch.train(Path("my out"), HERE, [])
 
 
+def test_requirements_may_have_been_edited_or_deleted(here: Path) -> None:
+    assert launch.missing_requirements(here) == []
+    text = "# mine\n\n-r more.txt\n./wheels/own.whl\ntyper\nno-such-package\n"
+    Path("requirements.txt").write_text(text)
+    assert launch.missing_requirements(here) == ["no-such-package"]
+
+
 @pytest.mark.slow
 def test_run_starts_torchrun_where_the_user_stands_and_passes_its_exit_code_on(here: Path) -> None:
     specc("build", "spec.toml", "-o", "out")
@@ -164,8 +200,8 @@ def test_run_starts_torchrun_where_the_user_stands_and_passes_its_exit_code_on(h
     assert done.returncode == 1  # torchrun's own code for a worker that failed
     lines = done.stdout.splitlines()
     assert lines[0] == "no GPU here: training on the CPU, in 2 process(es)"
-    torchrun = f"{launch.torchrun()} --standalone --nproc-per-node 2 out/train.py '--a b'"
-    assert lines[1] == torchrun
+    torchrun = shlex.join(launch.torchrun())
+    assert lines[1] == f"{torchrun} --standalone --nproc-per-node 2 out/train.py '--a b'"
     assert lines.count(f"{here} --a b") == 2
 
 
@@ -186,5 +222,6 @@ def test_launch_sh_is_the_same_by_hand(here: Path) -> None:
     assert run("--output", "a b", GPUS="2") == [
         *["--standalone", "--nproc-per-node", "2", "out/train.py", "--output", "a b", ""]
     ]
-    several = launch.command(Path("out"), launch.where(HERE, 2, 3, THERE), 2, [])[1:]
-    assert run(GPUS="2", NODES="3", ENDPOINT=THERE) == [*several, ""]
+    several = launch.command(Path("out"), launch.where(HERE, 2, 3, THERE), 2, [])
+    options = several[len(launch.torchrun()) :]
+    assert run(GPUS="2", NODES="3", ENDPOINT=THERE) == [*options, ""]

@@ -103,6 +103,15 @@ def test_a_file_where_a_folder_is_stops_the_build(folder: Path) -> None:
         project.write(folder, NEW)
 
 
+@pytest.mark.parametrize("text", ["", "<<<<<<< mine", "[]", "{}", '{"files": 1}'])
+def test_a_damaged_lock_stops_the_build(folder: Path, text: str) -> None:
+    (folder / ".specc/lock.json").write_text(text)
+    before = tree(folder)
+    with pytest.raises(UserError, match="lock.json: damaged"):
+        project.write(folder, NEW)
+    assert tree(folder) == before
+
+
 class Killed(BaseException):
     """What a process that is killed at some call does from then on: nothing."""
 

@@ -11,10 +11,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
-from torch import Tensor
-from torch.utils.data import Dataset
-from torchvision.transforms.v2.functional import to_pil_image
+from torchvision.datasets import FakeData
+from torchvision.transforms.v2.functional import pil_to_tensor
 
 import data
 import evaluate
@@ -23,22 +21,12 @@ import predict
 import train
 
 
-class MadeUp(Dataset[tuple[Tensor, int]]):
-    """Images of noise, uint8 [3, H, W], and labels that take turns."""
-
-    classes = [f"class {label}" for label in range(data.NUM_CLASSES)]
-
-    def __len__(self) -> int:
-        return 8
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        size = (3, data.IMAGE_SIZE, data.IMAGE_SIZE)
-        return torch.randint(256, size, dtype=torch.uint8), index % data.NUM_CLASSES
-
-
 def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
-    source = MadeUp()
-    names = [f"made-up image {index}" for index in range(len(source))]
+    """Eight images of noise, for training and for validation."""
+    shape = (3, data.IMAGE_SIZE, data.IMAGE_SIZE)
+    source = FakeData(8, shape, data.NUM_CLASSES, transform=pil_to_tensor)
+    source.classes = [f"class {label}" for label in range(data.NUM_CLASSES)]
+    names = [f"made-up image {index}" for index in range(8)]
     return (
         data.Samples(source, names, data.train_transform),
         data.Samples(source, names, data.eval_transform),
@@ -68,7 +56,7 @@ def main() -> None:
                 command += ["--output", f"{folder}/{processes}", *options]
                 subprocess.run(command, check=True)
         best, image = f"{folder}/2/best.pt", f"{folder}/image.png"
-        to_pil_image(MadeUp()[0][0]).save(image)
+        FakeData()[0][0].save(image)
         call(evaluate.main, "--checkpoint", best)
         call(predict.main, image, "--checkpoint", best, "--draw", f"{folder}/drawn.png")
         call(export.main, "--checkpoint", best)

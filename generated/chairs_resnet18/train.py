@@ -42,11 +42,7 @@ RUN_DIR = Path(__file__).parent / "runs"
 
 
 def mean_loss(window: list[tuple[Tensor, Tensor]], names: list[str]) -> float:
-    """The mean over all processes of some steps' losses.
-
-    Args:
-        window: for each step the loss and the samples' indices, int64 [B].
-        names: of all samples.
+    """The mean loss of some steps, (loss, indices of samples) each, over all processes.
 
     Raises:
         FloatingPointError: if a loss is not finite; names the samples of its batch.

@@ -1,5 +1,6 @@
 """From the spec of an image classifier to its plan."""
 
+from specc.diagnostics import visible
 from specc.plan.code import Name
 from specc.plan.data import plan_data
 from specc.plan.model import known_model, plan_model, preprocessing
@@ -41,7 +42,7 @@ def plan_classification(name: str, spec: Classification, problems: Problems) -> 
     if problems or model is None:
         raise problems.error()
     return Plan(
-        name=name,
+        name=visible(name),
         title=Name(f"{spec.model.name} for {data.num_classes} classes"),
         model=model,
         data=data,
@@ -78,9 +79,9 @@ def _topk(spec: Classification, classes: int, problems: Problems) -> tuple[int, 
     if topk is None:
         return (1, 5) if classes > 5 else (1,)
     for index, k in enumerate(topk):
-        if k >= classes:
+        if 0 < classes <= k:
             message = f"top-{k} of {classes} classes is always right; write less than {classes}"
-            problems.add(("evaluate", "topk", index), message)
+            problems.add(("evaluate", "topk", index), message, ("model", "num_classes"))
     return tuple(sorted({1, *topk}))
 
 
@@ -92,7 +93,8 @@ def _check_batch(spec: Classification, problems: Problems) -> None:
         below = size - size % gpus
         sizes = " or ".join(str(n) for n in (below, below + gpus) if n)
         message = f"{size} cannot be divided among {gpus} GPUs; write {sizes}"
-        problems.add(("train", "batch_size"), message)
+        others = [("launch", "gpus"), ("launch", "nodes")]
+        problems.add(("train", "batch_size"), message, *others)
 
 
 def _requirements(spec: Classification, model: ModelPlan) -> tuple[str, ...]:

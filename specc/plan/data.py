@@ -114,8 +114,8 @@ def _num_classes(spec: Classification, problems: Problems) -> int:
     else:
         for folder, more, less in ((train, images, val_images), (val, val_images, images)):
             if names := ", ".join(f'"{name}"' for name in more if name not in less):
-                message = f"only {folder} has {names}; training and validation need the same classes"
-                problems.add(root, message)
+                message = "training and validation need the same classes"
+                problems.add(root, f"only {folder} has {names}; {message}")
             for name in (name for name, count in more.items() if not count):
                 message = f"{folder / name} has no image in it; add some, or remove it"
                 problems.add(root, message)
@@ -137,5 +137,6 @@ def _count(folder: Path) -> dict[str, int]:
 
 def _check_enough(spec: Classification, data: str, images: int, problems: Problems) -> None:
     if 0 < images < spec.train.batch_size:
-        message = f"{data} has {images} images; write that or less, not {spec.train.batch_size}"
+        size = spec.train.batch_size
+        message = f"needs {size} images, and {data} has {images}; write {images} or less"
         problems.add(("train", "batch_size"), message, ("data", "format"))

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import PurePath
 
 from specc.catalog import models as catalog
-from specc.diagnostics import choices, nearest
+from specc.diagnostics import choices, nearest, show
 from specc.plan.code import Call, Name, python
 from specc.plan.plan import ModelPlan, WeightsPlan
 from specc.problems import Problems
@@ -21,11 +21,12 @@ def known_model(spec: Model, task: str, problems: Problems) -> catalog.Model | N
     model = catalog.model(spec.name)
     if model is None or model.task != task:
         names = [name for name, row in catalog.models().items() if row.task == task]
-        message = f'no model "{spec.name}"{nearest(spec.name, names)}; `specc models` lists all'
-        problems.add(("model", "name"), message)
+        hint = nearest(spec.name, names) or "; `specc models` lists all"
+        problems.add(("model", "name"), f'no model "{spec.name}"{hint}')
         return None
     if len(model.head) > 1:
-        problems.add(("model", "name"), f"{model.name} has side classifiers, not supported yet")
+        message = f"{model.name} has side classifiers, not supported yet; name another model"
+        problems.add(("model", "name"), message)
     return model
 
 
@@ -65,32 +66,43 @@ def _weights(spec: Model, model: catalog.Model, problems: Problems) -> WeightsPl
     if isinstance(source, WeightsSource):
         layout = source.layout or ""
         source, key = source.source, (*key, "source")
-    if source == "none":
-        return None
     if source.startswith("package://"):
         package, _, file = source.removeprefix("package://").partition("/")
-        if not file or not package.replace(".", "_").isidentifier():
-            problems.add(key, "must be package://PACKAGE/FILE, with the package's import name")
+        # The name is that of a requirement as well, and so a word in a line that pip reads.
+        if not file or not re.fullmatch(r"(?ai:[a-z]([\w.]*[a-z0-9])?)", package):
+            message = "must be package://PACKAGE/FILE, with the package's import name"
+            problems.add(key, f"{message}, not {show(source)}")
         path = Name(f"files({python(package)}) / {python(file)}")
         return WeightsPlan("package", path=path, package=package, layout=layout)
     if re.match(r"https?://", source):
         # A hash of eight digits before the suffix, as torch.hub's files have, is checked.
         hashed = re.search(r"-[0-9a-f]{8,}\.\w+$", source) is not None
         return WeightsPlan("url", path=source, check_hash=hashed, layout=layout)
+    if PurePath(source).suffix == ".safetensors":
+        problems.add(key, "safetensors files are not supported yet; name one that torch.save wrote")
+        return None
     if "/" in source or PurePath(source).suffix in {".pth", ".pt", ".bin"}:
         return WeightsPlan("file", path=source, layout=layout)
 
+    if layout:
+        message = f"only a file has a layout, not {show(source)}; leave it out"
+        problems.add((*key[:-1], "layout"), message, key)
+    if source == "none":
+        return None
     names = [weights.name for weights in model.weights]
     name = model.default if source == "default" else source
     if model.library == "timm":
-        problems.add(key, "timm's own weights are not supported yet; name a file or a package")
+        message = 'timm\'s own weights are not supported yet; write "none", a file or a package'
+        problems.add(key, message)
     elif name not in names:
         allowed = choices(["default", "none", *names])
-        problems.add(
-            key,
-            f'{model.name} has no weights "{source}"{nearest(source, names)}; '
-            f"write {allowed}, or the path of a file",
-        )
+        message = f'{model.name} has no weights "{source}"; write {allowed}, or the path of a file'
+        problems.add(key, message)
+    elif model.fixed_size and model.weights[names.index(name)].crop_size != model.image_size:
+        size = model.image_size
+        fitting = choices(w.name for w in model.weights if w.crop_size == size)
+        message = f"{model.name} takes images of {size} only, {name} is for larger ones"
+        problems.add(key, f"{message}; write {fitting}")
     return WeightsPlan("torchvision", name=Name(f"models.{model.weights_enum}.{name}"))
 
 
@@ -127,10 +139,14 @@ def _named(spec: Model, model: catalog.Model, problems: Problems) -> list[str]:
     for index, pattern in enumerate(spec.freeze):
         matches = [name for name in known if fnmatchcase(name, pattern)]
         if not matches:
-            hint = nearest(pattern, known) or f"; its stages are {_show(stages)}"
+            hint = "" if "*" in pattern else nearest(pattern, known)
+            hint = hint or f"; its stages are {_show(stages)}"
             problems.add(("model", "freeze", index), f"no such module in {model.name}{hint}")
-        if set(_inside(model, matches)) & set(_inside(model, model.head)):
-            message = f"{', '.join(model.head)} is the new head; frozen it would stay random"
+        elif not (inside := set(_inside(model, matches))):
+            message = f"no weights are in what {show(pattern)} matches; leave it out"
+            problems.add(("model", "freeze", index), message)
+        elif inside & set(_inside(model, model.head)):
+            message = f'the new head, {model.head[0]}, would stay random; all but it is "backbone"'
             problems.add(("model", "freeze", index), message)
         named += matches
     return named

@@ -39,8 +39,9 @@ def _check_milestones(spec: MultiStep, problems: Problems) -> None:
     for index, milestone in enumerate(spec.milestones):
         key = ("schedule", "milestones", index)
         if milestone >= spec.epochs:
-            message = f"nothing is trained after epoch {milestone}; there are {spec.epochs} epochs"
-            problems.add(key, message)
+            message = f"must be below schedule.epochs ({spec.epochs}), not {milestone}"
+            problems.add(key, message, ("schedule", "epochs"))
         elif milestone <= previous:
-            problems.add(key, f"must come after {previous}; milestones are in rising order")
+            message = f"must be more than the {previous} before it, not {milestone}"
+            problems.add(key, message)
         previous = milestone

@@ -1,5 +1,6 @@
 """The transforms of training and evaluation images."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,9 +16,12 @@ KINDS = {
     "int": "a whole number",
     "float": "a number",
     "bool": "true or false",
-    "str": "text",
-    "list": "a list",
+    "list": "a list of numbers",
 }
+# What torchvision has beside the transforms that may be listed: conversions to float.
+CONVERSIONS = {"ConvertImageDtype", "Normalize", "PILToTensor", "ToDtype", "ToImage", "ToTensor"}
+# Transforms of one size to several.
+RESHAPING = {"RandomResize", "RandomShortestSize", "RandomZoomOut", "ScaleJitter"}
 
 
 def resize_and_crop(size: int, weights: Weights | None) -> tuple[Call, ...]:
@@ -49,6 +53,22 @@ def _mode(name: str) -> Name:
     return Name(f"v2.InterpolationMode.{name.upper().replace('-', '_')}")
 
 
+def sides(transform: Transform) -> list[int]:
+    """What a transform's `size` asks for: one side, or height and width; none if it is wrong."""
+    size = transform.arguments.get("size")
+    numbers: list[Any] = size if isinstance(size, list) else [size]
+    return numbers if len(numbers) in (1, 2) and all(map(_is_side, numbers)) else []
+
+
+def _is_side(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def last_sized(transforms: Sequence[Transform]) -> int | None:
+    """The index of the transform that decides how large the images are in the end."""
+    return max((index for index, it in enumerate(transforms) if sides(it)), default=None)
+
+
 def listed(
     transforms: Sequence[Transform], key: Key, *, same_shape: bool, problems: Problems
 ) -> tuple[Call, ...]:
@@ -57,58 +77,72 @@ def listed(
     `same_shape` says that all images of the data have one shape, so that they need not be
     brought to one.
     """
-    calls = tuple(_checked(t, (*key, i), problems) for i, t in enumerate(transforms))
-    sized = [i for i, transform in enumerate(transforms) if "size" in transform.arguments]
-    if not sized and not same_shape:
+    calls = tuple(_checked(it, (*key, index), problems) for index, it in enumerate(transforms))
+    last = last_sized(transforms)
+    for index in range(0 if last is None else last + 1, len(transforms)):
+        if transforms[index].name in RESHAPING or transforms[index].arguments.get("expand"):
+            message = "images of different sizes make no batch; add a CenterCrop after it, say"
+            problems.add((*key, index), message)
+            return calls
+    if same_shape:
+        return calls
+    if last is None:
         problems.add(key, "images of different sizes make no batch; end with a CenterCrop, say")
-    elif sized and transforms[sized[-1]].name == "Resize" and not same_shape:
-        size = transforms[sized[-1]].arguments["size"]
-        if isinstance(size, int) or len(size) == 1:
-            side = size if isinstance(size, int) else size[0]
-            problems.add(
-                (*key, sized[-1], "size"),
-                "one number sets the short side, and images of different shapes make no batch; "
-                f"write [{side}, {side}], or add a CenterCrop",
-            )
+    elif transforms[last].name == "Resize" and len(sides(transforms[last])) == 1:
+        (side,) = sides(transforms[last])
+        problems.add(
+            (*key, last, "size"),
+            "one number sets the short side, and images of different shapes make no batch; "
+            f"write [{side}, {side}], or add a CenterCrop",
+        )
     return calls
 
 
 def _checked(spec: Transform, key: Key, problems: Problems) -> Call:
     transform = catalog.transform(spec.name)
     if transform is None:
-        names = catalog.transforms()
-        problems.add(
-            (*key, "name"),
-            f'torchvision has no transform "{spec.name}"{nearest(spec.name, names)}',
-        )
+        problems.add((*key, "name"), _unknown(spec.name))
+        problems.left_out([(*key, "name")])
         return Call("")
     parameters = {parameter.name: parameter for parameter in transform.parameters}
-    for parameter in transform.parameters:
-        if parameter.required and parameter.name not in spec.arguments:
-            problems.add(key, f"{spec.name} needs {parameter.name}")
+    needed = [it.name for it in transform.parameters if it.required]
+    if missing := [name for name in needed if name not in spec.arguments]:
+        problems.add(key, f"{spec.name} needs {' and '.join(missing)}")
+        problems.left_out((*key, name) for name in missing)
     options = {}
     for name, value in spec.arguments.items():
         if name not in parameters:
             hint = nearest(name, parameters) or f"; it takes {', '.join(parameters) or 'nothing'}"
             problems.add((*key, name), f"{spec.name} takes no {name}{hint}")
+        elif name == "size" and not sides(spec):
+            message = f"must be a whole number above 0, or a list of two, not {show(value)}"
+            problems.add((*key, name), message)
+            problems.left_out([(*key, name)])
         else:
             options[name] = _argument(value, parameters[name], (*key, name), problems)
     return Call(f"v2.{spec.name}", (), options)
 
 
+def _unknown(name: str) -> str:
+    if name in CONVERSIONS:
+        return f"leave {name} out; data.mean and data.std say how the images become floats"
+    names = catalog.transforms()
+    return f'no transform "{name}"{nearest(name, names) or "; there are " + ", ".join(names)}'
+
+
 def _argument(value: Any, parameter: catalog.Parameter, key: Key, problems: Problems) -> Any:
     """An argument as torchvision takes it."""
-    kinds = parameter.kinds
-    if isinstance(value, str) and parameter.choices and value not in parameter.choices:
-        problems.add(key, f'no "{value}"; write {choices(parameter.choices)}')
-    elif isinstance(value, str) and "interpolation" in kinds:
-        return _mode(value)
-    elif isinstance(value, str) and "policy" in kinds:
-        return Name(f"v2.AutoAugmentPolicy.{value.upper()}")
-    elif not _fits(value, kinds):
-        expected = [choices(parameter.choices) if parameter.choices else ""]
-        expected += [KINDS[kind] for kind in kinds if kind in KINDS]
-        problems.add(key, f"must be {' or '.join(filter(None, expected))}, not {show(value)}")
+    kinds, names = parameter.kinds, parameter.choices
+    if isinstance(value, str) and value in names:
+        if "interpolation" in kinds:
+            return _mode(value)
+        if "policy" in kinds:
+            return Name(f"v2.AutoAugmentPolicy.{value.upper()}")
+    elif isinstance(value, str) or not _fits(value, kinds):
+        expected = [choices(names)] if names else []
+        said = [kind for kind in kinds if kind != "int" or "float" not in kinds]
+        expected += [KINDS[kind] for kind in said if kind in KINDS]
+        problems.add(key, f"must be {' or '.join(expected)}, not {show(value)}")
     return value
 
 
@@ -119,9 +153,8 @@ def _fits(value: Any, kinds: Sequence[str]) -> bool:
         case int():
             return "int" in kinds or "float" in kinds
         case float():
-            return "float" in kinds
-        case str():
-            return "str" in kinds
+            return "float" in kinds and math.isfinite(value)
         case list():
-            return "list" in kinds
+            numbers = [kind for kind in kinds if kind in ("int", "float")] or ["float"]
+            return "list" in kinds and all(_fits(element, numbers) for element in value)
     return False

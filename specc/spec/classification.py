@@ -19,10 +19,18 @@ class Classification(Section):
     task: Literal["classification"]
     """What the model learns to do."""
     model: Model
+    """Which network, its weights, and what of it is frozen."""
     data: Data
+    """Where the images are, and what is done to them before the model sees them."""
     optim: Optim = SGD()
+    """The optimizer."""
     schedule: Schedule = Cosine()
+    """How long to train, and how the learning rate changes meanwhile."""
     train: Train = Train()
+    """The training loop."""
     evaluate: Evaluate = Evaluate()
+    """What is measured on the validation data."""
     log: Log = Log()
+    """Where curves go."""
     launch: Launch = Launch()
+    """On which GPUs to train if not told otherwise."""

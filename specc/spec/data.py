@@ -2,9 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Discriminator, Field, Tag
+from pydantic import ConfigDict, Field, Tag
 
-from specc.spec.section import Channels, Section, Text
+from specc.spec.section import Positive, Section, Text, must_be, variant
+
+Lists = Field(strict=False)  # for tuples, as TOML has lists only
 
 
 class Transform(Section):
@@ -24,10 +26,18 @@ class _Data(Section):
     image_size: Annotated[int, Field(ge=8)] | None = None
     """Height and width of the model's input in pixels; by default what the weights were
     evaluated at."""
-    mean: Channels | None = None
+    mean: Annotated[
+        tuple[float, float, float] | None,
+        Lists,
+        must_be("three numbers, for red, green and blue"),
+    ] = None
     """Mean of each colour channel (RGB, of values from 0 to 1) that is subtracted; by default
     the weights' own."""
-    std: Channels | None = None
+    std: Annotated[
+        tuple[Positive, Positive, Positive] | None,
+        Lists,
+        must_be("three numbers above 0, for red, green and blue"),
+    ] = None
     """Standard deviation of each channel that is divided by; by default the weights' own."""
     augment: Literal["random-resized-crop", "flip", "none"] | None = None
     """A preset of training transforms, `"random-resized-crop"` if nothing is said."""
@@ -61,5 +71,5 @@ class Cifar10(_Data):
 
 Data = Annotated[
     Annotated[ImageFolder, Tag("imagefolder")] | Annotated[Cifar10, Tag("cifar10")],
-    Discriminator(lambda value: value.get("format") if isinstance(value, dict) else value.format),
+    variant("format"),
 ]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from specc.spec.section import Count, Section
+from specc.spec.section import Count, Section, must_be
 
 
 class Launch(Section):
@@ -12,5 +12,7 @@ class Launch(Section):
     """GPUs of each machine; by default all that it has."""
     nodes: Count = 1
     """Machines."""
-    endpoint: Annotated[str, Field(pattern=r"^[\w.\-]+:\d+$")] = "localhost:29500"
+    endpoint: Annotated[
+        str, Field(pattern=r"^[\w.\-]+:\d+$"), must_be('HOST:PORT, as "node1:29500"')
+    ] = "localhost:29500"
     """HOST:PORT on the first of several machines, where all of them meet."""

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from specc.spec.section import Positive, Section, Text, one_of
+from specc.spec.section import Positive, Section, Text, must_be
 
 
 class WeightsSource(Section):
@@ -12,8 +12,8 @@ class WeightsSource(Section):
 
     source: Text
     """A file, or `package://PACKAGE/FILE` for a file that an installed Python package carries."""
-    layout: Literal["torchvision", "timm", "efficientnet-pytorch"] | None = None
-    """Whose names the tensors carry, where they are not the model's own."""
+    layout: Literal["efficientnet-pytorch"] | None = None
+    """Who named the tensors, where they do not have the model's own names."""
 
 
 class Model(Section):
@@ -27,7 +27,7 @@ class Model(Section):
     `package://PACKAGE/FILE`, or a table with `source` and `layout`."""
     freeze: Annotated[
         Annotated[int, Field(ge=0)] | Literal["none", "backbone"] | list[Text],
-        one_of('"none", "backbone", a number of stages or a list of module names'),
+        must_be('"none", "backbone", a number of stages or a list of module names'),
     ] = "none"
     """What keeps its pretrained weights: `"none"`, `"backbone"` (all but the head), a number n
     (the stem and the first n stages), or names and globs of modules, as `["conv1", "layer1.*"]`."""

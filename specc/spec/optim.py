@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Field, Tag
 
-from specc.spec.section import Fraction, Positive, Section
+from specc.spec.section import Fraction, Positive, Section, must_be, variant
 
 
 class SGD(Section):
@@ -27,7 +27,11 @@ class AdamW(Section):
     """The optimizer."""
     lr: Positive = 1e-3
     """Learning rate, for the whole `batch_size`."""
-    betas: Annotated[tuple[Fraction, Fraction], Field(strict=False)] = (0.9, 0.999)
+    betas: Annotated[
+        tuple[Fraction, Fraction],
+        Field(strict=False),  # TOML has lists only
+        must_be("two numbers from 0 to 1"),
+    ] = (0.9, 0.999)
     """Decay rates of the running means of the gradient and of its square."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     """Decoupled weight decay on all trained weights."""
@@ -35,5 +39,5 @@ class AdamW(Section):
 
 Optim = Annotated[
     Annotated[SGD, Tag("sgd")] | Annotated[AdamW, Tag("adamw")],
-    Discriminator(lambda v: v.get("name", "sgd") if isinstance(v, dict) else v.name),
+    variant("name", default="sgd"),
 ]

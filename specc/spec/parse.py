@@ -18,6 +18,17 @@ TASKS: dict[str, type[Classification]] = {"classification": Classification}
 # The keys that choose among the sections of a union.
 TAGS = {"data": "format", "optim": "name", "schedule": "name"}
 
+# What stands in for a needed value that is missing or wrong, so that the rest can be checked.
+STAND_INS: dict[str, Any] = {
+    "model": {"name": "?"},
+    "data": {"format": "imagefolder", "root": "?"},
+    "name": "?",
+    "format": "imagefolder",
+    "root": "?",
+    "source": "?",
+    "milestones": [1],
+}
+
 # What pydantic's error types ask for, in words.
 EXPECTED = {
     "int_type": "a whole number",
@@ -27,41 +38,39 @@ EXPECTED = {
     "string_type": "text in quotes",
     "bool_type": "true or false",
     "list_type": "a list",
-    "tuple_type": "a list",
     "model_type": "a table",
     "model_attributes_type": "a table",
-    "dict_type": "a table",
+    "union_tag_not_found": "a table",
 }
 BOUNDS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
 
 
 def parse(source: Source, problems: Problems) -> Classification | None:
-    """Check `source` against the language of its task.
+    """Check `source` against the language of its task; what is wrong goes to `problems`.
 
-    What is wrong goes to `problems`. Wrong values are then left out, so that the rest of the
-    spec can be checked as well; the answer is None where too little remains.
+    Wrong values are left out then, so that the rest of the spec can be checked as well. The
+    answer is None where the task, and so the language, is unknown.
     """
-    task = source.tree.get("task")
+    name = source.tree.get("task")
+    task = TASKS.get(name) if isinstance(name, str) else None
     if task is None:
-        problems.add(("task",), f"missing; write task = {choices(TASKS)}")
+        missing = f"missing; write task = {choices(TASKS)}"
+        problems.add(("task",), missing if name is None else _must_be(TASKS, name))
         return None
-    if task not in TASKS:
-        problems.add(("task",), _unknown(task, TASKS))
-        return None
-    try:
-        return TASKS[task].model_validate(source.tree)
-    except ValidationError as error:
-        details = error.errors(include_url=False)
     tree = deepcopy(source.tree)
-    keys = [_written(detail, source.tree) for detail in details]
-    for key, detail in zip(keys, details, strict=True):
-        problems.add(key, _message(key, detail, source.tree, TASKS[task]))
-        _remove(tree, key)
-    problems.left_out(keys)
-    try:
-        return TASKS[task].model_validate(tree)
-    except ValidationError:
-        return None
+    while True:
+        try:
+            return task.model_validate(tree)
+        except ValidationError as error:
+            details = error.errors(include_url=False)
+        keys = [_written(detail, tree) for detail in details]
+        for key, detail in zip(keys, details, strict=True):
+            # That a key is unknown may follow from what chose the wrong section.
+            tag = (key[0], TAGS.get(str(key[0]), ""))
+            problems.add(key, _message(key, detail, tree, task), tag)
+        for key, detail in zip(keys, details, strict=True):
+            _mend(tree, key, detail["type"] in ("missing", "union_tag_not_found"))
+        problems.left_out(keys)
 
 
 def _written(detail: ErrorDetails, tree: dict[str, Any]) -> Key:
@@ -69,7 +78,7 @@ def _written(detail: ErrorDetails, tree: dict[str, Any]) -> Key:
     key: list[str | int] = []
     node: Any = tree
     for part in detail["loc"]:
-        if part in node if isinstance(node, dict) else isinstance(node, list):
+        if part in node if isinstance(node, dict) else isinstance(part, int):
             key.append(part)
             node = node[part]
     if detail["type"] == "missing":
@@ -79,15 +88,28 @@ def _written(detail: ErrorDetails, tree: dict[str, Any]) -> Key:
     return tuple(key)
 
 
-def _remove(tree: Any, key: Key) -> None:
-    for part in key[:-1]:
-        tree = tree[part]
-    if isinstance(tree, dict):
-        tree.pop(key[-1], None)
+def _mend(tree: dict[str, Any], key: Key, missing: bool) -> None:
+    """Let something stand in for a missing value; drop a wrong one, or the list it is in."""
+    node: Any = tree
+    for part in key:
+        if isinstance(node, dict):
+            table, name = node, part
+            node = node.get(str(part))
+        elif isinstance(node, list):
+            node = node[int(part)]
+    if missing and name == key[-1] and name not in table:
+        table[name] = deepcopy(STAND_INS[str(name)])
+    else:
+        table.pop(name, None)
 
 
 def _message(key: Key, detail: ErrorDetails, tree: dict[str, Any], task: type[Section]) -> str:
     kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
+    if kind.startswith("union_tag") and isinstance(value, dict):
+        tags = [_tag(it) for it in _sections(task.model_fields[str(key[0])].annotation)]
+        written = key[-1] in value
+        missing = f"missing; write {key[-1]} = {choices(tags)}"
+        return _must_be(tags, value[key[-1]]) if written else missing
     if kind in EXPECTED:
         return f"must be {EXPECTED[kind]}, not {show(value)}"
     match kind:
@@ -95,35 +117,35 @@ def _message(key: Key, detail: ErrorDetails, tree: dict[str, Any], task: type[Se
             return _unknown_key(key, tree, task)
         case "missing":
             field = _section(key[:-1], tree, task).model_fields[str(key[-1])]
-            return f"missing. {' '.join((field.description or '').split())}"
-        case "union_tag_invalid":
-            return _unknown(context["tag"], _listed(context["expected_tags"]))
-        case "union_tag_not_found":
-            sections = _sections(task.model_fields[str(key[0])].annotation)
-            return f"missing; write {choices(_tag(section) for section in sections)}"
+            missing = f"missing; write [{key[0]}]" if len(key) == 1 else "missing"
+            return f"{missing}. {' '.join((field.description or '').split())}"
         case "literal_error":
-            return _unknown(value, _listed(context["expected"]))
+            return _must_be(_listed(context["expected"]), value)
         case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
             ((operator, bound),) = context.items()
-            return f"must be {BOUNDS[operator]} {bound:g}, not {show(value)}"
+            return f"must be {BOUNDS[operator]} {bound:.15g}, not {show(value)}"
         case "too_short":
             return f"must have {context['min_length']} or more values, not {show(value)}"
-        case "too_long":
-            return f"must have {context['max_length']} values, not {show(value)}"
+        case "text":
+            return detail["msg"]
     return f"{detail['msg']}, not {show(value)}"
 
 
 def _unknown_key(key: Key, tree: dict[str, Any], task: type[Section]) -> str:
-    """What to write instead, or which kind of section has such a key."""
+    """What to write instead, or where such a key belongs."""
     name, parent = str(key[-1]), key[:-1]
     section = _section(parent, tree, task)
     if len(parent) == 1:
         for sibling in _sections(task.model_fields[str(parent[0])].annotation):
             if name in sibling.model_fields:
-                tag = f'{TAGS[str(parent[0])]} = "{_tag(sibling)}"'
-                return f"only {tag} has this key, not {choices([_tag(section)])}"
-    allowed = [field for field in section.model_fields if not parent or field != "name"]
-    return "unknown key" + (nearest(name, allowed) or f"; allowed are {', '.join(allowed)}")
+                tag = TAGS[str(parent[0])]
+                return f'only {tag} = "{_tag(sibling)}" has this key, not "{_tag(section)}"'
+    if hint := nearest(name, section.model_fields):
+        return f"unknown key{hint}"
+    for other, field in task.model_fields.items():
+        if any(name in it.model_fields for it in _sections(field.annotation)):
+            return f"unknown key; did you mean {other}.{name}?"
+    return f"unknown key; allowed are {', '.join(section.model_fields)}"
 
 
 def _section(key: Key, tree: dict[str, Any], task: type[Section]) -> type[Section]:
@@ -158,6 +180,6 @@ def _listed(text: str) -> list[str]:
     return [part.strip("' ") for part in text.replace(" or ", ",").split(",")]
 
 
-def _unknown(value: Any, allowed: Iterable[str]) -> str:
-    allowed = list(allowed)
-    return f"{show(value)} is unknown{nearest(str(value), allowed)}; allowed: {choices(allowed)}"
+def _must_be(allowed: Iterable[str], value: Any) -> str:
+    hint = nearest(value, allowed) if isinstance(value, str) else ""
+    return f"must be {choices(allowed)}, not {show(value)}{hint}"

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Field, Tag
 
-from specc.spec.section import Count, Fraction, Section
+from specc.spec.section import Count, Fraction, Section, variant
 
 
 class _Schedule(Section):
@@ -41,5 +41,5 @@ Schedule = Annotated[
     Annotated[Cosine, Tag("cosine")]
     | Annotated[MultiStep, Tag("multistep")]
     | Annotated[Constant, Tag("constant")],
-    Discriminator(lambda v: v.get("name", "cosine") if isinstance(v, dict) else v.name),
+    variant("name", default="cosine"),
 ]

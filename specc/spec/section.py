@@ -1,5 +1,6 @@
 """What all sections of the language have in common."""
 
+import json
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -7,6 +8,7 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
     ValidationError,
     WrapValidator,
@@ -28,8 +30,12 @@ class Section(BaseModel):
 
 def _printable(text: str) -> str:
     """Refuse what could break out of a line of generated code, shell or Markdown."""
-    if not text or not text.isprintable():
-        raise PydanticCustomError("text", "must be text without control characters")
+    if not text:
+        raise PydanticCustomError("text", "must not be empty")
+    for character in text:
+        if not character.isprintable():
+            message = "must be text that can be seen; leave out the {it} in it"
+            raise PydanticCustomError("text", message, {"it": json.dumps(character)})
     return text
 
 
@@ -37,16 +43,25 @@ Text = Annotated[str, AfterValidator(_printable)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
-Channels = Annotated[tuple[float, float, float], Field(strict=False)]  # TOML has lists only
 
 
-def one_of(expected: str) -> WrapValidator:
-    """For a union: say once what is allowed, not what each member has against the value."""
+def must_be(expected: str) -> WrapValidator:
+    """Say in one sentence what is allowed, not what each part of a type has against a value."""
 
     def validate(value: Any, handler: Callable[[Any], Any]) -> Any:
         try:
             return handler(value)
         except ValidationError as error:
-            raise PydanticCustomError("one_of", "must be {it}", {"it": expected}) from error
+            raise PydanticCustomError("must_be", "must be {it}", {"it": expected}) from error
 
     return WrapValidator(validate)
+
+
+def variant(key: str, default: str | None = None) -> Discriminator:
+    """For a union of sections: `key`, in the table or by default, says which one is meant."""
+
+    def chosen(value: Any) -> Any:
+        table = isinstance(value, dict)
+        return value.get(key, default) if table else getattr(value, key, None)
+
+    return Discriminator(chosen)
