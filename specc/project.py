@@ -58,13 +58,9 @@ def write(folder: Path, files: Mapping[str, str]) -> Changes:
     shutil.rmtree(new, ignore_errors=True)
     for path, text in files.items():
         _write(new / "base" / f"{path}{SUFFIX}", text)
-        if path in changes.written:
-            _write(new / "files" / path, text)
-    lock = {
-        "version": __version__,
-        "files": {path: _digest(text.encode()) for path, text in sorted(files.items())},
-        "removed": changes.removed,
-    }
+        _write(new / "files" / path, text)
+    digests = {path: _digest(text.encode()) for path, text in sorted(files.items())}
+    lock = {"version": __version__, "files": digests}
     _write(new / "lock.json", json.dumps(lock, indent=2) + "\n")
     # From this rename on the build counts as done: `_finish` completes it, now or next time.
     os.replace(new, folder / STATE / "ready")
@@ -116,25 +112,29 @@ def _kind(target: Path, new: str | None, digest: str | None) -> str:
 
 
 def _finish(folder: Path) -> None:
-    """Move the files of a build that is ready to their places; it does not matter how often."""
+    """Move the files of a build that is ready to their places; it does not matter how often.
+
+    Raises:
+        UserError: if it was interrupted, and the owner edited or made those files since then.
+    """
     state = folder / STATE
     ready = state / "ready"
-    if not ready.exists():
-        return
-    lock = ready / "lock.json"
+    base, lock = ready / "base", ready / "lock.json"
+    if base.exists():  # else all files are in their places
+        paths = json.loads(lock.read_text())["files"]
+        texts = {path: (base / f"{path}{SUFFIX}").read_text(encoding="utf-8") for path in paths}
+        changes = _changes(folder, texts)
+        for path in changes.written:
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(ready / "files" / path, folder / path)
+        for path in changes.removed:
+            (folder / path).unlink()
+        shutil.rmtree(state / "base", ignore_errors=True)
+        os.replace(base, state / "base")
     if lock.exists():
-        for source in sorted((ready / "files").rglob("*")):
-            if source.is_file():
-                target = folder / source.relative_to(ready / "files")
-                target.parent.mkdir(parents=True, exist_ok=True)
-                os.replace(source, target)
-        for path in json.loads(lock.read_text())["removed"]:
-            (folder / path).unlink(missing_ok=True)
-        if (ready / "base").exists():
-            shutil.rmtree(state / "base", ignore_errors=True)
-            os.replace(ready / "base", state / "base")
         os.replace(lock, state / "lock.json")
-    shutil.rmtree(ready)
+    if ready.exists():
+        shutil.rmtree(ready)
 
 
 def _write(path: Path, text: str) -> None:

@@ -159,6 +159,7 @@ def _script(argv: list[str], here: Path, env: Mapping[str, str], log: Path) -> N
         os.dup2(file.fileno(), 2)
     os.chdir(here)
     os.environ.update(env)
+    multiprocessing.set_start_method(multiprocessing.get_all_start_methods()[0], force=True)
     torch.set_num_threads(1)
     sys.argv = argv
     sys.path.insert(0, str(Path(argv[0]).parent))

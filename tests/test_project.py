@@ -146,6 +146,31 @@ def test_a_build_that_is_killed_anywhere_leaves_the_old_or_finishes_as_the_new(
     assert min(calls_in_all.values()) > 1, "the kills did not fall on both sides"
 
 
+def test_an_edit_after_a_build_that_was_killed_is_not_lost(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edited = 0
+    for killed_at in range(1000):
+        copy = tmp_path / f"copy{killed_at}"
+        shutil.copytree(folder, copy)
+        with monkeypatch.context() as patch:
+            kill_at(patch, killed_at)
+            try:
+                project.write(copy, NEW)
+            except Killed:
+                pass
+            else:
+                break
+        (copy / "train.py").write_text("LR = 0.3  # mine\n")
+        (copy / "data.py").write_text("SIZE = 64  # mine\n")
+        with pytest.raises(UserError, match="train.py"):
+            project.write(copy, NEW)
+        assert (copy / "train.py").read_text() == "LR = 0.3  # mine\n"
+        assert (copy / "data.py").read_text() == "SIZE = 64  # mine\n"
+        edited += 1
+    assert edited > 10
+
+
 def kill_at(patch: pytest.MonkeyPatch, number: int) -> "Counter":
     """Let the file operation of that number, and all after it, not happen."""
     counter = Counter()
