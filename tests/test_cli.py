@@ -189,8 +189,8 @@ def test_requirements_may_have_been_edited_or_deleted(here: Path) -> None:
 @pytest.mark.slow
 def test_run_starts_torchrun_where_the_user_stands_and_passes_its_exit_code_on(here: Path) -> None:
     specc("build", "spec.toml", "-o", "out")
-    stub = "import os, sys; print(os.getcwd(), *sys.argv[1:], flush=True); sys.exit(7)\n"
-    Path("out/train.py").write_text(stub)
+    say = "os.write(1, ' '.join([os.getcwd(), *sys.argv[1:]]).encode() + b'\\n')"  # in one piece
+    Path("out/train.py").write_text(f"import os, sys; {say}; sys.exit(7)\n")
     # The build refuses a project with edits, and so we start what it would have started.
     code = (
         "from pathlib import Path; from specc import launch; from specc.plan.plan import "
