@@ -3,7 +3,6 @@
 import re
 import shutil
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,10 +11,8 @@ from projects import (
     SPEC,
     Process,
     Project,
-    command,
     compile_spec,
     differing,
-    finish,
     load,
     make_images,
     scalars,
@@ -118,9 +115,9 @@ def test_dropout_continues_as_well(project: Project) -> None:
 def test_checkpoint_is_whole_at_every_moment(project: Project) -> None:
     project.edit("train.py", f"CHECKPOINT_EVERY = {EVERY}", "CHECKPOINT_EVERY = 1")
     arguments = ["--output", "run"]
+    writing, last = Path("run/last.pt.tmp"), Path("run/last.pt")
     for _ in range(3):
         (process,) = project.start("train.py", *arguments)
-        writing, last = Path("run/last.pt.tmp"), Path("run/last.pt")
         writing.unlink(missing_ok=True)
         process.wait_for(lambda: last.exists() and writing.exists())
         process.kill()

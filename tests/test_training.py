@@ -153,7 +153,7 @@ def test_cifar10_freezes_the_stem_and_two_stages(here: Path) -> None:
 @pytest.mark.slow
 def test_cifar10_trains_all_but_the_stem_and_two_stages(here: Path) -> None:
     smaller = '[{ name = "RandomCrop", size = 32, padding = 4 }, { name = "Resize", size = 64 }]'
-    project = compile_spec(
+    compile_spec(
         *CIFAR10,
         "schedule.epochs=2",
         "schedule.milestones=[1]",
