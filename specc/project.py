@@ -18,7 +18,7 @@ from specc.diagnostics import UserError
 
 STATE = ".specc"
 SUFFIX = ".base"
-KINDS = ("written", "unchanged", "removed", "kept", "left_out", "theirs", "gone")
+KINDS = ("written", "unchanged", "edited", "removed", "kept", "left_out", "theirs", "gone")
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Changes:
     folder: Path
     written: tuple[str, ...]
     unchanged: tuple[str, ...]
+    edited: tuple[str, ...]  # by the owner, while what is generated has not changed
     removed: tuple[str, ...]  # no longer generated, and never edited
     kept: tuple[str, ...]  # no longer generated, but edited
     left_out: tuple[str, ...]  # deleted by the owner, and so not written again
@@ -36,6 +37,8 @@ class Changes:
         lines = [f"{self.folder}: {len(self.written)} files written"]
         if self.unchanged:
             lines[0] += f", {len(self.unchanged)} unchanged"
+        if self.edited:
+            lines.append(f"edited by you, left as they are: {', '.join(self.edited)}")
         if self.removed:
             lines.append(f"no longer generated, removed: {', '.join(self.removed)}")
         if self.kept:
@@ -82,9 +85,9 @@ def _changes(folder: Path, files: Mapping[str, str]) -> Changes:
         changes[_kind(folder / path, files.get(path), digests.get(path))].append(path)
     if changes["theirs"]:
         raise UserError(
-            f"{folder}: not built, as these files were edited or made by hand and would be "
-            f"overwritten: {', '.join(changes['theirs'])}. Build into another folder with -o, or "
-            "move them away."
+            f"{folder}: not built, as the spec asks for other versions of files that were edited "
+            f"or made by hand: {', '.join(changes['theirs'])}. Build into another folder with -o, "
+            "or move them away."
         )
     del changes["theirs"], changes["gone"]
     return Changes(folder, **{kind: tuple(paths) for kind, paths in changes.items()})
@@ -108,7 +111,9 @@ def _kind(target: Path, new: str | None, digest: str | None) -> str:
     edited = now is None or _digest(now) != digest
     if new is None:
         return "kept" if edited else "removed"
-    return "theirs" if edited else "written"
+    if not edited:
+        return "written"
+    return "edited" if _digest(new.encode()) == digest else "theirs"
 
 
 def _finish(folder: Path) -> None:
