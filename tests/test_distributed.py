@@ -9,12 +9,22 @@ from typing import Any
 
 import pytest
 import torch
-from projects import SPEC, Project, command, compile_spec, differing, finish, load, make_images
+from projects import (
+    SPEC,
+    Project,
+    command,
+    compile_spec,
+    differing,
+    finish,
+    load,
+    make_images,
+    scalars,
+)
 from torch import nn
 
 pytestmark = pytest.mark.slow
 # All batch norms are frozen: on the CPU those that train see each process's share of a batch.
-FROZEN = ("model.freeze=backbone", "log.tensorboard=true")
+FROZEN = ('model.freeze=["*bn*", "*downsample.1"]', "log.tensorboard=true")
 
 
 @pytest.fixture
@@ -36,6 +46,9 @@ def test_one_and_two_processes_end_with_the_same_weights(project: Project) -> No
     fresh = project.module("model")
     torch.manual_seed(0)
     assert largest_difference(one["model"], fresh.build_model().state_dict()) > 1e-3
+    expected = scalars(Path("one"))
+    for tag, curve in scalars(Path("two")).items():
+        assert curve == [(step, pytest.approx(value, rel=1e-4)) for step, value in expected[tag]]
 
 
 def test_the_number_of_workers_changes_no_bit(project: Project) -> None:
