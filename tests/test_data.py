@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from random import Random
 
 import pytest
 import torch
@@ -39,6 +40,38 @@ def test_an_unreadable_image_is_named(project: Project, content: bytes | str) ->
     path = breaks(content)
     printed = project.fail("train.py")
     assert f"{path}: not a readable image; mend or remove it" in printed
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I", "F"])
+def test_an_image_of_more_than_8_bits_is_named(here: Path, mode: str) -> None:
+    """Pillow would cut it off at 255, and leave it white."""
+    make_images()
+    read_image = compile_spec(SPEC).module("data").read_image
+    Image.new(mode, (8, 8), 40_000).save("deep.tif")
+    with pytest.raises(RuntimeError, match=f"deep.tif: .*{mode} has more than 8 bits"):
+        read_image("deep.tif")
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "ppm", "tif", "webp", "gif"])
+@pytest.mark.filterwarnings("ignore")
+def test_whatever_a_decoder_raises_names_the_file(here: Path, suffix: str) -> None:
+    make_images()
+    read_image = compile_spec(SPEC).module("data").read_image
+    path, random = Path(f"broken.{suffix}"), Random(0)
+    Image.effect_noise((20, 30), 90).convert("RGB").save(path)
+    whole, raised = path.read_bytes(), set()
+    for _ in range(300):
+        content = bytearray(whole[: random.choice([random.randrange(len(whole)), len(whole)])])
+        for place in random.choices(range(min(len(content), 60)), k=random.randrange(4)):
+            content[place] = random.randrange(256)
+        path.write_bytes(content)
+        try:
+            assert read_image(path).shape[0] == 3
+        except Exception as error:
+            assert isinstance(error, RuntimeError)
+            assert str(error).startswith(f"{path}: not a readable image; mend or remove it")
+            raised.add(type(error.__cause__))
+    assert len(raised) > 1
 
 
 def test_an_image_that_only_a_worker_meets_is_named_too(project: Project) -> None:
@@ -108,13 +141,14 @@ def test_every_kind_of_image_is_read_as_upright_rgb(here: Path) -> None:
 
 def test_names_of_folders_and_classes_are_data(here: Path) -> None:
     root = 'im ages\' "$(touch broken)" `touch broken`; {{ x }}'
-    classes = ["$(touch broken)", "'; touch broken; '", "été 画像", 'a"b\\c']
+    classes = ["$(touch broken)", "'; touch broken; '", "été 画像", 'a"b\\c', r"$\frac{$", "%s {0}"]
     make_images(root, classes)
     Path("spec.json").write_text("{}")
     spec = SPEC.replace('root = "images"', f"root = '''{root}'''")
     project = compile_spec(spec, "schedule.epochs=1")
     project.run("train.py")
     assert load("project/runs/best.pt")["classes"] == sorted(classes)
+    project.run("data.py", "--output", "sheet.png")
     image = next(Path(root, "val", classes[2]).iterdir())
     assert project.run("predict.py", image).startswith(f"{image}: ")
     assert "top1" in project.run("evaluate.py")
@@ -142,6 +176,14 @@ def test_a_run_leaves_pictures_curves_and_checkpoints(here: Path) -> None:
     assert [step for step, _ in curves["val/top1"]] == [4, 8]
     assert [step for step, _ in curves["val/loss"]] == [4, 8]
     assert curves["train/lr"][-1][1] == pytest.approx(0, abs=1e-6)
+
+
+def test_a_confusion_matrix_of_many_classes_stays_a_picture(here: Path) -> None:
+    make_images(classes=[f"class {number:03}" for number in range(100)], train=1, val=1)
+    project = compile_spec(SPEC, "schedule.epochs=1", "train.batch_size=50")
+    project.run("train.py")
+    with Image.open(project.folder / "runs/confusion_matrix.png") as image:
+        assert 500 < min(image.size) <= max(image.size) < 2000
 
 
 def test_without_tensorboard_a_run_writes_no_curves(project: Project) -> None:

@@ -210,5 +210,5 @@ def test_torchrun_is_resumed_as_if_never_stopped(project: Project, end: str) -> 
     assert 4 <= step < 12
     assert (f"stopped at step {step}; --resume" in printed) == (end == "told to stop"), printed
 
-    finish(torchrun(project, "--output", "stopped", "--resume"))
+    project.run("train.py", "--output", "stopped", "--resume", processes=2)
     assert differing(load("whole/last.pt"), load("stopped/last.pt")) == []

@@ -24,6 +24,7 @@ FILES = {
     "smoke_test.py": "classification/smoke_test.py",
 }
 PREDICTED = 3  # classes that predict.py prints for an image
+NAMED_CLASSES = 60  # for more a confusion matrix would be metres wide
 
 
 def plan_classification(name: str, spec: Classification, problems: Problems) -> Plan:
@@ -49,6 +50,7 @@ def plan_classification(name: str, spec: Classification, problems: Problems) -> 
         train=train,
         topk=topk,
         predicted=min(PREDICTED, data.num_classes),
+        name_confused=data.num_classes <= NAMED_CLASSES,
         launch=LaunchPlan(spec.launch.gpus, spec.launch.nodes, spec.launch.endpoint),
         requirements=_requirements(spec, model),
         files=FILES,

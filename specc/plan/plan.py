@@ -79,6 +79,7 @@ class Plan:
     train: TrainPlan
     topk: tuple[int, ...]  # accuracies to measure
     predicted: int  # classes that are printed for an image
+    name_confused: bool  # whether there is room for names in a picture of the confusion matrix
     launch: LaunchPlan
     requirements: tuple[str, ...]
     files: Mapping[str, str]  # path in the project: template

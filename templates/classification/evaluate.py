@@ -51,18 +51,28 @@ def evaluate(
 
 def draw_confusion(confusion: Tensor, classes: list[str]) -> Figure:
     """A picture of a confusion matrix, int64 [C, C] with a row for each true class."""
+    #% if name_confused
     side = 3 + 0.4 * len(classes)
+    #% else
+    side = 10  # inches; too few for names and counts
+    #% endif
     figure = Figure(figsize=(side, side), layout="constrained")
     axes = figure.subplots()
     shares = confusion / confusion.sum(1, keepdim=True).clamp(min=1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    #% if name_confused
     axes.set_xticks(range(len(classes)), classes, rotation=90)
     axes.set_yticks(range(len(classes)), classes)
+    #% else
+    axes.set_title(f"{len(classes)} classes, {classes[0]} to {classes[-1]}")
+    #% endif
     axes.set(xlabel="predicted", ylabel="true")
+    #% if name_confused
     for row, column in confusion.nonzero().tolist():
         count = str(confusion[row, column].item())
         color = "white" if shares[row, column] > 0.5 else "black"
         axes.text(column, row, count, ha="center", va="center", color=color)
+    #% endif
     return figure
 
 
