@@ -59,9 +59,9 @@ def test_whatever_a_decoder_raises_names_the_file(here: Path, suffix: str) -> No
     read_image = compile_spec(SPEC).module("data").read_image
     path, random = Path(f"broken.{suffix}"), Random(0)
     Image.effect_noise((20, 30), 90).convert("RGB").save(path)
-    whole, raised = path.read_bytes(), set()
+    whole, named = path.read_bytes(), 0
     for _ in range(300):
-        content = bytearray(whole[: random.choice([random.randrange(len(whole)), len(whole)])])
+        content = bytearray(whole[: random.choice([random.randrange(1, len(whole)), len(whole)])])
         for place in random.choices(range(min(len(content), 60)), k=random.randrange(4)):
             content[place] = random.randrange(256)
         path.write_bytes(content)
@@ -70,8 +70,8 @@ def test_whatever_a_decoder_raises_names_the_file(here: Path, suffix: str) -> No
         except Exception as error:
             assert isinstance(error, RuntimeError)
             assert str(error).startswith(f"{path}: not a readable image; mend or remove it")
-            raised.add(type(error.__cause__))
-    assert len(raised) > 1
+            named += 1
+    assert named > 50
 
 
 def test_an_image_that_only_a_worker_meets_is_named_too(project: Project) -> None:
@@ -224,12 +224,3 @@ def test_the_exported_file_agrees_with_the_model_at_any_batch_size(project: Proj
         with torch.inference_mode():
             expected = model.eval()(normalize(images)).softmax(1)
             assert torch.allclose(exported(images), expected, atol=1e-5)
-
-
-# ---- the smoke test ----
-
-
-def test_the_smoke_test_passes_and_fails_after_a_bad_edit(project: Project) -> None:
-    assert "everything runs" in project.run("smoke_test.py")
-    project.edit("model.py", "    return model", "    return nn.Sequential(model, nn.ReLU(), x)")
-    assert "name 'x' is not defined" in project.fail("smoke_test.py")

@@ -187,7 +187,7 @@ def draw(images: list[Tensor], titles: list[str], columns: int = 6) -> Figure:
         axes.axis("off")
     for axes, image, title in zip(figure.axes, images, titles, strict=False):
         axes.imshow(image.permute(1, 2, 0))
-        axes.set_title(title, fontsize=8)
+        axes.set_title(title, fontsize=8, parse_math=False)
     return figure
 
 

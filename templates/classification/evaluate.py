@@ -61,10 +61,10 @@ def draw_confusion(confusion: Tensor, classes: list[str]) -> Figure:
     shares = confusion / confusion.sum(1, keepdim=True).clamp(min=1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     #% if name_confused
-    axes.set_xticks(range(len(classes)), classes, rotation=90)
-    axes.set_yticks(range(len(classes)), classes)
+    axes.set_xticks(range(len(classes)), classes, rotation=90, parse_math=False)
+    axes.set_yticks(range(len(classes)), classes, parse_math=False)
     #% else
-    axes.set_title(f"{len(classes)} classes, {classes[0]} to {classes[-1]}")
+    axes.set_title(f"{len(classes)} classes, {classes[0]} to {classes[-1]}", parse_math=False)
     #% endif
     axes.set(xlabel="predicted", ylabel="true")
     #% if name_confused

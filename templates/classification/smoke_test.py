@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
 from torchvision.datasets import FakeData
 from torchvision.transforms.v2.functional import pil_to_tensor
 
@@ -36,27 +37,28 @@ def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
 def call(script: Callable[[], None], *args: str) -> None:
     print(f"== {script.__module__} {' '.join(args)}", flush=True)
     sys.argv = [script.__module__, *args]
+    train.EPOCHS = 2 if "--resume" in args else 1
     script()
 
 
 def main() -> None:
     train.build_datasets = evaluate.build_datasets = build_datasets
     data.WORKERS = 0
-    train.EPOCHS, train.BATCH_SIZE, train.LOG_EVERY = 1, 4, 1
+    train.BATCH_SIZE, train.LOG_EVERY = 4, 1
     #% if model.weights
     train.load_pretrained = lambda model: None
     #% endif
-    if "RANK" in os.environ:  # this is one of the processes that are started below
+    if "RANK" in os.environ:  # this is one of the two processes that are started below
         return call(train.main, *sys.argv[1:])
 
     os.environ.update(CUDA_VISIBLE_DEVICES="", OMP_NUM_THREADS="1")
+    torch.set_num_threads(1)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     with tempfile.TemporaryDirectory() as folder:
-        for processes in ("1", "2"):
-            for options in ([], ["--resume"]):
-                command = [*torchrun, "--nproc-per-node", processes, __file__]
-                command += ["--output", f"{folder}/{processes}", *options]
-                subprocess.run(command, check=True)
+        for options in ([], ["--resume"]):
+            call(train.main, "--output", f"{folder}/1", *options)
+            command = [*torchrun, "--nproc-per-node=2", __file__]
+            subprocess.run([*command, "--output", f"{folder}/2", *options], check=True)
         best, image = f"{folder}/2/best.pt", f"{folder}/image.png"
         FakeData()[0][0].save(image)
         call(evaluate.main, "--checkpoint", best)
