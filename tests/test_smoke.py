@@ -7,13 +7,21 @@ import pytest
 from projects import SPEC, Project, compile_spec
 
 pytestmark = pytest.mark.slow
-GENERATED = sorted((Path(__file__).parent.parent / "generated").iterdir())
+GENERATED = Path(__file__).parent.parent / "generated"
 
 
-@pytest.mark.parametrize("golden", GENERATED, ids=lambda path: path.name)
-def test_generated_project_passes(golden: Path, here: Path) -> None:
-    shutil.copytree(golden, "project")
-    assert "everything runs" in Project(here / "project", here).run("smoke_test.py")
+def golden(name: str, here: Path) -> Project:
+    """A copy of a generated project, of smaller images that are quicker."""
+    shutil.copytree(GENERATED / name, "project")
+    project = Project(here / "project", here)
+    if name != "quickstart":
+        project.edit("data.py", "224", "64")
+    return project
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in GENERATED.iterdir()))
+def test_generated_project_passes(name: str, here: Path) -> None:
+    assert "everything runs" in golden(name, here).run("smoke_test.py")
 
 
 @pytest.mark.parametrize(
@@ -22,11 +30,9 @@ def test_generated_project_passes(golden: Path, here: Path) -> None:
         ("model.py", "return model", "return model.double()", "RuntimeError"),
         ("train.py", 'state["best"]', 'state["bets"]', "KeyError: 'bets'"),
         ("train.py", "BATCH_SIZE, SEED", "BATCH_SIZE // 4 * 3, SEED", "among 2 processes"),
-        ("evaluate.py", 'state["classes"]', "state.classes", "AttributeError"),
         ("predict.py", "images.append(image)", "images.append(path)", "AttributeError"),
-        ("export.py", ".softmax(1)", ".argmax(1)", "AssertionError"),
     ],
-    ids=["model", "resume", "two processes", "evaluate", "predict", "export"],
+    ids=["model", "resume", "two processes", "predict"],
 )
 def test_bad_edit_is_found(file: str, old: str, new: str, complaint: str, here: Path) -> None:
     project = compile_spec(SPEC, "model.num_classes=4")

@@ -6,6 +6,7 @@ import importlib.resources
 import threading
 from collections.abc import Iterator
 from hashlib import sha256
+from http.client import IncompleteRead
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,17 @@ def test_a_download_that_broke_off_does_not_poison_the_cache(server: str) -> Non
         loaded(project)
     assert not list(Path("cache").rglob("*.pth"))
     assert_all_but_the_head(loaded(project_of(f"{server}/{name}")), weights, "fc.")
+
+
+def test_a_download_without_a_hash_is_never_taken_for_another(server: str) -> None:
+    """Neither half a file of that name, nor another address's file, is kept for it."""
+    weights = make_weights(models.resnet18(), "model.pth")
+    with pytest.raises(IncompleteRead):
+        loaded(project_of(f"{server}/half/model.pth"))
+    assert_all_but_the_head(loaded(project_of(f"{server}/model.pth")), weights, "fc.")
+    make_weights(models.resnet18(), "other/model.pth")
+    others = load("other/model.pth")
+    assert_all_but_the_head(loaded(project_of(f"{server}/other/model.pth")), others, "fc.")
 
 
 def test_torchvision_s_weights_are_loaded_by_name(

@@ -150,6 +150,10 @@ def main() -> None:
             if stopping and not end_of_epoch:
                 raise SystemExit(f"stopped at step {step}; --resume continues")
 
+        for (
+            statistics
+        ) in model.buffers():  # of batch norm; the main process's are saved
+            dist.broadcast(statistics, src=0)
         metrics, confusion = evaluate(model, val_loader, device)
         if is_main:
             print(", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))

@@ -38,6 +38,7 @@ def plan_model(spec: Classification, model: catalog.Model, problems: Problems) -
         constructor = replace(constructor, function="timm.create_model", arguments=(name,))
     backbone = _inside(model, _backbone(model))
     backbone_frozen = set(backbone) <= set(_inside(model, [*modules, *parameters]))
+    trains_batch_norm = model.batch_norm and not backbone_frozen
     return ModelPlan(
         constructor=constructor,
         weights=_weights(spec.model, model, problems),
@@ -47,7 +48,8 @@ def plan_model(spec: Classification, model: catalog.Model, problems: Problems) -
         init_std=spec.model.init_std,
         frozen=modules,
         frozen_parameters=parameters,
-        sync_batch_norm=spec.train.sync_bn and model.batch_norm and not backbone_frozen,
+        trains_batch_norm=trains_batch_norm,
+        sync_batch_norm=spec.train.sync_bn and trains_batch_norm,
         dropout=model.dropout,
     )
 

@@ -28,6 +28,7 @@ class ModelPlan:
     init_std: float  # of the head's weights
     frozen: tuple[str, ...]  # modules
     frozen_parameters: tuple[str, ...]  # that are in no frozen module
+    trains_batch_norm: bool
     sync_batch_norm: bool
     dropout: bool
 

@@ -1,6 +1,8 @@
 """Build {{ title }}."""
 
 from importlib.resources import files
+from io import BytesIO
+from urllib.request import urlopen
 
 import timm
 import torch
