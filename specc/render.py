@@ -55,6 +55,14 @@ WRITERS: dict[str, Callable[[Any], str]] = {
 }
 
 
+def _block(text: str, keep: object) -> Markup:
+    """For `#% filter block(keep)` around a compound statement: without `keep`, its body alone."""
+    if keep:
+        return Markup(text)
+    _, _, body = text.partition("\n")
+    return Markup(re.sub("^    ", "", body, flags=re.MULTILINE))
+
+
 class ControlLines(Extension):
     """Lets a template say `#% if …` in a line of its own, which Python takes for a comment.
 
@@ -73,7 +81,7 @@ def _environment(suffix: str) -> Environment:
     mechanism against unescaped HTML sees to that: only Markup is taken as it is.
     """
     write = WRITERS[suffix]
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
         autoescape=True,
@@ -82,6 +90,8 @@ def _environment(suffix: str) -> Environment:
         trim_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["block"] = _block
+    return environment
 
 
 def _without_unused_imports(source: str) -> str:

@@ -254,6 +254,12 @@ def differing(one: Any, other: Any, path: str = "") -> list[str]:
     return [] if one == other else [path]
 
 
+def largest_difference(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> float:
+    """By how much numbers of two states differ at most."""
+    assert one.keys() == other.keys()
+    return max(float((one[name].double() - other[name].double()).abs().max()) for name in one)
+
+
 def load(path: Path | str) -> dict[str, Any]:
     state: dict[str, Any] = torch.load(path, weights_only=True)
     return state

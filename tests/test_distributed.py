@@ -18,6 +18,7 @@ from projects import (
     compile_spec,
     differing,
     finish,
+    largest_difference,
     load,
     make_images,
     scalars,
@@ -33,10 +34,6 @@ FROZEN = ('model.freeze=["*bn*", "*downsample.1"]', "log.tensorboard=true")
 def project(here: Path) -> Project:
     make_images(train=6, val=3)
     return compile_spec(SPEC, *FROZEN)
-
-
-def largest_difference(one: dict[str, Any], other: dict[str, Any]) -> float:
-    return max(float((one[name].double() - other[name].double()).abs().max()) for name in one)
 
 
 def test_one_and_two_processes_end_with_the_same_weights(project: Project) -> None:
@@ -191,7 +188,7 @@ def torchrun(project: Project, *arguments: str) -> Any:
 def test_torchrun_is_resumed_as_if_never_stopped(project: Project, end: str) -> None:
     """With processes that read images, which must outlive what tells all the group to stop."""
     project.edit("data.py", "WORKERS = 0", "WORKERS = 1")
-    project.edit("train.py", "CHECKPOINT_EVERY = 1000", "CHECKPOINT_EVERY = 4")
+    project.edit("train.py", "CHECKPOINT_STEPS = 1000", "CHECKPOINT_STEPS = 4")
     project.run("train.py", "--output", "whole", processes=2)
 
     stopped = torchrun(project, "--output", "stopped")

@@ -26,6 +26,8 @@ MODEL = {"name": "resnet18", "num_classes": 10}
 FOLDER = {"format": "imagefolder", "root": "images"}
 STEPS = {"name": "multistep", "milestones": [2]}
 PACKAGE = {"source": "package://a/b.pth", "layout": "efficientnet-pytorch"}
+GROUP = {"optim": {"groups": [{"match": "layer1", "lr": 0.5, "weight_decay": 0.5}]}}
+TEACHER = {"name": "resnet50", "weights": "teacher.pt"}
 CHANGES: dict[str, tuple[dict[str, Any], Any]] = {
     "task": ({}, "…"),  # the only key with one value so far
     "model.name": ({}, "resnet34"),
@@ -49,35 +51,113 @@ CHANGES: dict[str, tuple[dict[str, Any], Any]] = {
     "data=cifar10.root": ({"data": {"format": "cifar10"}}, "pictures"),
     "optim=sgd.name": ({}, "adamw"),
     "optim=sgd.lr": ({}, 0.5),
-    "optim=sgd.momentum": ({}, 0.5),
     "optim=sgd.weight_decay": ({}, 0.5),
+    "optim=sgd.momentum": ({}, 0.5),
+    "optim=sgd.nesterov": ({}, True),
+    "optim=adam.name": ({"optim": {"name": "adam"}}, "sgd"),
+    "optim=adam.lr": ({"optim": {"name": "adam"}}, 0.5),
+    "optim=adam.weight_decay": ({"optim": {"name": "adam"}}, 0.5),
+    "optim=adam.betas": ({"optim": {"name": "adam"}}, [0.5, 0.6]),
     "optim=adamw.name": ({"optim": {"name": "adamw"}}, "sgd"),
     "optim=adamw.lr": ({"optim": {"name": "adamw"}}, 0.5),
-    "optim=adamw.betas": ({"optim": {"name": "adamw"}}, [0.5, 0.6]),
     "optim=adamw.weight_decay": ({"optim": {"name": "adamw"}}, 0.5),
+    "optim=adamw.betas": ({"optim": {"name": "adamw"}}, [0.5, 0.6]),
+    "optim=nadam.name": ({"optim": {"name": "nadam"}}, "sgd"),
+    "optim=nadam.lr": ({"optim": {"name": "nadam"}}, 0.5),
+    "optim=nadam.weight_decay": ({"optim": {"name": "nadam"}}, 0.5),
+    "optim=nadam.betas": ({"optim": {"name": "nadam"}}, [0.5, 0.6]),
+    "optim=rmsprop.name": ({"optim": {"name": "rmsprop"}}, "sgd"),
+    "optim=rmsprop.lr": ({"optim": {"name": "rmsprop"}}, 0.5),
+    "optim=rmsprop.weight_decay": ({"optim": {"name": "rmsprop"}}, 0.5),
+    "optim=rmsprop.momentum": ({"optim": {"name": "rmsprop"}}, 0.5),
+    "optim=rmsprop.alpha": ({"optim": {"name": "rmsprop"}}, 0.5),
+    "optim=adagrad.name": ({"optim": {"name": "adagrad"}}, "sgd"),
+    "optim=adagrad.lr": ({"optim": {"name": "adagrad"}}, 0.5),
+    "optim=adagrad.weight_decay": ({"optim": {"name": "adagrad"}}, 0.5),
+    "optim=lamb.name": ({"optim": {"name": "lamb"}}, "sgd"),
+    "optim=lamb.lr": ({"optim": {"name": "lamb"}}, 0.5),
+    "optim=lamb.weight_decay": ({"optim": {"name": "lamb"}}, 0.5),
+    "optim=lamb.betas": ({"optim": {"name": "lamb"}}, [0.5, 0.6]),
+    "optim=muon.name": ({"optim": {"name": "muon"}}, "sgd"),
+    "optim=muon.lr": ({"optim": {"name": "muon"}}, 0.5),
+    "optim=muon.weight_decay": ({"optim": {"name": "muon"}}, 0.5),
+    "optim=muon.momentum": ({"optim": {"name": "muon"}}, 0.5),
+    "optim.groups": ({}, [{"match": "layer1", "lr": 0.5}]),
+    "schedule.warmup": ({}, {"steps": 3}),
+    "optim.head_lr": ({}, 0.5),
+    "optim.layer_decay": ({}, 0.5),
+    "optim.no_decay": ({}, ["norm"]),
+    "optim.clip_norm": ({}, 0.5),
+    "optim.groups.match": (GROUP, "layer2"),
+    "optim.groups.lr": (GROUP, 0.25),
+    "optim.groups.weight_decay": (GROUP, 0.25),
     "schedule=cosine.name": ({}, "constant"),
-    "schedule=cosine.epochs": ({}, 3),
-    "schedule=multistep.name": ({"schedule": STEPS}, "multistep"),
-    "schedule=multistep.epochs": ({"schedule": STEPS}, 3),
+    "schedule=cosine.epochs": ({}, 9),
+    "schedule=poly.name": ({"schedule": {"name": "poly"}}, "constant"),
+    "schedule=poly.epochs": ({"schedule": {"name": "poly"}}, 9),
+    "schedule=poly.power": ({"schedule": {"name": "poly"}}, 0.5),
+    "schedule=multistep.name": ({"schedule": STEPS}, "constant"),
+    "schedule=multistep.epochs": ({"schedule": STEPS}, 9),
     "schedule=multistep.milestones": ({"schedule": STEPS}, [3]),
     "schedule=multistep.gamma": ({"schedule": STEPS}, 0.5),
+    "schedule=step.name": ({"schedule": {"name": "step", "step_size": 2}}, "constant"),
+    "schedule=step.epochs": ({"schedule": {"name": "step", "step_size": 2}}, 9),
+    "schedule=step.step_size": ({"schedule": {"name": "step", "step_size": 2}}, 3),
+    "schedule=step.gamma": ({"schedule": {"name": "step", "step_size": 2}}, 0.5),
     "schedule=constant.name": ({"schedule": {"name": "constant"}}, "cosine"),
-    "schedule=constant.epochs": ({"schedule": {"name": "constant"}}, 3),
+    "schedule=constant.epochs": ({"schedule": {"name": "constant"}}, 9),
+    "schedule=plateau.name": ({"schedule": {"name": "plateau"}}, "constant"),
+    "schedule=plateau.epochs": ({"schedule": {"name": "plateau"}}, 9),
+    "schedule=plateau.patience": ({"schedule": {"name": "plateau"}}, 3),
+    "schedule=plateau.gamma": ({"schedule": {"name": "plateau"}}, 0.5),
+    "schedule=onecycle.name": ({"schedule": {"name": "onecycle"}}, "constant"),
+    "schedule=onecycle.epochs": ({"schedule": {"name": "onecycle"}}, 9),
+    "schedule=onecycle.pct_start": ({"schedule": {"name": "onecycle"}}, 0.5),
+    "schedule=onecycle.div_factor": ({"schedule": {"name": "onecycle"}}, 5.0),
+    "schedule.warmup.steps": ({"schedule": {"warmup": {"steps": 3}}}, 4),
+    "schedule.warmup.epochs": ({"schedule": {"warmup": {"epochs": 3}}}, 4),
+    "schedule.warmup.factor": ({"schedule": {"warmup": {"steps": 3}}}, 0.5),
     "train.batch_size": ({}, 8),
+    "train.max_batch_per_gpu": ({}, 8),
+    "train.loss": ({}, "focal"),
+    "train.loss.name": ({"train": {"loss": {"name": "focal"}}}, "focal"),
+    "train.loss.gamma": ({"train": {"loss": {"name": "focal"}}}, 1.0),
+    "train.class_weights": ({}, "balanced"),
+    "train.amp": ({}, "bf16"),
+    "train.compile": ({}, True),
+    "train.channels_last": ({}, True),
+    "train.ema": ({}, 0.9),
     "train.seed": ({}, 8),
     "train.workers": ({}, 8),
     "train.log_every": ({}, 8),
     "train.checkpoint_every": ({}, 8),
+    "train.keep": ({"train": {"checkpoint_every": 8}}, 8),
+    "train.checkpoint_steps": ({}, 8),
+    "train.early_stop": ({}, 8),
     "train.deterministic": ({}, False),
     "train.sync_bn": ({}, False),
+    "distill.name": ({"distill": TEACHER}, "resnet34"),
+    "distill.weights": ({"distill": TEACHER}, "other.pt"),
+    "distill.temperature": ({"distill": TEACHER}, 2.0),
+    "distill.alpha": ({"distill": TEACHER}, 0.25),
     "evaluate.batch_size": ({}, 8),
+    "evaluate.every": ({}, 8),
     "evaluate.topk": ({}, [1, 3]),
+    "evaluate.metrics": ({}, ["f1"]),
+    "evaluate.monitor": ({}, "loss"),
     "log.tensorboard": ({}, False),
+    "log.wandb": ({}, "project"),
+    "log.mlflow": ({}, "experiment"),
     "launch.gpus": ({}, 2),
     "launch.nodes": ({}, 2),
     "launch.endpoint": ({}, "first:29500"),
 }
-ALONE = {"task", "schedule=multistep.name"}  # another value has other keys, or there is none
+ALONE = {
+    "task",
+    "train.loss.name",
+    "schedule=multistep.name",
+    "schedule=step.name",
+}  # another value has other keys, or there is none
 
 
 def keys(section: type[Section], prefix: str = "") -> Iterator[str]:
@@ -103,9 +183,10 @@ def tag(section: type[Section]) -> str:
 
 
 def shared(key: str) -> str:
-    """The key by which CHANGES knows it: what all formats of data have is there once."""
+    """The key by which CHANGES knows it: what all kinds of a section have is there once."""
     section, _, name = key.partition(".")
-    return f"data.{name}" if section.startswith("data=") and f"data.{name}" in CHANGES else key
+    common = f"{section.partition('=')[0]}.{name}"
+    return common if common in CHANGES else key
 
 
 def spec_with(changes: dict[str, Any]) -> dict[str, Any]:
@@ -134,6 +215,7 @@ def test_every_key_does_something(key: str, tmp_path: Path) -> None:
     *parents, last = [part.partition("=")[0] for part in key.split(".")]
     for parent in parents:
         node = node.setdefault(parent, {})
+        node = node[0] if isinstance(node, list) else node
     node[last] = value
     if value is None:
         del node[last]

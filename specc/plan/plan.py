@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from specc.plan.code import Call, Name, Setting
+from specc.plan.optimizer import OptimizerPlan
 
 
 @dataclass(frozen=True)
@@ -55,13 +56,49 @@ class TrainPlan:
     seed: int
     epochs: int
     batch_size: int
-    settings: tuple[Setting, ...]  # of optimizer and schedule
-    optimizer: Call
-    scheduler: Call
+    micro_batch: int | None  # samples of a process that are computed at once
+    settings: tuple[Setting, ...]
+    scheduler: Call | None  # called after each step
+    plateau: Call | None  # called with the monitored metric, after each evaluation
+    parts: Call  # what a checkpoint holds, by name
+    loss: Call
+    class_weights: str  # "" | "balanced" | "listed"
+    focal: bool  # whether the function focal_loss is needed
+    distill: bool
+    amp: Name | None  # the type that torch.autocast computes in
+    scaler: bool
+    compile: bool
+    channels_last: bool
+    ema: bool
+    evaluated: Name  # the model that is evaluated, and saved as the best
+    evaluate_every: int
+    monitor: str  # the metric by which it is the best
+    monitor_falls: bool
+    worst: Name | float  # that metric before the first evaluation
+    early_stop: int | None
     log_every: int
-    checkpoint_every: int
+    checkpoint_steps: int
+    checkpoint_every: int | None
+    keep: int | None
     deterministic: bool
+    logs: bool  # to any of the next three
     tensorboard: bool
+    wandb: str | None
+    mlflow: str | None
+
+
+@dataclass(frozen=True)
+class TeacherPlan:
+    title: Name
+    constructor: Call
+    path: str
+    temperature: float
+
+
+@dataclass(frozen=True)
+class EvaluatePlan:
+    metrics: dict[str, Call]  # of torchmetrics, by the name that is printed
+    named: bool  # whether there is room for names in a picture of all classes
 
 
 @dataclass(frozen=True)
@@ -77,10 +114,11 @@ class Plan:
     title: Name  # a noun for sentences: "resnet50 for 10 classes"
     model: ModelPlan
     data: DataPlan
+    optimizer: OptimizerPlan
     train: TrainPlan
-    topk: tuple[int, ...]  # accuracies to measure
+    teacher: TeacherPlan | None
+    evaluate: EvaluatePlan
     predicted: int  # classes that are printed for an image
-    name_confused: bool  # whether there is room for names in a picture of the confusion matrix
     launch: LaunchPlan
     requirements: tuple[str, ...]
     files: Mapping[str, str]  # path in the project: template

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from specc.spec.data import Data
+from specc.spec.distill import Distill
 from specc.spec.evaluate import Evaluate
 from specc.spec.launch import Launch
 from specc.spec.log import Log
@@ -28,6 +29,8 @@ class Classification(Section):
     """How long to train, and how the learning rate changes meanwhile."""
     train: Train = Train()
     """The training loop."""
+    distill: Distill | None = None
+    """A teacher model whose answers are learned as well."""
     evaluate: Evaluate = Evaluate()
     """What is measured on the validation data."""
     log: Log = Log()

@@ -27,6 +27,9 @@ STAND_INS: dict[str, Any] = {
     "root": "?",
     "source": "?",
     "milestones": [1],
+    "step_size": 1,
+    "weights": "?",
+    "match": "*",
 }
 
 # What pydantic's error types ask for, in words.
@@ -136,14 +139,14 @@ def _unknown_key(key: Key, tree: dict[str, Any], task: type[Section]) -> str:
     name, parent = str(key[-1]), key[:-1]
     section = _section(parent, tree, task)
     if len(parent) == 1:
-        for sibling in _sections(task.model_fields[str(parent[0])].annotation):
-            if name in sibling.model_fields:
-                tag = TAGS[str(parent[0])]
-                return f'only {tag} = "{_tag(sibling)}" has this key, not "{_tag(section)}"'
+        siblings = list(_sections(task.model_fields[str(parent[0])].annotation))
+        if having := [_tag(it) for it in siblings if name in it.model_fields]:
+            tag = TAGS[str(parent[0])]
+            return f'only for {tag} = {choices(having)}, not for "{_tag(section)}"'
     if hint := nearest(name, section.model_fields):
         return f"unknown key{hint}"
     for other, field in task.model_fields.items():
-        if any(name in it.model_fields for it in _sections(field.annotation)):
+        if len(parent) < 2 and any(name in it.model_fields for it in _sections(field.annotation)):
             return f"unknown key; did you mean {other}.{name}?"
     return f"unknown key; allowed are {', '.join(section.model_fields)}"
 

@@ -10,7 +10,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 from torchmetrics import MeanMetric, MetricCollection
-from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
+from torchmetrics.classification import (
+    MulticlassAccuracy,
+    MulticlassConfusionMatrix,
+    MulticlassF1Score,
+    MulticlassPrecision,
+    MulticlassRecall,
+)
 from tqdm import tqdm
 
 import checkpoint
@@ -18,7 +24,6 @@ import distributed
 from data import DATA_DIR, NUM_CLASSES, build_datasets, build_eval_loader, normalize
 from model import build_model
 
-TOPK = {{ topk }}
 CHECKPOINT = Path(__file__).parent / "runs/best.pt"
 
 
@@ -29,13 +34,12 @@ def evaluate(
     """Evaluate on this process's share of the samples, and combine with all others'.
 
     Returns:
-        The loss and top-k accuracies, as fractions, each sample counted once; and the
-        confusion matrix, int64 [NUM_CLASSES, NUM_CLASSES], a row for each true class.
+        The mean cross entropy and metrics, as fractions, each sample counted once; and
+        the confusion matrix, int64 [NUM_CLASSES, NUM_CLASSES], a row per true class.
     """
     loss = MeanMetric().to(device)
-    accuracy = MetricCollection(
-        {f"top{k}": MulticlassAccuracy(NUM_CLASSES, k, "micro") for k in TOPK}
-    ).to(device)
+    # Each counts for itself: those that agree on a first batch need not on all.
+    metrics = MetricCollection({{ evaluate.metrics }}, compute_groups=False).to(device)
     confusion = MulticlassConfusionMatrix(NUM_CLASSES).to(device)
     model.eval()
     progress = tqdm(loader, "evaluate", leave=False, disable=dist.get_rank() > 0)
@@ -43,15 +47,15 @@ def evaluate(
         labels = labels.to(device, non_blocking=True)
         logits = model(normalize(images.to(device, non_blocking=True)))
         loss.update(F.cross_entropy(logits, labels, reduction="none"))
-        accuracy.update(logits, labels)
+        metrics.update(logits, labels)
         confusion.update(logits, labels)
-    metrics = {"loss": loss.compute(), **accuracy.compute()}
-    return {k: v.item() for k, v in metrics.items()}, confusion.compute().cpu()
+    values = {"loss": loss.compute(), **metrics.compute()}
+    return {k: v.item() for k, v in values.items()}, confusion.compute().cpu()
 
 
 def draw_confusion(confusion: Tensor, classes: list[str]) -> Figure:
     """A picture of a confusion matrix, int64 [C, C] with a row for each true class."""
-    #% if name_confused
+    #% if evaluate.named
     side = 3 + 0.4 * len(classes)
     #% else
     side = 10  # inches; too few for names and counts
@@ -60,20 +64,32 @@ def draw_confusion(confusion: Tensor, classes: list[str]) -> Figure:
     axes = figure.subplots()
     shares = confusion / confusion.sum(1, keepdim=True).clamp(min=1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    #% if name_confused
+    #% if evaluate.named
     axes.set_xticks(range(len(classes)), classes, rotation=90, parse_math=False)
     axes.set_yticks(range(len(classes)), classes, parse_math=False)
     #% else
     axes.set_title(f"{len(classes)} classes, {classes[0]} to {classes[-1]}", parse_math=False)
     #% endif
     axes.set(xlabel="predicted", ylabel="true")
-    #% if name_confused
+    #% if evaluate.named
     for row, column in confusion.nonzero().tolist():
         count = str(confusion[row, column].item())
         color = "white" if shares[row, column] > 0.5 else "black"
         axes.text(column, row, count, ha="center", va="center", color=color)
     #% endif
     return figure
+
+
+def table(confusion: Tensor, classes: list[str]) -> str:
+    """Precision, recall (its accuracy), F1 and number of images of each class."""
+    right, found, there = confusion.diag(), confusion.sum(0), confusion.sum(1)
+    columns = [right / found, right / there, 2 * right / (found + there)]
+    lines = ["precision  recall      f1  images  class"]
+    for *shares, images, name in zip(*columns, there, classes, strict=True):
+        # A class that was never found, or is not there, has no such share.
+        precision, recall, f1 = (f"{share:.4f}".replace("nan", "  -") for share in shares)
+        lines.append(f"{precision:>9}  {recall:>6}  {f1:>6}  {images:>6}  {name}")
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -91,6 +107,7 @@ def main() -> None:
     if dist.get_rank() == 0:
         for name, value in metrics.items():
             print(f"{name:8} {value:.4f}")
+        print(table(confusion, state["classes"]))
         picture = args.checkpoint.with_name("confusion_matrix.png")
         draw_confusion(confusion, state["classes"]).savefig(picture)
         print(picture)

@@ -4,48 +4,116 @@
     ./launch.sh                 on all GPUs of this machine, or of many
     python train.py --resume    continue a stopped run as if it had never stopped
 
-A run writes its checkpoints last.pt and best.pt, a sheet of samples, the confusion
-matrix and curves to a folder, runs/ unless --output names another.
+A run writes its checkpoints last.pt and best.pt, a sheet of samples, pictures of the
+results and curves to a folder, runs/ unless --output names another.
 """
 
 import argparse
 import os
 import signal
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import torch
 import torch.distributed as dist
+import wandb
+from timm.optim import Lamb, Muon
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import (
+    ChainedScheduler,
     ConstantLR,
     CosineAnnealingLR,
+    LinearLR,
     MultiStepLR,
+    OneCycleLR,
+    PolynomialLR,
+    ReduceLROnPlateau,
+    StepLR,
 )
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.tensorboard import SummaryWriter
+from torchvision.ops import sigmoid_focal_loss
 from tqdm import tqdm
 
 import checkpoint
 import distributed
-from data import DATA_DIR, Batches, build_datasets, build_loaders, draw_sheet, normalize
-from evaluate import draw_confusion, evaluate
+from data import (
+    DATA_DIR,
+    NUM_CLASSES,
+    Batches,
+    Samples,
+    build_datasets,
+    build_loaders,
+    draw_sheet,
+    normalize,
+)
+from evaluate import draw_confusion, draw_precisions, evaluate
+from mix import mix
 from model import build_model, load_pretrained
+from optimizer import build_optimizer
+from teacher import build_teacher, distillation_loss
 
 SEED = {{ train.seed }}
 EPOCHS = {{ train.epochs }}
 BATCH_SIZE = {{ train.batch_size }}  # samples, over all processes together
+#% if train.micro_batch
+MAX_BATCH_PER_GPU = {{ train.micro_batch }}  # samples; more are taken in parts
+#% endif
 #% for setting in train.settings
 {{ setting }}
 #% endfor
 LOG_EVERY = {{ train.log_every }}  # steps
-CHECKPOINT_EVERY = {{ train.checkpoint_every }}  # steps; and at the end of every epoch
+#% if train.evaluate_every > 1
+EVALUATE_EVERY = {{ train.evaluate_every }}  # epochs
+#% endif
+MONITOR = {{ train.monitor }}  # the metric that says which model is best
+#% if train.early_stop
+EARLY_STOP = {{ train.early_stop }}  # evaluations without a better one
+#% endif
+CHECKPOINT_STEPS = {{ train.checkpoint_steps }}  # last.pt; and at the end of every epoch
+#% if train.checkpoint_every
+CHECKPOINT_EVERY = {{ train.checkpoint_every }}  # epochs; these stay beside last.pt
+#% endif
+#% if train.keep
+KEEP = {{ train.keep }}  # of them, the latest
+#% endif
+#% if train.wandb
+WANDB_PROJECT = {{ train.wandb }}
+#% endif
+#% if train.mlflow
+MLFLOW_EXPERIMENT = {{ train.mlflow }}
+#% endif
 RUN_DIR = Path(__file__).parent / "runs"
 
 
-def mean_loss(window: list[tuple[Tensor, Tensor]], names: list[str]) -> float:
+#% if train.focal
+#% if train.class_weights
+def focal_loss(logits: Tensor, targets: Tensor, class_weights: Tensor) -> Tensor:
+    """The mean focal loss (arXiv 1708.02002), in which what is easy counts less.
+
+    Logits are [B, NUM_CLASSES], targets int64 [B], weights of classes [NUM_CLASSES].
+    """
+    losses = F.cross_entropy(logits, targets, reduction="none")
+    weights = class_weights[targets] * (1 - torch.exp(-losses)) ** FOCAL_GAMMA
+    return (weights * losses).mean()
+#% else
+def focal_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """The mean focal loss (arXiv 1708.02002), in which what is easy counts less.
+
+    Logits are [B, NUM_CLASSES], targets int64 [B].
+    """
+    losses = F.cross_entropy(logits, targets, reduction="none")
+    return ((1 - torch.exp(-losses)) ** FOCAL_GAMMA * losses).mean()
+#% endif
+
+
+#% endif
+def mean_loss(window: list[tuple[Tensor, Tensor]], samples: Samples) -> float:
     """The mean loss of some steps, (loss, indices of samples) each, over all processes.
 
     Raises:
@@ -53,8 +121,8 @@ def mean_loss(window: list[tuple[Tensor, Tensor]], names: list[str]) -> float:
     """
     losses = torch.stack([loss for loss, _ in window])
     for step in (~losses.isfinite()).nonzero().flatten().tolist():
-        samples = ", ".join(names[index] for index in window[step][1].tolist())
-        raise FloatingPointError(f"the loss is {losses[step]:g} on {samples}")
+        names = ", ".join(samples.name(index) for index in window[step][1].tolist())
+        raise FloatingPointError(f"the loss is {losses[step]:g} on {names}")
     total = losses.mean()
     dist.all_reduce(total)
     return total.item() / dist.get_world_size()
@@ -85,27 +153,70 @@ def main() -> None:
 
     torch.manual_seed(SEED)
     train_set, val_set = build_datasets(args.data)
-    batches = Batches(len(train_set), BATCH_SIZE, SEED)
+    batches = Batches(train_set, BATCH_SIZE, SEED)
     train_loader, val_loader = build_loaders(train_set, batches, val_set)
     steps_per_epoch = len(batches)
+    #% if train.class_weights == "balanced"
+    counts = torch.bincount(torch.tensor(train_set.labels), minlength=NUM_CLASSES)
+    class_weights = (len(train_set) / NUM_CLASSES / counts.clamp(min=1)).to(device)
+    #% elif train.class_weights
+    class_weights = torch.tensor(CLASS_WEIGHTS, device=device)
+    #% endif
     model = build_model()
     #% if model.weights
     if is_main and not args.resume:  # DistributedDataParallel hands it to the others
         load_pretrained(model)
     #% endif
-    ddp = DistributedDataParallel(model.to(device))
+    #% if train.channels_last
+    model.to(device, memory_format=torch.channels_last)
+    #% else
+    model.to(device)
+    #% endif
+    #% if train.compile
+    model.compile()
+    #% endif
+    ddp = DistributedDataParallel(model)
+    #% if train.ema
+    ema = AveragedModel(
+        model, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY), use_buffers=True
+    )
+    #% endif
+    #% if train.distill
+    teacher = build_teacher().to(device)
+    #% endif
+    #% if optimizer.groups
+    optimizer = build_optimizer(model)
+    #% else
     #% if model.frozen or model.frozen_parameters
     parameters = [p for p in model.parameters() if p.requires_grad]
     #% endif
-    optimizer = {{ train.optimizer }}
+    optimizer = {{ optimizer.call }}
+    #% endif
+    #% if train.scheduler
     scheduler = {{ train.scheduler }}
-    parts: dict[str, Any] = dict(model=model, optimizer=optimizer, scheduler=scheduler)
-    step, best = 0, -1.0
+    #% endif
+    #% if train.plateau
+    plateau = {{ train.plateau }}
+    #% endif
+    #% if train.scaler
+    scaler = torch.amp.GradScaler(device.type)
+    #% endif
+    parts: dict[str, Any] = {{ train.parts }}
+    step, best = 0, {{ train.worst }}
+    #% if train.early_stop
+    stale = 0  # evaluations since the best one
+    #% endif
+    #% if train.wandb or train.mlflow
+    state: dict[str, Any] = {}
+    #% endif
     if args.resume:
         state = checkpoint.load(last)
         for name, part in parts.items():
             part.load_state_dict(state[name])
         step, best = state["step"], state["best"]
+        #% if train.early_stop
+        stale = state["stale"]
+        #% endif
 
     def save() -> None:
         if is_main:
@@ -113,8 +224,33 @@ def main() -> None:
             writer.flush()
             #% endif
             state = {name: part.state_dict() for name, part in parts.items()}
-            checkpoint.save(last, state | {"step": step, "best": best})
+            state |= {"step": step, "best": best, "classes": train_set.classes}
+            #% if train.early_stop
+            state["stale"] = stale
+            #% endif
+            #% if train.wandb
+            state["wandb"] = wandb_run.id
+            #% endif
+            #% if train.mlflow
+            state["mlflow"] = mlflow_run.info.run_id
+            #% endif
+            checkpoint.save(last, state)
 
+    #% if train.logs
+    def log(values: dict[str, float]) -> None:
+        """Add to the curves; for the main process."""
+        #% if train.tensorboard
+        for name, value in values.items():
+            writer.add_scalar(name, value, step)
+        #% endif
+        #% if train.wandb
+        wandb_run.log(values, step)
+        #% endif
+        #% if train.mlflow
+        mlflow.log_metrics(values, step)
+        #% endif
+
+    #% endif
     if is_main:
         args.output.mkdir(parents=True, exist_ok=True)
         sheet = draw_sheet(train_set)
@@ -123,8 +259,24 @@ def main() -> None:
         writer = SummaryWriter(args.output, purge_step=step + 1)
         writer.add_figure("samples", sheet, step)
         #% endif
+        #% if train.wandb
+        run_id = state.get("wandb")  # of a run that goes on
+        wandb_run = wandb.init(
+            project=WANDB_PROJECT, dir=args.output, id=run_id, resume="allow"
+        )
+        wandb_run.log({"samples": wandb.Image(sheet)}, step)
+        #% endif
+        #% if train.mlflow
+        mlflow.set_experiment(MLFLOW_EXPERIMENT)
+        mlflow_run = mlflow.start_run(state.get("mlflow"))  # the one that goes on
+        mlflow.log_figure(sheet, "samples.png")
+        #% endif
 
     for epoch in range(step // steps_per_epoch, EPOCHS):
+        #% if train.early_stop
+        if stale >= EARLY_STOP:
+            break
+        #% endif
         first = step % steps_per_epoch  # not 0 where a run was stopped inside an epoch
         batches.start(epoch, first)
         title = f"epoch {epoch + 1}/{EPOCHS}"
@@ -137,26 +289,88 @@ def main() -> None:
             #% if model.dropout
             torch.manual_seed((SEED + step) * dist.get_world_size() + dist.get_rank())
             #% endif
-            logits = ddp(normalize(images.to(device, non_blocking=True)))
-            loss = F.cross_entropy(logits, labels.to(device, non_blocking=True))
+            images = normalize(images.to(device, non_blocking=True))
+            #% if train.channels_last
+            images = images.contiguous(memory_format=torch.channels_last)
+            #% endif
+            targets = labels.to(device, non_blocking=True)
+            #% if data.mixes
+            images, targets = mix(images, targets, step)
+            #% endif
             optimizer.zero_grad()
-            loss.backward()
+            #% if train.micro_batch
+            share, losses = len(images), []
+            count = -(-share // MAX_BATCH_PER_GPU)
+            splits = zip(images.tensor_split(count), targets.tensor_split(count), strict=True)
+            #% endif
+            #% filter block(train.micro_batch)
+            for images, targets in splits:
+                #% filter block(train.micro_batch)
+                with nullcontext() if len(losses) + 1 == count else ddp.no_sync():
+                    #% filter block(train.amp)
+                    with torch.autocast(device.type, {{ train.amp }}):
+                        logits = ddp(images)
+                    #% endfilter
+                    #% if train.amp
+                    logits = logits.float()
+                    #% endif
+                    loss = {{ train.loss }}
+                    #% if train.distill
+                    with torch.no_grad():
+                        #% filter block(train.amp)
+                        with torch.autocast(device.type, {{ train.amp }}):
+                            teacher_logits = teacher(images)
+                        #% endfilter
+                    distillation = distillation_loss(logits, teacher_logits.float())
+                    loss = (1 - DISTILL_ALPHA) * loss + DISTILL_ALPHA * distillation
+                    #% endif
+                    #% if train.micro_batch
+                    loss = loss * len(images) / share
+                    losses.append(loss.detach())
+                    #% endif
+                    #% if train.scaler
+                    scaler.scale(loss).backward()
+                    #% else
+                    loss.backward()
+                    #% endif
+                #% endfilter
+            #% endfilter
+            #% if train.scaler and optimizer.clip_norm
+            scaler.unscale_(optimizer)
+            #% endif
+            #% if optimizer.clip_norm
+            nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
+            #% endif
+            #% if train.scaler
+            scaler.step(optimizer)
+            scaler.update()
+            #% else
             optimizer.step()
+            #% endif
+            #% if train.scheduler
             scheduler.step()
+            #% endif
+            #% if train.ema
+            ema.update_parameters(model)
+            #% endif
             step += 1
+            #% if train.micro_batch
+            window.append((torch.stack(losses).sum(), indices))
+            #% else
             window.append((loss.detach(), indices))
+            #% endif
 
             end_of_epoch = step % steps_per_epoch == 0
             stopping = distributed.any_process(stop.is_set())
-            saving = stopping or step % CHECKPOINT_EVERY == 0
+            saving = stopping or step % CHECKPOINT_STEPS == 0
             if saving or end_of_epoch or step % LOG_EVERY == 0:
-                train_loss = mean_loss(window, train_set.names)
+                train_loss = mean_loss(window, train_set)
                 window.clear()
                 if is_main:
                     progress.set_postfix(loss=f"{train_loss:.4f}")
-                    #% if train.tensorboard
-                    writer.add_scalar("train/loss", train_loss, step)
-                    writer.add_scalar("train/lr", scheduler.get_last_lr()[0], step)
+                    #% if train.logs
+                    lr = optimizer.param_groups[-1]["lr"]
+                    log({"train/loss": train_loss, "train/lr": lr})
                     #% endif
             if saving and not end_of_epoch:
                 save()
@@ -164,24 +378,58 @@ def main() -> None:
                 raise SystemExit(f"stopped at step {step}; --resume continues")
 
         #% if model.trains_batch_norm
-        for statistics in model.buffers():  # of batch norm; the main process's are saved
+        for statistics in {{ train.evaluated }}.buffers():  # the main process's are saved
             dist.broadcast(statistics, src=0)
         #% endif
-        metrics, confusion = evaluate(model, val_loader, device)
-        if is_main:
-            print(", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
-            #% if train.tensorboard
-            for name, value in metrics.items():
-                writer.add_scalar(f"val/{name}", value, step)
+        #% filter block(train.evaluate_every > 1)
+        if (epoch + 1) % EVALUATE_EVERY == 0 or epoch + 1 == EPOCHS:
+            #% if data.multi_label
+            metrics, precisions = evaluate({{ train.evaluated }}, val_loader, device)
+            #% else
+            metrics, confusion = evaluate({{ train.evaluated }}, val_loader, device)
             #% endif
-        if metrics["top1"] > best:
-            best = metrics["top1"]
+            #% if train.plateau
+            plateau.step(metrics[MONITOR])
+            #% endif
             if is_main:
-                classes = train_set.source.classes
-                state = {"model": model.state_dict(), "classes": classes}
-                checkpoint.save(args.output / "best.pt", state)
-                figure = draw_confusion(confusion, classes)
-                figure.savefig(args.output / "confusion_matrix.png")
+                print(", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
+                #% if train.logs
+                log({f"val/{name}": value for name, value in metrics.items()})
+                #% endif
+            #% if train.early_stop
+            stale += 1
+            #% endif
+            #% if train.monitor_falls
+            if metrics[MONITOR] < best:
+                best = metrics[MONITOR]
+            #% else
+            if metrics[MONITOR] > best:
+                best = metrics[MONITOR]
+            #% endif
+                #% if train.early_stop
+                stale = 0
+                #% endif
+                if is_main:
+                    classes = train_set.classes
+                    state = {"model": {{ train.evaluated }}.state_dict(), "classes": classes}
+                    checkpoint.save(args.output / "best.pt", state)
+                    #% if data.multi_label
+                    figure = draw_precisions(precisions, classes)
+                    figure.savefig(args.output / "average_precision.png")
+                    #% else
+                    figure = draw_confusion(confusion, classes)
+                    figure.savefig(args.output / "confusion_matrix.png")
+                    #% endif
+        #% endfilter
+        #% if train.checkpoint_every
+        if is_main and (epoch + 1) % CHECKPOINT_EVERY == 0:
+            state = {"model": {{ train.evaluated }}.state_dict(), "classes": train_set.classes}
+            checkpoint.save(args.output / f"epoch_{epoch + 1:04}.pt", state)
+            #% if train.keep
+            for old in sorted(args.output.glob("epoch_*.pt"))[:-KEEP]:
+                old.unlink()
+            #% endif
+        #% endif
         save()
         if stopping:
             raise SystemExit(f"stopped after epoch {epoch + 1}; --resume continues")
@@ -190,7 +438,13 @@ def main() -> None:
         #% if train.tensorboard
         writer.close()
         #% endif
-        print(f"best top1 {best:.4f}; the model is in {args.output / 'best.pt'}")
+        #% if train.wandb
+        wandb_run.finish()
+        #% endif
+        #% if train.mlflow
+        mlflow.end_run()
+        #% endif
+        print(f"best {MONITOR} {best:.4f}; the model is in {args.output / 'best.pt'}")
     dist.destroy_process_group()
 
 

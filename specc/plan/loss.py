@@ -1,0 +1,92 @@
+"""The loss of a step: its constants, and the expression that computes it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from specc.plan.code import Call, Name, Setting, python
+from specc.problems import Problems
+from specc.spec.classification import Classification
+from specc.spec.train import Focal, Train
+
+GAMMA = Focal(name="focal").gamma
+
+LOGITS, TARGETS, WEIGHTS = Name("logits"), Name("targets"), Name("class_weights")
+
+
+@dataclass(frozen=True)
+class LossPlan:
+    settings: tuple[Setting, ...]
+    # Of `logits`, and `targets` as the data give them, or as mixup and cutmix blend them.
+    call: Call
+    class_weights: str  # "" | "balanced" | "listed"
+    focal: bool  # whether the function focal_loss is needed
+
+
+def plan_loss(
+    spec: Classification, *, classes: int, multi_label: bool, problems: Problems
+) -> LossPlan:
+    train, smoothing = spec.train, spec.data.label_smoothing
+    if multi_label and smoothing:
+        message = "is not for labels that are each true or not; leave it out"
+        problems.add(("data", "label_smoothing"), message, ("data", "multi_label"))
+    settings: list[Setting] = []
+    options: dict[str, Any] = {}
+    if isinstance(train.class_weights, list):
+        _check_class_weights(train.class_weights, classes, problems)
+        settings.append(Setting("CLASS_WEIGHTS", train.class_weights))
+    if smoothing:
+        settings.append(Setting("LABEL_SMOOTHING", smoothing))
+        options["label_smoothing"] = Name("LABEL_SMOOTHING")
+    if train.loss != "cross-entropy":
+        gamma = train.loss.gamma if isinstance(train.loss, Focal) else GAMMA
+        settings.append(Setting("FOCAL_GAMMA", gamma))
+        _check_focal(spec, multi_label, problems)
+        call = _focal(train, multi_label)
+    elif multi_label:
+        options = {"pos_weight": WEIGHTS} if train.class_weights else {}
+        call = Call("F.binary_cross_entropy_with_logits", (LOGITS, TARGETS), options)
+    elif train.class_weights:
+        # Their mean and not PyTorch's weighted mean, which would depend on how the batch is
+        # divided among the processes.
+        options = {"weight": WEIGHTS, "reduction": "none"} | options
+        losses = Call("F.cross_entropy", (LOGITS, TARGETS), options)
+        call = Call(f"{python(losses)}.mean")
+    else:
+        call = Call("F.cross_entropy", (LOGITS, TARGETS), options)
+    weights = "listed" if isinstance(train.class_weights, list) else train.class_weights
+    return LossPlan(
+        settings=tuple(settings),
+        call=call,
+        class_weights=weights or "",
+        focal=train.loss != "cross-entropy" and not multi_label,
+    )
+
+
+def _focal(train: Train, multi_label: bool) -> Call:
+    if multi_label:
+        options = {"alpha": -1, "gamma": Name("FOCAL_GAMMA"), "reduction": "mean"}
+        return Call("sigmoid_focal_loss", (LOGITS, TARGETS), options)
+    weights = (WEIGHTS,) if train.class_weights else ()
+    return Call("focal_loss", (LOGITS, TARGETS, *weights))
+
+
+def _check_focal(spec: Classification, multi_label: bool, problems: Problems) -> None:
+    """The focal loss is defined for labels that are certain."""
+    key = ("train", "loss")
+    data = spec.data
+    for name in ("mixup", "cutmix", "label_smoothing"):
+        if getattr(data, name) and not multi_label:
+            message = f"the focal loss takes no blended labels; leave data.{name} out"
+            problems.add(key, message, ("data", name))
+    if multi_label and spec.train.class_weights:
+        message = "the focal loss of several labels takes no weights; leave it out"
+        problems.add(("train", "class_weights"), message, key)
+
+
+def _check_class_weights(weights: list[float], classes: int, problems: Problems) -> None:
+    key = ("train", "class_weights")
+    if classes and len(weights) != classes:
+        message = f"must be {classes} numbers, one for each class, not {len(weights)}"
+        problems.add(key, message, ("model", "num_classes"))
+    elif not any(weights):
+        problems.add(key, "are all 0, and so would be the loss; write some above 0")

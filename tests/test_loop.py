@@ -1,0 +1,272 @@
+"""What the training loop does around its steps: when it evaluates, keeps, stops and logs."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from projects import (
+    SPEC,
+    Project,
+    compile_spec,
+    differing,
+    largest_difference,
+    load,
+    make_images,
+    scalars,
+)
+from torch.nn import functional as F
+from torchvision.models import resnet34
+from torchvision.transforms.v2.functional import normalize, pil_to_tensor, to_dtype
+
+pytestmark = pytest.mark.slow
+FROZEN_NORMS = 'model.freeze=["*bn*", "*downsample.1"]'
+
+
+@pytest.fixture(autouse=True)
+def images(here: Path) -> None:
+    make_images()
+
+
+def compiled(*keys: str, epochs: int = 2) -> Project:
+    return compile_spec(SPEC, *keys, f"schedule.epochs={epochs}")
+
+
+def printed_metrics(printed: str) -> list[dict[str, float]]:
+    """The line that each evaluation printed."""
+    lines = [line for line in printed.splitlines() if line.startswith("loss ")]
+    return [
+        {name: float(value) for name, value in (part.split() for part in line.split(", "))}
+        for line in lines
+    ]
+
+
+@pytest.mark.parametrize("amp", ["off", "fp16"])
+def test_a_batch_in_parts_is_the_whole_batch(amp: str) -> None:
+    keys = (FROZEN_NORMS, f"train.amp={amp}", "optim.clip_norm=0.5", "log.tensorboard=true")
+    project = compiled(*keys, epochs=1)
+    project.run("train.py", "--output", "whole")
+    parts = compile_spec(SPEC, *keys, "schedule.epochs=1", "train.max_batch_per_gpu=3")
+    parts.run("train.py", "--output", "parts")
+    parts.run("train.py", "--output", "two", processes=2)
+    tolerance = 1e-6 if amp == "off" else 1e-2
+    whole = load("whole/last.pt")["model"]
+    for run in ("parts", "two"):
+        assert largest_difference(whole, load(f"{run}/last.pt")["model"]) < tolerance
+        losses = [loss for _, loss in scalars(Path("whole"))["train/loss"]]
+        assert [loss for _, loss in scalars(Path(run))["train/loss"]] == pytest.approx(
+            losses, rel=1e-5 if amp == "off" else 1e-1
+        )
+
+
+def test_everything_that_has_a_state_resumes_bit_for_bit() -> None:
+    keys = [
+        'train.amp="fp16"',
+        "train.ema=0.9",
+        "train.early_stop=9",
+        "train.checkpoint_steps=3",
+        "train.max_batch_per_gpu=3",
+        'optim.name="adamw"',
+        'schedule.name="plateau"',
+        "schedule.patience=0",
+        "schedule.warmup={steps=6}",
+        "optim.head_lr=0.1",
+    ]
+    project = compiled(*keys, epochs=3)
+    project.run("train.py", "--output", "never-stopped")
+    project.edit("train.py", "EPOCHS = 3", "EPOCHS = 1")
+    project.run("train.py", "--output", "run")
+    project.edit("train.py", "EPOCHS = 1", "EPOCHS = 3")
+    project.run("train.py", "--output", "run", "--resume")
+    for file in ("last.pt", "best.pt"):
+        assert differing(load(f"run/{file}"), load(f"never-stopped/{file}")) == []
+
+
+def test_the_average_is_what_is_evaluated_and_saved() -> None:
+    project = compiled("train.ema=0.5")
+    project.run("train.py")
+    best = load(project.folder / "runs/best.pt")["model"]
+    last = load(project.folder / "runs/last.pt")
+    assert largest_difference(best, last["model"]) > 1e-3
+    project.run("evaluate.py")
+
+
+def test_evaluations_come_every_so_many_epochs_and_in_the_end() -> None:
+    project = compiled("evaluate.every=2", "log.tensorboard=true", epochs=5)
+    printed = project.run("train.py")
+    assert len(printed_metrics(printed)) == 3
+    assert [step for step, _ in scalars(project.folder / "runs")["val/top1"]] == [8, 16, 20]
+
+
+def test_training_ends_when_nothing_gets_better() -> None:
+    project = compiled(
+        "train.early_stop=2",
+        "optim.lr=1e-12",
+        FROZEN_NORMS,
+        'model.weights="none"',
+        epochs=9,
+    )
+    printed = project.run("train.py")
+    assert len(printed_metrics(printed)) == 3
+    resumed = project.run("train.py", "--resume")
+    assert printed_metrics(resumed) == []
+    assert "best top1" in resumed
+
+
+def test_checkpoints_of_epochs_are_kept() -> None:
+    project = compiled("train.checkpoint_every=2", "train.keep=2", epochs=7)
+    project.run("train.py")
+    runs = project.folder / "runs"
+    assert sorted(p.name for p in runs.glob("epoch_*")) == ["epoch_0004.pt", "epoch_0006.pt"]
+    assert load(runs / "epoch_0006.pt")["classes"] == ["ash", "birch", "cedar", "elm"]
+    for checkpoint in ("epoch_0004.pt", "last.pt"):
+        project.run("evaluate.py", "--checkpoint", runs / checkpoint)
+        project.run("predict.py", "images/val/elm/0.png", "--checkpoint", runs / checkpoint)
+
+
+@pytest.mark.parametrize("monitor", ["loss", "f1"])
+def test_the_best_is_best_by_the_monitored_metric(monitor: str) -> None:
+    project = compiled(f"evaluate.monitor={monitor}", 'evaluate.metrics=["f1"]', epochs=4)
+    metrics = printed_metrics(project.run("train.py"))
+    values = [epoch[monitor] for epoch in metrics]
+    best = min(values) if monitor == "loss" else max(values)
+    assert load(project.folder / "runs/last.pt")["best"] == pytest.approx(best, abs=1e-4)
+    evaluated = project.run("evaluate.py")
+    assert f"{monitor:8} {best:.4f}" in evaluated
+
+
+def test_the_plateau_waits_and_then_falls() -> None:
+    project = compiled(
+        'schedule.name="plateau"',
+        "schedule.patience=1",
+        "schedule.gamma=0.5",
+        "optim.lr=1e-12",
+        FROZEN_NORMS,
+        "log.tensorboard=true",
+        epochs=6,
+    )
+    project.run("train.py")
+    lrs = [lr for _, lr in scalars(project.folder / "runs")["train/lr"]]
+    # The first evaluation is the best one; two are as good, after which the rate falls.
+    expected = [1e-12] * 12 + [0.5e-12] * 8 + [0.25e-12] * 4
+    assert lrs == pytest.approx(expected, rel=1e-6)
+
+
+class Answers(torch.nn.Module):
+    """A model that has its answers ready, for one batch after the other."""
+
+    def __init__(self, answers: list[torch.Tensor]) -> None:
+        super().__init__()
+        self.answers = iter(answers)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return next(self.answers)
+
+
+def test_metrics_are_those_of_their_definitions() -> None:
+    names = ["precision", "recall", "f1", "mean_class_accuracy"]
+    project = compiled(f"evaluate.metrics={json.dumps(names)}", "evaluate.topk=[1, 2]")
+    module = project.module("evaluate")
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.tensor([0, 1, 1, 1, 0, 2, 2, 3, 3, 3])
+    # All metrics agree on the first batch, in which every answer is right.
+    sure = torch.tensor([9.0, 9, 1, 0, 0, 0, 0, 0, 0, 0]).unsqueeze(1)
+    logits = torch.rand(10, 4, generator=generator) + F.one_hot(labels, 4) * sure
+    images = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+    batches = [(images, part, part) for part in labels.split(2)]
+    module.distributed.init()
+    try:
+        metrics, confusion = module.evaluate(
+            Answers(list(logits.split(2))), batches, torch.device("cpu")
+        )
+    finally:
+        torch.distributed.destroy_process_group()
+
+    places = logits.argsort(1, descending=True).eq(labels.unsqueeze(1)).int().argmax(1)
+    expected = torch.zeros(4, 4, dtype=torch.int64)
+    for label, answer in zip(labels.tolist(), logits.argmax(1).tolist(), strict=True):
+        expected[label, answer] += 1
+    assert torch.equal(confusion, expected)
+    assert metrics["top1"] == pytest.approx((places < 1).float().mean().item())
+    assert metrics["top2"] == pytest.approx((places < 2).float().mean().item())
+    assert metrics["top1"] < metrics["top2"] < 1
+    right, found, there = expected.diag(), expected.sum(0), expected.sum(1)
+    precision, recall = (right / found.clamp(min=1)), right / there
+    f1 = 2 * right / (found + there)
+    assert metrics["precision"] == pytest.approx(precision.mean().item())
+    assert metrics["recall"] == pytest.approx(recall.mean().item())
+    assert metrics["mean_class_accuracy"] == pytest.approx(recall.mean().item())
+    assert metrics["f1"] == pytest.approx(f1.mean().item())
+    assert metrics["loss"] == pytest.approx(F.cross_entropy(logits, labels).item(), rel=1e-5)
+    table = module.table(confusion, ["a", "b", "c", "d"]).splitlines()
+    assert table[0].split() == ["precision", "recall", "f1", "images", "class"]
+    for name, row, *values in zip("abcd", table[1:], recall, f1, there, strict=True):
+        assert row.split()[1:] == [*(f"{v:.4f}" for v in values[:2]), str(values[2].item()), name]
+
+
+def test_a_teacher_is_learned_from() -> None:
+    torch.manual_seed(3)
+    teacher = resnet34(num_classes=4)
+    with torch.no_grad():
+        for parameter in teacher.fc.parameters():
+            parameter.mul_(20)
+    torch.save({"model": teacher.state_dict(), "classes": []}, "teacher.pt")
+    project = compiled(
+        'distill={ name = "resnet34", weights = "teacher.pt", temperature = 3.0, alpha = 0.7 }',
+        "log.tensorboard=true",
+        "data.augment=none",
+        'model.freeze="backbone"',
+        epochs=1,
+    )
+    project.run("train.py")
+    first = scalars(project.folder / "runs")["train/loss"][0][1]
+
+    files = sorted(Path("images/train").glob("*/*.png"))
+    generator = torch.Generator().manual_seed(0)
+    batch = torch.randperm(16, generator=generator)[:4].tolist()
+    prepare = project.module("data").eval_transform
+    images = torch.stack([prepare(pil_to_tensor(Image.open(files[i]))) for i in batch])
+    images = normalize(to_dtype(images, scale=True), [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    labels = torch.tensor([i // 4 for i in batch])
+    torch.manual_seed(0)
+    student = project.module("model").build_model().train()
+    logits, aims = student(images), teacher.eval()(images)
+    probabilities, aimed = (logits / 3).softmax(1), (aims / 3).softmax(1)
+    divergence = (aimed * (aimed / probabilities).log()).sum(1).mean() * 9
+    expected = 0.3 * F.cross_entropy(logits, labels) + 0.7 * divergence
+    assert first == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_a_teacher_of_other_classes_is_named() -> None:
+    torch.save(resnet34(num_classes=5).state_dict(), "teacher.pt")
+    project = compiled('distill={ name = "resnet34", weights = "teacher.pt" }')
+    assert "fc.weight" in project.fail("train.py")
+
+
+def test_a_compiled_model_trains_as_another() -> None:
+    compiled(epochs=1).run("train.py", "--output", "plain")
+    project = compiled("train.compile=true", "train.channels_last=true", epochs=1)
+    # TorchInductor takes a minute; what runs before it is the same with any backend.
+    project.edit("train.py", "model.compile()", 'model.compile(backend="eager")')
+    project.run("train.py", "--output", "compiled")
+    states = [load(f"{run}/last.pt")["model"] for run in ("compiled", "plain")]
+    assert largest_difference(*states) < 1e-4
+
+
+def test_curves_go_to_wandb_and_mlflow() -> None:
+    project = compiled('log.wandb="proj \'ect"', 'log.mlflow="an experiment"')
+    project.env |= {"WANDB_MODE": "offline", "MLFLOW_TRACKING_URI": "file:mlruns"}
+    project.env |= {"MLFLOW_ALLOW_FILE_STORE": "true"}
+    project.edit("train.py", "EPOCHS = 2", "EPOCHS = 1")
+    project.run("train.py")
+    project.edit("train.py", "EPOCHS = 1", "EPOCHS = 2")
+    project.run("train.py", "--resume")
+    (curve,) = Path("mlruns").glob("*/*/metrics/train/loss")
+    steps = [int(line.split()[2]) for line in curve.read_text().splitlines()]
+    assert steps == list(range(1, 9))
+    (picture,) = Path("mlruns").rglob("samples.png")
+    runs = [p for p in (project.folder / "runs/wandb").iterdir() if p.name.startswith("offline")]
+    assert {run.name.rpartition("-")[2] for run in runs} == {
+        load(project.folder / "runs/last.pt")["wandb"]
+    }
