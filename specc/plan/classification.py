@@ -2,7 +2,7 @@
 
 from specc.diagnostics import visible
 from specc.plan.code import Name
-from specc.plan.data import plan_data
+from specc.plan.data import data_requirements, plan_data
 from specc.plan.model import known_model, plan_model, preprocessing
 from specc.plan.plan import LaunchPlan, ModelPlan, Plan, TrainPlan
 from specc.plan.recipe import plan_optimizer, plan_schedule
@@ -53,7 +53,7 @@ def plan_classification(name: str, spec: Classification, problems: Problems) -> 
         name_confused=data.num_classes <= NAMED_CLASSES,
         launch=LaunchPlan(spec.launch.gpus, spec.launch.nodes, spec.launch.endpoint),
         requirements=_requirements(spec, model),
-        files=FILES,
+        files=FILES | ({"mix.py": "classification/mix.py"} if data.mix else {}),
     )
 
 
@@ -90,23 +90,27 @@ def _topk(spec: Classification, classes: int, problems: Problems) -> tuple[int, 
 def _check_batch(spec: Classification, problems: Problems) -> None:
     """A batch is divided among the GPUs that the spec names, if it names any."""
     gpus = (spec.launch.gpus or 1) * spec.launch.nodes
-    size = spec.train.batch_size
-    if size % gpus:
-        below = size - size % gpus
-        sizes = " or ".join(str(n) for n in (below, below + gpus) if n)
-        message = f"{size} cannot be divided among {gpus} GPUs; write {sizes}"
-        others = [("launch", "gpus"), ("launch", "nodes")]
+    size, parts, of = spec.train.batch_size, gpus, "GPUs"
+    others = [("launch", "gpus"), ("launch", "nodes")]
+    for name in ("mixup", "cutmix"):
+        if getattr(spec.data, name):
+            parts, of = 2 * gpus, "GPUs in pairs of images, which mixup and cutmix blend"
+            others.append(("data", name))
+    if size % parts:
+        below = size - size % parts
+        sizes = " or ".join(str(n) for n in (below, below + parts) if n)
+        among = f"among {gpus} {of}" if gpus > 1 else "into pairs, which mixup and cutmix blend"
+        message = f"{size} cannot be divided {among}; write {sizes}"
         problems.add(("train", "batch_size"), message, *others)
 
 
 def _requirements(spec: Classification, model: ModelPlan) -> tuple[str, ...]:
     requirements = {
         "matplotlib>=3.8",
-        "pillow>=10",
         "torch>=2.6",
         "torchmetrics>=1.4",
-        "torchvision>=0.21",
         "tqdm>=4.66",
+        *data_requirements(spec),
     }
     if spec.log.tensorboard:
         requirements.add("tensorboard>=2.16")

@@ -30,7 +30,15 @@ from tqdm import tqdm
 
 import checkpoint
 import distributed
-from data import DATA_DIR, Batches, build_datasets, build_loaders, draw_sheet, normalize
+from data import (
+    DATA_DIR,
+    Batches,
+    Samples,
+    build_datasets,
+    build_loaders,
+    draw_sheet,
+    normalize,
+)
 from evaluate import draw_confusion, evaluate
 from model import build_model, load_pretrained
 
@@ -40,12 +48,15 @@ BATCH_SIZE = {{ train.batch_size }}  # samples, over all processes together
 #% for setting in train.settings
 {{ setting }}
 #% endfor
+#% if data.label_smoothing
+LABEL_SMOOTHING = {{ data.label_smoothing }}
+#% endif
 LOG_EVERY = {{ train.log_every }}  # steps
 CHECKPOINT_EVERY = {{ train.checkpoint_every }}  # steps; and at the end of every epoch
 RUN_DIR = Path(__file__).parent / "runs"
 
 
-def mean_loss(window: list[tuple[Tensor, Tensor]], names: list[str]) -> float:
+def mean_loss(window: list[tuple[Tensor, Tensor]], samples: Samples) -> float:
     """The mean loss of some steps, (loss, indices of samples) each, over all processes.
 
     Raises:
@@ -53,8 +64,8 @@ def mean_loss(window: list[tuple[Tensor, Tensor]], names: list[str]) -> float:
     """
     losses = torch.stack([loss for loss, _ in window])
     for step in (~losses.isfinite()).nonzero().flatten().tolist():
-        samples = ", ".join(names[index] for index in window[step][1].tolist())
-        raise FloatingPointError(f"the loss is {losses[step]:g} on {samples}")
+        names = ", ".join(map(samples.name, window[step][1].tolist()))
+        raise FloatingPointError(f"the loss is {losses[step]:g} on {names}")
     total = losses.mean()
     dist.all_reduce(total)
     return total.item() / dist.get_world_size()
@@ -85,7 +96,7 @@ def main() -> None:
 
     torch.manual_seed(SEED)
     train_set, val_set = build_datasets(args.data)
-    batches = Batches(len(train_set), BATCH_SIZE, SEED)
+    batches = Batches(train_set, BATCH_SIZE, SEED)
     train_loader, val_loader = build_loaders(train_set, batches, val_set)
     steps_per_epoch = len(batches)
     model = build_model()
@@ -138,7 +149,12 @@ def main() -> None:
             torch.manual_seed((SEED + step) * dist.get_world_size() + dist.get_rank())
             #% endif
             logits = ddp(normalize(images.to(device, non_blocking=True)))
+            #% if data.label_smoothing
+            labels = labels.to(device, non_blocking=True)
+            loss = F.cross_entropy(logits, labels, label_smoothing=LABEL_SMOOTHING)
+            #% else
             loss = F.cross_entropy(logits, labels.to(device, non_blocking=True))
+            #% endif
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -150,7 +166,7 @@ def main() -> None:
             stopping = distributed.any_process(stop.is_set())
             saving = stopping or step % CHECKPOINT_EVERY == 0
             if saving or end_of_epoch or step % LOG_EVERY == 0:
-                train_loss = mean_loss(window, train_set.names)
+                train_loss = mean_loss(window, train_set)
                 window.clear()
                 if is_main:
                     progress.set_postfix(loss=f"{train_loss:.4f}")
@@ -177,7 +193,7 @@ def main() -> None:
         if metrics["top1"] > best:
             best = metrics["top1"]
             if is_main:
-                classes = train_set.source.classes
+                classes = train_set.classes
                 state = {"model": model.state_dict(), "classes": classes}
                 checkpoint.save(args.output / "best.pt", state)
                 figure = draw_confusion(confusion, classes)
