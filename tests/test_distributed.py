@@ -63,7 +63,7 @@ def test_processes_share_each_batch_of_one_order(project: Project) -> None:
     def share(rank: int, processes: int, epoch: int) -> list[list[tuple[int, int]]]:
         data.dist.get_rank = lambda: rank
         data.dist.get_world_size = lambda: processes
-        batches = data.Batches(24, 8, 0)
+        batches = data.Batches(range(24), 8, 0)
         batches.start(epoch, 0)
         return list(batches)
 
@@ -147,7 +147,7 @@ def test_confusion_matrix_has_each_sample_once(here: Path, count: int) -> None:
     make_images(val=3)
     project = compile_spec(SPEC, "evaluate.batch_size=2")
     project.run("train.py")
-    project.edit("data.py", "loader=read_image", "loader=read_image, allow_empty=True")
+    project.edit("data.py", "ImageFolder(folder)", "ImageFolder(folder, allow_empty=True)")
     (project.folder / "confusion.py").write_text(CONFUSION)
     for file in sorted(Path("images/val").glob("*/*.png"))[count:]:
         file.unlink()

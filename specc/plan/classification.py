@@ -2,7 +2,7 @@
 
 from specc.diagnostics import visible
 from specc.plan.code import Name
-from specc.plan.data import plan_data
+from specc.plan.data import data_requirements, plan_data
 from specc.plan.model import known_model, plan_model, preprocessing
 from specc.plan.optimizer import OptimizerPlan, plan_optimizer
 from specc.plan.plan import LaunchPlan, ModelPlan, Plan
@@ -44,7 +44,7 @@ def plan_classification(name: str, spec: Classification, problems: Problems) -> 
         predicted=min(PREDICTED, data.num_classes),
         launch=LaunchPlan(spec.launch.gpus, spec.launch.nodes, spec.launch.endpoint),
         requirements=_requirements(spec, model, optimizer),
-        files=_files(data.multi_label, bool(optimizer.groups), data.mixes, teacher is not None),
+        files=_files(data.multi_label, bool(optimizer.groups), data.mix, teacher is not None),
     )
 
 
@@ -77,12 +77,17 @@ def _files(multi_label: bool, groups: bool, mixes: bool, teacher: bool) -> dict[
 def _check_batch(spec: Classification, problems: Problems) -> None:
     """A batch is divided among the GPUs that the spec names, if it names any."""
     gpus = (spec.launch.gpus or 1) * spec.launch.nodes
-    size = spec.train.batch_size
-    if size % gpus:
-        below = size - size % gpus
-        sizes = " or ".join(str(n) for n in (below, below + gpus) if n)
-        message = f"{size} cannot be divided among {gpus} GPUs; write {sizes}"
-        others = [("launch", "gpus"), ("launch", "nodes")]
+    size, parts, of = spec.train.batch_size, gpus, "GPUs"
+    others = [("launch", "gpus"), ("launch", "nodes")]
+    for name in ("mixup", "cutmix"):
+        if getattr(spec.data, name):
+            parts, of = 2 * gpus, "GPUs in pairs of images, which mixup and cutmix blend"
+            others.append(("data", name))
+    if size % parts:
+        below = size - size % parts
+        sizes = " or ".join(str(n) for n in (below, below + parts) if n)
+        among = f"among {gpus} {of}" if gpus > 1 else "into pairs, which mixup and cutmix blend"
+        message = f"{size} cannot be divided {among}; write {sizes}"
         problems.add(("train", "batch_size"), message, *others)
 
 
@@ -91,11 +96,10 @@ def _requirements(
 ) -> tuple[str, ...]:
     requirements = {
         "matplotlib>=3.8",
-        "pillow>=10",
         "torch>=2.6",
         "torchmetrics>=1.4",
-        "torchvision>=0.21",
         "tqdm>=4.66",
+        *data_requirements(spec),
     }
     names = [spec.model.name, spec.distill.name if spec.distill else ""]
     if optimizer.timm or any(name.startswith("timm/") for name in names):

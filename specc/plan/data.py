@@ -1,22 +1,26 @@
 """Which images are read, how they are prepared, and how many classes they have."""
 
 import os
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePath
 
 from specc.catalog import models as catalog
-from specc.plan.code import Name
+from specc.plan.code import Name, Setting, python
+from specc.plan.labels import count_labelled, given_classes, left, numbered, split_files
+from specc.plan.named import known_dataset, plan_named
 from specc.plan.plan import DataPlan
 from specc.plan.transforms import augmented, last_sized, listed, resize_and_crop, sides
 from specc.problems import Problems
 from specc.source import Key
 from specc.spec.classification import Classification
-from specc.spec.data import Cifar10, ImageFolder
+from specc.spec.data import CsvData, Emnist, ImageFolder, ListData, NamedData, OpenMMLabData
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-CIFAR10_CLASSES, CIFAR10_IMAGES, CIFAR10_SIZE = 10, 50_000, 32
 # What torchvision.datasets.ImageFolder takes for an image.
 IMAGES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+NAME_CLASSES = Name("name_classes(rows)")
+BEYOND_A_PRESET = ("augment", "color_jitter", "random_erasing")  # or part of one
 
 
 def plan_data(
@@ -26,11 +30,18 @@ def plan_data(
     problems: Problems,
 ) -> DataPlan:
     data = spec.data
-    if data.augment and data.train_transforms is not None:
-        problems.add(("data", "augment"), "train_transforms say it all; leave one of the two out")
+    _check_keys(spec, problems)
     size = _image_size(spec, model, weights, problems)
-    same_shape = isinstance(data, Cifar10)
-    train = augmented(data.augment or "random-resized-crop", size, weights)
+    mean = data.mean or (weights.mean if weights else IMAGENET_MEAN)
+    same_shape = _own_size(spec) is not None
+    train = augmented(
+        data.augment or "random-resized-crop",
+        size,
+        weights,
+        data.color_jitter,
+        data.random_erasing,
+        mean,
+    )
     if data.train_transforms is not None:
         key = ("data", "train_transforms")
         train = listed(data.train_transforms, key, same_shape=same_shape, problems=problems)
@@ -38,21 +49,187 @@ def plan_data(
     if data.eval_transforms is not None:
         key = ("data", "eval_transforms")
         evaluate = listed(data.eval_transforms, key, same_shape=same_shape, problems=problems)
+    root, train_args, val_args, classes, val_classes = _places(spec)
+    dataset = known_dataset(data) if isinstance(data, NamedData | Emnist) else None
+    named = plan_named(data, problems) if isinstance(data, NamedData | Emnist) else None
+    num_classes, images = _num_classes(spec, problems)
+    _check_enough(spec, images, problems)
     return DataPlan(
-        root=data.root,
-        train_dir=data.train if isinstance(data, ImageFolder) else "",
-        val_dir=data.val if isinstance(data, ImageFolder) else "",
-        num_classes=_num_classes(spec, problems),
+        root=root,
+        data_dir=Setting("DATA_DIR", root, dataset.place if dataset else ""),
+        num_classes=num_classes,
         image_size=size,
-        mean=data.mean or (weights.mean if weights else IMAGENET_MEAN),
+        mean=mean,
         std=data.std or (weights.std if weights else IMAGENET_STD),
         train_transforms=train,
         eval_transforms=evaluate,
         eval_batch_size=spec.evaluate.batch_size,
         workers=spec.train.workers,
-        source=Name("CIFAR10" if isinstance(data, Cifar10) else "ImageFolder"),
-        source_template=f"classification/sources/{data.format}.py",
+        settings=_settings(spec),
+        source_template=f"classification/sources/{'named' if named else data.format}.py",
+        files=dataset is None or bool(dataset.files),
+        train_args=train_args,
+        val_args=val_args,
+        classes=classes,
+        val_classes=val_classes,
+        name_classes=classes == NAME_CLASSES,
+        read_classes=isinstance(data, OpenMMLabData) and not data.classes,
+        labels_are_numbers=isinstance(data, OpenMMLabData),
+        labels_may_be_numbers=classes != NAME_CLASSES and _class_numbers(spec),
+        named=named,
+        transposed=dataset is not None and dataset.transposed,
+        val_fraction=data.val_fraction,
+        multi_label=_multi_label(spec),
+        label_columns=isinstance(data, CsvData) and data.label_columns is not None,
+        repeat=data.repeat if data.repeat > 1 else None,
+        balance=data.balance,
+        redraws=data.balance or data.repeat > 1,
+        mixup=data.mixup,
+        cutmix=data.cutmix,
+        mix=bool(data.mixup or data.cutmix),
+        label_smoothing=data.label_smoothing or None,
     )
+
+
+def data_requirements(spec: Classification) -> set[str]:
+    """What the data need beyond torch and torchvision."""
+    data = spec.data
+    requirements = {"pillow>=10.3", "torchvision>=0.21"}
+    if isinstance(data, NamedData | Emnist):
+        dataset = known_dataset(data)
+        requirements = {"pillow>=10.3", f"torchvision>={dataset.torchvision}", *dataset.packages}
+    if data.mixup or data.cutmix:
+        requirements.add("numpy>=1.26")
+    return requirements
+
+
+def _class_numbers(spec: Classification) -> bool:
+    """Whether labels may be the numbers of classes: not of those whose names are numbers."""
+    data = spec.data
+    return isinstance(data, ListData | CsvData) and numbered(given_classes(data) or ())
+
+
+def _multi_label(spec: Classification) -> bool:
+    return isinstance(spec.data, ListData | CsvData | OpenMMLabData) and spec.data.multi_label
+
+
+def _own_size(spec: Classification) -> int | None:
+    """The height and width of the data's images, where all have the same."""
+    data = spec.data
+    return known_dataset(data).size if isinstance(data, NamedData | Emnist) else None
+
+
+def _check_keys(spec: Classification, problems: Problems) -> None:
+    """What keys of [data] have against each other."""
+    data = spec.data
+    for name in BEYOND_A_PRESET:
+        if getattr(data, name) and data.train_transforms is not None:
+            problems.add(("data", name), "train_transforms say it all; leave one of the two out")
+    if data.val and data.val_fraction:
+        message = "takes validation images from the training images; leave it or val out"
+        problems.add(("data", "val_fraction"), message, ("data", "val"))
+    single = isinstance(data, ListData | CsvData | OpenMMLabData) and not data.val
+    if single and not data.val_fraction:
+        name = {"list": "list", "csv": "csv", "openmmlab": "json"}[data.format]
+        message = f"write val = {{ root = …, {name} = … }}, or val_fraction = 0.2, say"
+        problems.add(("data", "val"), f"there is nothing to validate on; {message}")
+    if data.balance and _multi_label(spec):
+        message = "an image with several labels cannot be drawn for one; leave it out"
+        problems.add(("data", "balance"), message, ("data", "multi_label"))
+    if _multi_label(spec) and data.label_smoothing:
+        message = "is for one label an image; leave it out"
+        problems.add(("data", "label_smoothing"), message, ("data", "multi_label"))
+    if isinstance(data, ListData):
+        if "\n" in data.separator or "\r" in data.separator:
+            problems.add(("data", "separator"), "must be part of a line")
+        elif data.multi_label and data.separator == ",":
+            message = 'separates the labels of an image; write another one, as "\\t"'
+            problems.add(("data", "separator"), message, ("data", "multi_label"))
+    if isinstance(data, CsvData):
+        for name in ("label_separator", "label_columns"):
+            if getattr(data, name) and not data.multi_label:
+                message = "is for images with several labels; write multi_label = true as well"
+                problems.add(("data", name), message, ("data", "multi_label"))
+        for name in ("label_column", "label_separator", "classes"):
+            if data.label_columns and getattr(data, name):
+                message = "label_columns say it all; leave one of the two out"
+                problems.add(("data", name), message, ("data", "label_columns"))
+
+
+def _places(
+    spec: Classification,
+) -> tuple[str, tuple[Name, ...], tuple[Name, ...], Name | None, Name | None]:
+    """The data's folder, which `--data` replaces, and expressions for what is where in it.
+
+    These are the arguments of the function that lists training or validation images, and the
+    names of the classes that each has. The folder is the one that all places have in common.
+    """
+    data = spec.data
+    if isinstance(data, NamedData | Emnist):
+        return data.root, (), (), None, None
+    if isinstance(data, ImageFolder):
+        train, val = image_folders(data)
+        return data.root, (_under("", train),), (_under("", val),) if val else (), None, None
+    paths = split_files(data.train)
+    val_paths = split_files(data.val) if data.val else ()
+    file = data.classes if isinstance(data.classes, str) else None
+    root = _common([*paths, *val_paths, *([file] if file else [])])
+    train_args = tuple(_under(root, path) for path in paths)
+    val_args = tuple(_under(root, path) for path in val_paths)
+    classes, val_classes = NAME_CLASSES, None
+    if file:
+        text = f'({_under(root, file)}).read_text(encoding="utf-8-sig")'
+        classes = Name(f"{text}.strip().splitlines()")
+    elif given_classes(data):
+        classes = Name("CLASSES")
+    elif isinstance(data, OpenMMLabData):
+        classes = Name(f"read_classes({train_args[1]})")
+        val_classes = Name(f"read_classes({val_args[1]})") if val_args else None
+    return root or ".", train_args, val_args, classes, val_classes
+
+
+def _common(paths: Sequence[str]) -> str:
+    """The folder that all paths are in; "" for the current one."""
+    if len({os.path.isabs(path) for path in paths}) > 1:
+        return ""
+    return os.path.commonpath([PurePath(path) for path in paths])
+
+
+def _under(root: str, path: str) -> Name:
+    """The expression of a path in `root`."""
+    inside = str(PurePath(path).relative_to(root)) if root else path
+    return Name("root" if inside == "." else f"root / {python(inside)}")
+
+
+def image_folders(data: ImageFolder) -> tuple[str, str]:
+    """The folders in `root` of training and of validation images; "" if there is none."""
+    if data.val_fraction:
+        return data.train or ".", ""
+    return data.train or "train", data.val or "val"
+
+
+def _settings(spec: Classification) -> tuple[Setting, ...]:
+    data = spec.data
+    settings: list[Setting] = []
+    match data:
+        case ListData():
+            settings += [Setting("SEPARATOR", data.separator, "of path and label, in a line")]
+        case CsvData():
+            settings += [Setting("IMAGE_COLUMN", data.image_column)]
+            if data.label_columns:
+                settings += [Setting("CLASSES", data.label_columns, "columns, of 0 and 1")]
+            else:
+                settings += [Setting("LABEL_COLUMN", data.label_column or "label")]
+            if data.multi_label and not data.label_columns:
+                separator = data.label_separator or ","
+                settings += [Setting("LABEL_SEPARATOR", separator, "of an image's labels")]
+    if isinstance(data, ListData | CsvData | OpenMMLabData) and isinstance(data.classes, list):
+        settings += [Setting("CLASSES", data.classes)]
+    if data.val_fraction:
+        settings += [Setting("VAL_FRACTION", data.val_fraction, "of the images, to validate on")]
+    if data.repeat > 1:
+        settings += [Setting("REPEAT", data.repeat, "passes over the images in an epoch")]
+    return tuple(settings)
 
 
 def _image_size(
@@ -73,8 +250,8 @@ def _image_size(
             found[key] = [size]
         elif (last := last_sized(transforms)) is not None:
             found["data", f"{name}_transforms", last, "size"] = sides(transforms[last])
-        elif isinstance(data, Cifar10):
-            found["data", f"{name}_transforms"] = [CIFAR10_SIZE]
+        elif (own := _own_size(spec)) is not None:
+            found["data", f"{name}_transforms"] = [own]
     for where, shape in found.items():
         if model and model.fixed_size and set(shape) != {model.image_size}:
             problems.add(where, f"{model.name} takes images of {model.image_size} only")
@@ -91,40 +268,54 @@ def _image_size(
     return shape[0]
 
 
-def _num_classes(spec: Classification, problems: Problems) -> int:
-    """The number of classes that the spec and the data, where they are here, agree on."""
-    said, key = spec.model.num_classes, ("model", "num_classes")
+def _num_classes(spec: Classification, problems: Problems) -> tuple[int, int]:
+    """The number of classes that the spec and the data, where they are here, agree on.
+
+    And the number of images to train on, 0 where it is not known.
+    """
     data = spec.data
-    if isinstance(data, Cifar10):
-        if said not in (None, CIFAR10_CLASSES):
-            message = f"CIFAR-10 has {CIFAR10_CLASSES} classes, not {said}; leave it out"
-            problems.add(key, message)
-        _check_enough(spec, "CIFAR-10", CIFAR10_IMAGES, problems)
-        return CIFAR10_CLASSES
+    if isinstance(data, NamedData | Emnist):
+        dataset, said = known_dataset(data), spec.model.num_classes
+        if said not in (None, dataset.num_classes):
+            message = f"{dataset.title} has {dataset.num_classes} classes, not {said}; leave it out"
+            problems.add(("model", "num_classes"), message)
+        images = dataset.images.get(data.train or dataset.train, 0)
+        return dataset.num_classes, left([images], data.val_fraction)
+    if isinstance(data, ImageFolder):
+        return _count_folders(spec, data, problems)
+    return count_labelled(spec, data, problems)
+
+
+def _count_folders(spec: Classification, data: ImageFolder, problems: Problems) -> tuple[int, int]:
+    said, key = spec.model.num_classes, ("model", "num_classes")
     root = ("data", "root")
-    train, val = Path(data.root, data.train), Path(data.root, data.val)
+    train_name, val_name = image_folders(data)
+    train, val = Path(data.root, train_name), Path(data.root, val_name)
     if not os.path.isdir(train):
         if said is None:
             message = f"needed, as there is no folder {train} here to count the classes in"
             problems.add(key, message, root, ("data", "train"), ("data", "format"))
-        return said or 0
-    images, val_images = _count(train), _count(val)
-    if not os.path.isdir(val):
-        problems.add(("data", "val"), f"there is no folder {val} beside {train}")
-    else:
+        return said or 0, 0
+    images = _count(train)
+    counted = {train: images}
+    if val_name and not os.path.isdir(val):
+        message = f"there is no folder {val} beside {train}; write val_fraction = 0.2, say"
+        problems.add(("data", "val"), message)
+    elif val_name:
+        counted[val] = val_images = _count(val)
         for folder, more, less in ((train, images, val_images), (val, val_images, images)):
             if names := ", ".join(f'"{name}"' for name in more if name not in less):
                 message = "training and validation need the same classes"
                 problems.add(root, f"only {folder} has {names}; {message}")
-            for name in (name for name, count in more.items() if not count):
-                message = f"{folder / name} has no image in it; add some, or remove it"
-                problems.add(root, message)
+    for folder, counts in counted.items():
+        for name in (name for name, count in counts.items() if not count):
+            message = f"{folder / name} has no image in it; add some, or remove it"
+            problems.add(root, message)
     if len(images) < 2:
         problems.add(root, f"{train} needs two folders or more, one for each class")
     elif said not in (None, len(images)):
         problems.add(key, f"{train} has {len(images)} classes, not {said}; leave it out")
-    _check_enough(spec, str(train), sum(images.values()), problems)
-    return len(images)
+    return len(images), left(images.values(), data.val_fraction)
 
 
 def _count(folder: Path) -> dict[str, int]:
@@ -135,8 +326,10 @@ def _count(folder: Path) -> dict[str, int]:
     }
 
 
-def _check_enough(spec: Classification, data: str, images: int, problems: Problems) -> None:
-    if 0 < images < spec.train.batch_size:
-        size = spec.train.batch_size
-        message = f"needs {size} images, and {data} has {images}; write {images} or less"
-        problems.add(("train", "batch_size"), message, ("data", "format"))
+def _check_enough(spec: Classification, images: int, problems: Problems) -> None:
+    """Whether the training images, if their number is known, make a batch."""
+    size, epoch = spec.train.batch_size, images * spec.data.repeat
+    if 0 < epoch < size:
+        message = f"needs {size} images, and an epoch has {epoch}; write {epoch} or less"
+        others = [("data", "format"), ("data", "val_fraction"), ("data", "repeat")]
+        problems.add(("train", "batch_size"), message, *others)

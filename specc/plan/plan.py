@@ -35,10 +35,22 @@ class ModelPlan:
 
 
 @dataclass(frozen=True)
+class NamedPlan:
+    """A dataset of torchvision's, its samples as expressions."""
+
+    first: tuple[Call, ...]  # what one process does before the others: download, unpack
+    train: Call
+    train_setup: Name | None  # a statement that the samples need
+    train_samples: Call
+    val: Call | None  # None where the validation samples are taken from the training samples
+    val_setup: Name | None
+    val_samples: Call | None
+
+
+@dataclass(frozen=True)
 class DataPlan:
     root: str
-    train_dir: str
-    val_dir: str
+    data_dir: Setting  # the same, with a comment where the reader has to be told more
     num_classes: int
     image_size: int
     mean: tuple[float, float, float]
@@ -47,8 +59,29 @@ class DataPlan:
     eval_transforms: tuple[Call, ...]
     eval_batch_size: int
     workers: int
-    source: Name  # torchvision's class
+    settings: tuple[Setting, ...]  # of the format
     source_template: str
+    files: bool  # whether images are files that we read, rather than torchvision
+    train_args: tuple[Name, ...]  # of the function that lists a format's images
+    val_args: tuple[Name, ...]  # () where the validation samples are taken from the others
+    classes: Name | None  # an expression for their names, of formats in which labels are written
+    val_classes: Name | None  # which has to be the same
+    name_classes: bool  # whether they are named after the labels
+    read_classes: bool  # whether a JSON file tells their names
+    labels_are_numbers: bool
+    labels_may_be_numbers: bool  # of classes that have names
+    named: NamedPlan | None
+    transposed: bool  # whether torchvision's images are mirrored at the diagonal
+    val_fraction: float | None
+    multi_label: bool
+    label_columns: bool  # whether a CSV has a column for each class
+    repeat: int | None
+    balance: bool
+    redraws: bool  # either of the two: whether a sample may be in an epoch several times
+    mixup: float | None
+    cutmix: float | None
+    mix: bool  # mixup or cutmix
+    label_smoothing: float | None
 
 
 @dataclass(frozen=True)

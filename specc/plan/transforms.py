@@ -20,6 +20,13 @@ KINDS = {
 }
 # What torchvision has beside the transforms that may be listed: conversions to float.
 CONVERSIONS = {"ConvertImageDtype", "Normalize", "PILToTensor", "ToDtype", "ToImage", "ToTensor"}
+# Presets that are a policy of torchvision's. On tensors it cannot do better than bilinear.
+POLICIES = {
+    "rand-augment": "v2.RandAugment",
+    "trivial-augment": "v2.TrivialAugmentWide",
+    "auto-augment": "v2.AutoAugment",
+    "aug-mix": "v2.AugMix",
+}
 # Transforms of one size to several.
 RESHAPING = {"RandomResize", "RandomShortestSize", "RandomZoomOut", "ScaleJitter"}
 
@@ -31,16 +38,30 @@ def resize_and_crop(size: int, weights: Weights | None) -> tuple[Call, ...]:
     return resize, Call("v2.CenterCrop", (), {"size": size})
 
 
-def augmented(preset: str, size: int, weights: Weights | None) -> tuple[Call, ...]:
-    """The training transforms of a preset."""
-    flip = Call("v2.RandomHorizontalFlip")
-    match preset:
-        case "random-resized-crop":
-            options = {"size": size} | _interpolation(weights)
-            return Call("v2.RandomResizedCrop", (), options), flip
-        case "flip":
-            return *resize_and_crop(size, weights), flip
-    return resize_and_crop(size, weights)
+def augmented(
+    preset: str,
+    size: int,
+    weights: Weights | None,
+    jitter: float | None,
+    erasing: float | None,
+    mean: Sequence[float],
+) -> tuple[Call, ...]:
+    """The training transforms of a preset, and of the keys that add to it."""
+    calls = resize_and_crop(size, weights)
+    if preset not in ("flip", "none"):
+        options = {"size": size} | _interpolation(weights)
+        calls = (Call("v2.RandomResizedCrop", (), options),)
+    if preset != "none":
+        calls += (Call("v2.RandomHorizontalFlip"),)
+    if jitter:
+        names = ("brightness", "contrast", "saturation")
+        calls += (Call("v2.ColorJitter", (), dict.fromkeys(names, jitter)),)
+    if preset in POLICIES:
+        calls += (Call(POLICIES[preset], (), {"interpolation": _mode("bilinear")}),)
+    if erasing:
+        color = [round(255 * value) for value in mean]  # so 0 once it is normalised
+        calls += (Call("v2.RandomErasing", (), {"p": erasing, "value": color}),)
+    return calls
 
 
 def _interpolation(weights: Weights | None) -> dict[str, Any]:

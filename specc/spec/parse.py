@@ -26,6 +26,10 @@ STAND_INS: dict[str, Any] = {
     "format": "imagefolder",
     "root": "?",
     "source": "?",
+    "train": {"list": "?", "csv": "?", "json": "?"},
+    "list": "?",
+    "csv": "?",
+    "json": "?",
     "milestones": [1],
     "step_size": 1,
     "weights": "?",
@@ -109,7 +113,8 @@ def _mend(tree: dict[str, Any], key: Key, missing: bool) -> None:
 def _message(key: Key, detail: ErrorDetails, tree: dict[str, Any], task: type[Section]) -> str:
     kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
     if kind.startswith("union_tag") and isinstance(value, dict):
-        tags = [_tag(it) for it in _sections(task.model_fields[str(key[0])].annotation)]
+        sections = _sections(task.model_fields[str(key[0])].annotation)
+        tags = [tag for it in sections if _is_variant(it) for tag in _tags(it)]
         written = key[-1] in value
         missing = f"missing; write {key[-1]} = {choices(tags)}"
         return _must_be(tags, value[key[-1]]) if written else missing
@@ -139,10 +144,14 @@ def _unknown_key(key: Key, tree: dict[str, Any], task: type[Section]) -> str:
     name, parent = str(key[-1]), key[:-1]
     section = _section(parent, tree, task)
     if len(parent) == 1:
-        siblings = list(_sections(task.model_fields[str(parent[0])].annotation))
-        if having := [_tag(it) for it in siblings if name in it.model_fields]:
+        for inner, field in section.model_fields.items():
+            if any(name in it.model_fields for it in _sections(field.annotation)):
+                return f"unknown key; did you mean {parent[0]}.{inner}.{name}?"
+        siblings = filter(_is_variant, _sections(task.model_fields[str(parent[0])].annotation))
+        if tags := [tag for it in siblings if name in it.model_fields for tag in _tags(it)]:
             tag = TAGS[str(parent[0])]
-            return f'only for {tag} = {choices(having)}, not for "{_tag(section)}"'
+            chosen = tree[str(parent[0])].get(tag, _tags(section)[0])
+            return f'only for {tag} = {choices(tags)}, not for "{chosen}"'
     if hint := nearest(name, section.model_fields):
         return f"unknown key{hint}"
     for other, field in task.model_fields.items():
@@ -159,7 +168,7 @@ def _section(key: Key, tree: dict[str, Any], task: type[Section]) -> type[Sectio
         if isinstance(part, str):
             sections = list(_sections(section.model_fields[part].annotation))
             named = node.get(TAGS.get(part, "")) if isinstance(node, dict) else None
-            chosen = [s for s in sections if len(sections) > 1 and _tag(s) == named]
+            chosen = [s for s in sections if _is_variant(s) and named in _tags(s)]
             section = (chosen or sections)[0]
     return section
 
@@ -172,10 +181,19 @@ def _sections(annotation: Any) -> Iterator[type[Section]]:
         yield from _sections(argument)
 
 
-def _tag(section: type[Section]) -> str:
-    """The value of the key that chooses this section of a union."""
+def _is_variant(section: type[Section]) -> bool:
+    """Whether a key of this section chooses it among others."""
+    return any(
+        get_args(section.model_fields[tag].annotation)
+        for tag in set(TAGS.values())
+        if tag in section.model_fields
+    )
+
+
+def _tags(section: type[Section]) -> list[str]:
+    """The values of the key that choose this section of a union."""
     field = section.model_fields.get("format") or section.model_fields["name"]
-    return str(get_args(field.annotation)[0])
+    return [str(value) for value in get_args(field.annotation)]
 
 
 def _listed(text: str) -> list[str]:

@@ -35,7 +35,8 @@ class Train(Section):
         must_be('"balanced" or a list of numbers, one for each class'),
     ] = None
     """What a sample of each class counts in the loss; `"balanced"` takes weights of mean 1 over the
-    samples, the rarer a class the larger."""
+    samples, the rarer a class the larger. With `data.multi_label`: what a class counts where it is
+    there, as often as it is not if `"balanced"`."""
     amp: Literal["bf16", "fp16", "off"] = "off"
     """Automatic mixed precision: `"fp16"` scales the loss, `"bf16"` has no need of it."""
     compile: bool = False

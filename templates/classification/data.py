@@ -4,32 +4,63 @@ Any number of processes and workers trains on the same batches of the same sampl
 """
 
 import argparse
+import csv
+import json
 import os
 import signal
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import torch
 import torch.distributed as dist
 from matplotlib.figure import Figure
 from PIL import Image, ImageOps
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
-from torchvision.datasets import CIFAR10, ImageFolder
+from torch.utils.data import DataLoader, Dataset, Sampler, Subset
+from torchvision.datasets import (
+    CIFAR10,
+    CIFAR100,
+    DTD,
+    EMNIST,
+    FGVCAircraft,
+    GTSRB,
+    KMNIST,
+    MNIST,
+    PCAM,
+    STL10,
+    SUN397,
+    SVHN,
+    Caltech101,
+    Caltech256,
+    EuroSAT,
+    FashionMNIST,
+    Flowers102,
+    Food101,
+    ImageFolder,
+    Imagenette,
+    ImageNet,
+    OxfordIIITPet,
+    StanfordCars,
+)
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
 import distributed
 
-DATA_DIR = {{ data.root }}
+{{ data.data_dir }}
 NUM_CLASSES = {{ data.num_classes }}
 IMAGE_SIZE = {{ data.image_size }}  # pixels, height and width
 MEAN = {{ data.mean }}
 STD = {{ data.std }}
 EVAL_BATCH_SIZE = {{ data.eval_batch_size }}  # images, of each process
 WORKERS = {{ data.workers }}  # that read images, for each process
+#% for setting in data.settings
+{{ setting }}
+#% endfor
 
 # Transforms of uint8 images [3, H, W]; `normalize` makes them floats, on the device.
 train_transform = v2.Compose(
@@ -53,6 +84,32 @@ def normalize(images: Tensor) -> Tensor:
     return F.normalize(F.to_dtype(images, torch.float32, scale=True), MEAN, STD)
 
 
+#% if data.multi_label
+@dataclass
+class Samples(Dataset[tuple[Tensor, Tensor, int]]):
+    """Images, uint8 [3, H, W], with their labels and indices.
+
+    Labels are 1 or 0 for each class, float [NUM_CLASSES]. A sample is asked for as
+    (index, seed), and its transform draws from `seed`: it is the same whichever process
+    and worker reads it.
+    """
+
+    files: Sequence[str | Path]
+    labels: list[list[int]]
+    classes: list[str]
+    transform: v2.Transform
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor, int]:
+        index, seed = key
+        image = read_image(self.files[index])
+        torch.manual_seed(seed)
+        label = torch.zeros(NUM_CLASSES)
+        label[self.labels[index]] = 1
+        return self.transform(image), label, index
+#% else
 @dataclass
 class Samples(Dataset[tuple[Tensor, int, int]]):
     """Images, uint8 [3, H, W], with their labels and indices.
@@ -61,32 +118,115 @@ class Samples(Dataset[tuple[Tensor, int, int]]):
     the same whichever process and worker reads it.
     """
 
-    source: {{ data.source }}
+    #% if data.files
+    files: Sequence[str | Path]
+    #% else
+    source: Dataset[tuple[Image.Image, int]]
     names: list[str]  # by which an error tells of a sample
+    #% endif
+    labels: list[int]
+    classes: list[str]
     transform: v2.Transform
 
     def __len__(self) -> int:
-        return len(self.source)
+        return len(self.labels)
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int, int]:
         index, seed = key
-        image, label = self.source[index]
+        #% if data.files
+        image = read_image(self.files[index])
+        #% else
+        image = F.pil_to_tensor(self.source[index][0].convert("RGB"))
+        #% endif
+        #% if data.transposed
+        image = image.mT  # upright: EMNIST stores letters as columns of columns
+        #% endif
         torch.manual_seed(seed)
-        return self.transform(image), label, index
+        return self.transform(image), self.labels[index], index
+#% endif
+
+    def name(self, index: int) -> str:
+        """What an error calls a sample."""
+        #% if data.files
+        return str(self.files[index])
+        #% else
+        return self.names[index]
+        #% endif
+    #% if data.val_fraction
+
+    def part(self, indices: list[int], transform: v2.Transform) -> "Samples":
+        """Only some of the samples, with another transform."""
+        return replace(
+            self,
+            #% if data.files
+            files=[self.files[index] for index in indices],
+            #% else
+            source=Subset(self.source, indices),
+            names=[self.names[index] for index in indices],
+            #% endif
+            labels=[self.labels[index] for index in indices],
+            transform=transform,
+        )
+    #% endif
 
 
 def read_image(path: str | Path) -> Tensor:
-    """Read an image file as uint8 RGB [3, H, W], upright as its EXIF data says."""
+    """Read an image file as uint8 RGB [3, H, W], upright as its EXIF data says.
+
+    Of 16 bits the upper 8 are kept, of an animation the first image; transparency is
+    ignored.
+    """
     try:
-        with Image.open(path) as image:
-            if image.mode.startswith(("I", "F")):
-                raise ValueError(f"{image.mode} has more than 8 bits a channel")
-            return F.pil_to_tensor(ImageOps.exif_transpose(image).convert("RGB"))
+        with Image.open(path) as file:
+            image = ImageOps.exif_transpose(file)
+            if image.mode in ("I", "F"):
+                raise ValueError("32 bits a channel; save it with 8 or 16")
+            if image.mode.startswith("I;16"):
+                deep = F.pil_to_tensor(image.convert("I"))
+                return (deep >> 8).to(torch.uint8).expand(3, -1, -1)
+            return F.pil_to_tensor(image.convert("RGB"))
     except Exception as error:  # each decoder has its own
         message = f"{path}: not a readable image; mend or remove it ({error})"
         raise RuntimeError(message) from error
 
 
+#% if data.val_fraction
+def split(samples: Samples) -> tuple[Samples, Samples]:
+    #% if data.multi_label
+    """Take VAL_FRACTION of the samples for validation, in every run the same ones.
+
+    Raises:
+        ValueError: if the samples are too few for that.
+    """
+    generator = torch.Generator().manual_seed(0)
+    order = torch.randperm(len(samples), generator=generator).tolist()
+    count = round(VAL_FRACTION * len(order))
+    train, val = order[count:], order[:count]
+    #% else
+    """Take VAL_FRACTION of each class for validation, in every run the same samples.
+
+    Raises:
+        ValueError: if the samples are too few for that.
+    """
+    generator = torch.Generator().manual_seed(0)
+    members = defaultdict(list)
+    for index in torch.randperm(len(samples), generator=generator).tolist():
+        members[samples.labels[index]].append(index)
+    train, val = [], []
+    for indices in members.values():
+        count = min(round(VAL_FRACTION * len(indices)), len(indices) - 1)
+        train += indices[count:]
+        val += indices[:count]
+    #% endif
+    if not val:
+        raise ValueError(f"{len(samples)} samples are too few to validate on some")
+    return (
+        samples.part(sorted(train), train_transform),
+        samples.part(sorted(val), eval_transform),
+    )
+
+
+#% endif
 #% include data.source_template
 
 
@@ -94,6 +234,9 @@ class Batches(Sampler[list[tuple[int, int]]]):
     """This process's share of each batch of an epoch, as pairs of an index and a seed.
 
     Order and seeds follow from (seed, epoch) alone, not from the number of processes.
+    #% if data.balance
+    Every class is drawn equally often, and of its samples any.
+    #% endif
     The last samples of an epoch, too few for a whole batch, are left out.
 
     Raises:
@@ -101,17 +244,38 @@ class Batches(Sampler[list[tuple[int, int]]]):
             are too few for one.
     """
 
-    def __init__(self, samples: int, batch_size: int, seed: int) -> None:
+    def __init__(self, samples: Samples, batch_size: int, seed: int) -> None:
         self.rank, self.processes = dist.get_rank(), dist.get_world_size()
+        #% if data.mix
+        parts = 2 * self.processes  # `mix` blends the images of a process in pairs
+        if batch_size % parts:
+            fitting = batch_size + -batch_size % parts
+            raise ValueError(
+                f"a batch of {batch_size} cannot be divided among {self.processes} "
+                f"processes in pairs; it has to be a multiple of {parts}, as {fitting}"
+            )
+        #% else
         if batch_size % self.processes:
             fitting = batch_size + -batch_size % self.processes
             raise ValueError(
                 f"a batch of {batch_size} cannot be divided among {self.processes} "
                 f"processes; it has to be a multiple of that, as {fitting}"
             )
-        if samples < batch_size:
-            raise ValueError(f"{samples} samples make no batch of {batch_size}")
-        self.samples, self.batch_size, self.seed = samples, batch_size, seed
+        #% endif
+        #% if data.repeat
+        self.samples = REPEAT * len(samples)  # of an epoch
+        #% else
+        self.samples = len(samples)
+        #% endif
+        if self.samples < batch_size:
+            raise ValueError(f"{self.samples} samples make no batch of {batch_size}")
+        #% if data.balance
+        members = defaultdict(list)
+        for index, label in enumerate(samples.labels):
+            members[label].append(index)
+        self.members = list(members.values())
+        #% endif
+        self.batch_size, self.seed = batch_size, seed
         self.epoch = self.first = 0
 
     def start(self, epoch: int, first: int) -> None:
@@ -123,12 +287,32 @@ class Batches(Sampler[list[tuple[int, int]]]):
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         generator = torch.Generator().manual_seed(self.seed + self.epoch)
+        #% if data.balance
+        places = torch.randperm(self.samples, generator=generator).tolist()
+        chances = torch.rand(self.samples, generator=generator).tolist()
+        order = []
+        for place, chance in zip(places, chances, strict=True):
+            members = self.members[place % len(self.members)]
+            order.append(members[int(chance * len(members))])
+        #% else
+        #% if data.repeat
+        images = self.samples // REPEAT
+        passes = [torch.randperm(images, generator=generator) for _ in range(REPEAT)]
+        order = torch.cat(passes).tolist()
+        #% else
         order = torch.randperm(self.samples, generator=generator).tolist()
+        #% endif
+        #% endif
         seeds = torch.randint(2**31, (self.samples,), generator=generator).tolist()
         share = self.batch_size // self.processes
         for batch in range(self.first, len(self)):
             begin = batch * self.batch_size + self.rank * share
+            #% if data.redraws
+            keys = slice(begin, begin + share)
+            yield list(zip(order[keys], seeds[keys], strict=True))
+            #% else
             yield [(index, seeds[index]) for index in order[begin : begin + share]]
+            #% endif
 
 
 def build_loaders(
@@ -136,7 +320,12 @@ def build_loaders(
 ) -> tuple[DataLoader, DataLoader]:
     """Loaders of this process's training and validation batches.
 
+    #% if data.multi_label
+    A batch is (images, labels, indices): uint8 [B, 3, H, W], float [B, NUM_CLASSES] of
+    zeros and ones, int64 [B].
+    #% else
     A batch is (images, labels, indices): uint8 [B, 3, H, W], int64 [B], int64 [B].
+    #% endif
     """
     return build_loader(train_set, batch_sampler=batches), build_eval_loader(val_set)
 
@@ -180,8 +369,14 @@ def draw(images: list[Tensor], titles: list[str], columns: int = 6) -> Figure:
 def draw_sheet(dataset: Samples, count: int = 24) -> Figure:
     """A sheet of `count` samples from all over `dataset`, as training gets them."""
     indices = torch.linspace(0, len(dataset) - 1, count).long().tolist()
-    images, labels, _ = zip(*(dataset[index, index] for index in indices), strict=True)
-    return draw(list(images), [dataset.source.classes[label] for label in labels])
+    images = [dataset[index, index][0] for index in indices]
+    #% if data.multi_label
+    labels = [dataset.labels[index] for index in indices]
+    titles = [", ".join(dataset.classes[label] for label in some) for some in labels]
+    #% else
+    titles = [dataset.classes[dataset.labels[index]] for index in indices]
+    #% endif
+    return draw(images, titles)
 
 
 def main() -> None:

@@ -121,7 +121,7 @@ def mean_loss(window: list[tuple[Tensor, Tensor]], samples: Samples) -> float:
     """
     losses = torch.stack([loss for loss, _ in window])
     for step in (~losses.isfinite()).nonzero().flatten().tolist():
-        names = ", ".join(samples.name(index) for index in window[step][1].tolist())
+        names = ", ".join(map(samples.name, window[step][1].tolist()))
         raise FloatingPointError(f"the loss is {losses[step]:g} on {names}")
     total = losses.mean()
     dist.all_reduce(total)
@@ -156,7 +156,12 @@ def main() -> None:
     batches = Batches(train_set, BATCH_SIZE, SEED)
     train_loader, val_loader = build_loaders(train_set, batches, val_set)
     steps_per_epoch = len(batches)
-    #% if train.class_weights == "balanced"
+    #% if train.class_weights == "balanced" and data.multi_label
+    found = torch.tensor([label for labels in train_set.labels for label in labels])
+    positives = torch.bincount(found, minlength=NUM_CLASSES)
+    class_weights = (len(train_set) - positives) / positives.clamp(min=1)
+    class_weights = class_weights.to(device)
+    #% elif train.class_weights == "balanced"
     counts = torch.bincount(torch.tensor(train_set.labels), minlength=NUM_CLASSES)
     class_weights = (len(train_set) / NUM_CLASSES / counts.clamp(min=1)).to(device)
     #% elif train.class_weights
@@ -294,8 +299,8 @@ def main() -> None:
             images = images.contiguous(memory_format=torch.channels_last)
             #% endif
             targets = labels.to(device, non_blocking=True)
-            #% if data.mixes
-            images, targets = mix(images, targets, step)
+            #% if data.mix
+            images, targets = mix(images, targets, SEED, step)
             #% endif
             optimizer.zero_grad()
             #% if train.micro_batch

@@ -1,0 +1,63 @@
+#% if data.name_classes
+def name_classes(rows: list[Row]) -> list[str]:
+    """The classes' names: all labels that there are, or numbers if they are that."""
+    #% if data.multi_label
+    names = sorted({label for _, _, labels in rows for label in labels})
+    #% else
+    names = sorted({label for _, _, label in rows})
+    #% endif
+    if all(name.isdecimal() for name in names):
+        return [str(number) for number in range(NUM_CLASSES)]
+    return names
+
+
+#% endif
+def build_samples(
+    rows: list[Row], classes: list[str], transform: v2.Transform
+) -> Samples:
+    """Samples with the numbers of their classes.
+
+    Raises:
+        ValueError: names the line of a label that is no class.
+    """
+    #% if data.labels_are_numbers
+    numbers = {str(number): number for number in range(NUM_CLASSES)}
+    #% else
+    numbers = {name: number for number, name in enumerate(classes)}
+    #% if data.labels_may_be_numbers
+    numbers |= {str(number): number for number in range(NUM_CLASSES)}
+    #% endif
+    #% endif
+    if len(classes) != NUM_CLASSES:
+        raise ValueError(f"{len(classes)} classes, but NUM_CLASSES is {NUM_CLASSES}")
+    #% if data.multi_label
+    for place, _, names in rows:
+        if odd := [name for name in names if name not in numbers]:
+            raise ValueError(f"{place}: {odd} are none of {NUM_CLASSES} classes")
+    labels = [[numbers[name] for name in names] for _, _, names in rows]
+    #% else
+    for place, _, name in rows:
+        if name not in numbers:
+            raise ValueError(f"{place}: {name!r} is none of {NUM_CLASSES} classes")
+    labels = [numbers[name] for _, _, name in rows]
+    #% endif
+    return Samples([image for _, image, _ in rows], labels, classes, transform)
+
+
+def build_datasets(root: Path) -> tuple[Samples, Samples]:
+    """The training and validation images."""
+    rows = read_rows({{ data.train_args[0] }}, {{ data.train_args[1] }})
+    classes = {{ data.classes }}
+    #% if data.val_fraction
+    return split(build_samples(rows, classes, train_transform))
+    #% else
+    val_rows = read_rows({{ data.val_args[0] }}, {{ data.val_args[1] }})
+    #% if data.val_classes
+    if {{ data.val_classes }} != classes:
+        raise ValueError(f"{root}: training and validation have different classes")
+    #% endif
+    return (
+        build_samples(rows, classes, train_transform),
+        build_samples(val_rows, classes, eval_transform),
+    )
+    #% endif

@@ -1,0 +1,23 @@
+def build_datasets(root: Path) -> tuple[Samples, Samples]:
+    """The training and validation images, as torchvision knows where to find them."""
+    if int(os.environ["LOCAL_RANK"]) == 0:  # fetches or checks them for the others
+        #% for call in data.named.first
+        {{ call }}
+        #% endfor
+    dist.barrier()
+    train = {{ data.named.train }}
+    #% if data.named.train_setup
+    {{ data.named.train_setup }}
+    #% endif
+    #% if data.named.val
+    val = {{ data.named.val }}
+    #% if data.named.val_setup
+    {{ data.named.val_setup }}
+    #% endif
+    return (
+        {{ data.named.train_samples }},
+        {{ data.named.val_samples }},
+    )
+    #% else
+    return split({{ data.named.train_samples }})
+    #% endif

@@ -1,0 +1,36 @@
+#% if data.multi_label
+Row = tuple[str, Path, list[str]]  # where it stands, an image, its labels
+#% else
+Row = tuple[str, Path, str]  # where it stands, an image, its label
+#% endif
+
+
+def read_rows(root: Path, path: Path) -> list[Row]:
+    """The entries of a JSON file of OpenMMLab's, with images in `root`.
+
+    Raises:
+        ValueError: names the entry that is not as it should be.
+    """
+    rows = []
+    for number, entry in enumerate(json.loads(path.read_bytes())["data_list"]):
+        place = f"{path}: data_list[{number}]"
+        if not {"img_path", "gt_label"} <= entry.keys():
+            raise ValueError(f"{place}: needs img_path and gt_label, not {entry}")
+        #% if data.multi_label
+        labels = [str(label) for label in entry["gt_label"]]
+        rows.append((place, root / entry["img_path"], labels))
+        #% else
+        rows.append((place, root / entry["img_path"], str(entry["gt_label"])))
+        #% endif
+    return rows
+
+
+#% if data.read_classes
+def read_classes(path: Path) -> list[str]:
+    """The names that a JSON file of OpenMMLab's gives the classes, or their numbers."""
+    metainfo = json.loads(path.read_bytes()).get("metainfo", {})
+    return metainfo.get("classes", [str(number) for number in range(NUM_CLASSES)])
+
+
+#% endif
+#% include "classification/sources/labels.py"
