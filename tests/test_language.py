@@ -72,6 +72,7 @@ CHANGES: dict[str, tuple[dict[str, Any], Any]] = {
     "train.sync_bn": ({}, False),
     "evaluate.batch_size": ({}, 8),
     "evaluate.topk": ({}, [1, 3]),
+    "export.format": ({}, "onnx"),
     "log.tensorboard": ({}, False),
     "launch.gpus": ({}, 2),
     "launch.nodes": ({}, 2),

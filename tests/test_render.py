@@ -45,6 +45,7 @@ OPTIONS: dict[str, list[str]] = {
     "log.tensorboard": ["true", "false"],
     "launch.gpus": ["", "2"],
     "evaluate.topk": ["", "[1, 3]"],
+    "export.format": ['"torch"', '"onnx"'],
 }
 FIXED = 'task = "classification"\nmodel.num_classes = 10\ndata.root = "images"\n'
 
@@ -82,7 +83,7 @@ ROWS = list(covering())
 def test_all_pairs_of_options_are_built() -> None:
     met = set().union(*map(pairs, ROWS))
     sizes = [len(options) for options in OPTIONS.values()]
-    assert len(met) == sum(a * b for a, b in itertools.combinations(sizes, 2)) == 653
+    assert len(met) == sum(a * b for a, b in itertools.combinations(sizes, 2)) == 729
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +118,7 @@ def test_every_project_is_short(projects: Path) -> None:
         folder = projects / f"project{number}"
         lines = {file.name: file.read_text().count("\n") for file in folder.glob("*.py")}
         assert lines["train.py"] <= 250, row
-        assert sum(lines.values()) <= 790, row
+        assert sum(lines.values()) <= 850, row
 
 
 @pytest.mark.parametrize("template", sorted(TEMPLATES.rglob("*.py")), ids=lambda p: p.name)

@@ -3,6 +3,7 @@
 from specc.diagnostics import visible
 from specc.plan.code import Name
 from specc.plan.data import plan_data
+from specc.plan.export import plan_export, resizes
 from specc.plan.model import known_model, plan_model, preprocessing
 from specc.plan.plan import LaunchPlan, ModelPlan, Plan, TrainPlan
 from specc.plan.recipe import plan_optimizer, plan_schedule
@@ -40,7 +41,7 @@ def plan_classification(name: str, spec: Classification, problems: Problems) -> 
     topk = _topk(spec, data.num_classes, problems)
     train = _train(spec, model, problems)
     _check_batch(spec, problems)
-    if problems or model is None:
+    if problems or row is None or model is None:
         raise problems.error()
     return Plan(
         name=visible(name),
@@ -50,7 +51,9 @@ def plan_classification(name: str, spec: Classification, problems: Problems) -> 
         train=train,
         topk=topk,
         predicted=min(PREDICTED, data.num_classes),
+        resizes=resizes(data.eval_transforms),
         name_confused=data.num_classes <= NAMED_CLASSES,
+        export=plan_export(spec.export, row),
         launch=LaunchPlan(spec.launch.gpus, spec.launch.nodes, spec.launch.endpoint),
         requirements=_requirements(spec, model),
         files=FILES,
@@ -101,13 +104,16 @@ def _check_batch(spec: Classification, problems: Problems) -> None:
 
 def _requirements(spec: Classification, model: ModelPlan) -> tuple[str, ...]:
     requirements = {
+        # 2.6 cannot write the conversion of uint8 images to floats as ONNX.
+        "torch>=2.7" if spec.export.format == "onnx" else "torch>=2.6",
         "matplotlib>=3.8",
         "pillow>=10",
-        "torch>=2.6",
         "torchmetrics>=1.4",
         "torchvision>=0.21",
         "tqdm>=4.66",
     }
+    if spec.export.format == "onnx":
+        requirements |= {"onnxruntime>=1.22", "onnxscript>=0.5"}
     if spec.log.tensorboard:
         requirements.add("tensorboard>=2.16")
     if spec.model.name.startswith("timm/"):

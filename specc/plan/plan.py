@@ -48,6 +48,7 @@ class DataPlan:
     workers: int
     source: Name  # torchvision's class
     source_template: str
+    multi_label: bool = False  # whether an image has any number of classes, or just one
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,12 @@ class TrainPlan:
     checkpoint_every: int
     deterministic: bool
     tensorboard: bool
+
+
+@dataclass(frozen=True)
+class ExportPlan:
+    onnx: bool  # or torch.export's own format
+    any_size: bool  # whether the model takes images of other sizes
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,9 @@ class Plan:
     train: TrainPlan
     topk: tuple[int, ...]  # accuracies to measure
     predicted: int  # classes that are printed for an image
+    resizes: bool  # whether predict.py has to, as the eval_transforms are for images of one shape
     name_confused: bool  # whether there is room for names in a picture of the confusion matrix
+    export: ExportPlan
     launch: LaunchPlan
     requirements: tuple[str, ...]
     files: Mapping[str, str]  # path in the project: template

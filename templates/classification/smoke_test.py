@@ -62,7 +62,8 @@ def main() -> None:
         best, image = f"{folder}/2/best.pt", f"{folder}/image.png"
         FakeData()[0][0].save(image)
         call(evaluate.main, "--checkpoint", best)
-        call(predict.main, image, "--checkpoint", best, "--draw", f"{folder}/drawn.png")
+        answers = ["--csv", f"{folder}/answers.csv", "--draw", f"{folder}/drawn.png"]
+        call(predict.main, image, "--checkpoint", best, *answers)
         call(export.main, "--checkpoint", best)
     print("everything runs")
 
