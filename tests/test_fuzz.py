@@ -93,6 +93,7 @@ def valid_specs(draw: st.DrawFn) -> dict[str, Any]:
                 },
             )
         ),
+        "export": draw(table({}, {"format": st.sampled_from(["torch", "onnx"])})),
         "log": draw(table({}, {"tensorboard": st.booleans()})),
     }
     return spec

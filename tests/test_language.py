@@ -145,6 +145,7 @@ CHANGES: dict[str, tuple[dict[str, Any], Any]] = {
     "evaluate.topk": ({}, [1, 3]),
     "evaluate.metrics": ({}, ["f1"]),
     "evaluate.monitor": ({}, "loss"),
+    "export.format": ({}, "onnx"),
     "log.tensorboard": ({}, False),
     "log.wandb": ({}, "project"),
     "log.mlflow": ({}, "experiment"),

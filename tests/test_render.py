@@ -71,6 +71,7 @@ OPTIONS: dict[str, list[str]] = {
     "log.mlflow": ["", '"experiment"'],
     "launch.gpus": ["", "2"],
     "evaluate.topk": ["", "[1, 3]"],
+    "export.format": ['"torch"', '"onnx"'],
 }
 FIXED = 'task = "classification"\nmodel.num_classes = 10\ndata.root = "images"\n'
 
@@ -108,7 +109,7 @@ ROWS = list(covering())
 def test_all_pairs_of_options_are_built() -> None:
     met = set().union(*map(pairs, ROWS))
     sizes = [len(options) for options in OPTIONS.values()]
-    assert len(met) == sum(a * b for a, b in itertools.combinations(sizes, 2)) == 3476
+    assert len(met) == sum(a * b for a, b in itertools.combinations(sizes, 2)) == 3646
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ def test_generated_project_passes(name: str, here: Path) -> None:
         ("model.py", "return model", "return model.double()", "RuntimeError"),
         ("train.py", 'state["best"]', 'state["bets"]', "KeyError: 'bets'"),
         ("train.py", "BATCH_SIZE, SEED", "BATCH_SIZE // 4 * 3, SEED", "among 2 processes"),
-        ("predict.py", "images.append(image)", "images.append(path)", "AttributeError"),
+        ("predict.py", "drawn.append(image)", "drawn.append(path)", "AttributeError"),
     ],
     ids=["model", "resume", "two processes", "predict"],
 )

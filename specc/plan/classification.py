@@ -3,6 +3,7 @@
 from specc.diagnostics import visible
 from specc.plan.code import Name
 from specc.plan.data import data_requirements, plan_data
+from specc.plan.export import plan_export, resizes
 from specc.plan.model import known_model, plan_model, preprocessing
 from specc.plan.optimizer import OptimizerPlan, plan_optimizer
 from specc.plan.plan import LaunchPlan, ModelPlan, Plan
@@ -30,7 +31,7 @@ def plan_classification(name: str, spec: Classification, problems: Problems) -> 
     train = plan_train(spec, data, optimizer, evaluate, problems)
     teacher = plan_teacher(spec.distill, spec.task, problems) if spec.distill else None
     _check_batch(spec, problems)
-    if problems or model is None:
+    if problems or row is None or model is None:
         raise problems.error()
     return Plan(
         name=visible(name),
@@ -42,6 +43,8 @@ def plan_classification(name: str, spec: Classification, problems: Problems) -> 
         teacher=teacher,
         evaluate=evaluate,
         predicted=min(PREDICTED, data.num_classes),
+        resizes=resizes(data.eval_transforms),
+        export=plan_export(spec.export, row),
         launch=LaunchPlan(spec.launch.gpus, spec.launch.nodes, spec.launch.endpoint),
         requirements=_requirements(spec, model, optimizer),
         files=_files(data.multi_label, bool(optimizer.groups), data.mix, teacher is not None),
@@ -95,8 +98,9 @@ def _requirements(
     spec: Classification, model: ModelPlan, optimizer: OptimizerPlan
 ) -> tuple[str, ...]:
     requirements = {
+        # 2.6 cannot write the conversion of uint8 images to floats as ONNX.
+        "torch>=2.7" if spec.export.format == "onnx" else "torch>=2.6",
         "matplotlib>=3.8",
-        "torch>=2.6",
         "torchmetrics>=1.4",
         "tqdm>=4.66",
         *data_requirements(spec),
@@ -104,6 +108,8 @@ def _requirements(
     names = [spec.model.name, spec.distill.name if spec.distill else ""]
     if optimizer.timm or any(name.startswith("timm/") for name in names):
         requirements.add("timm>=1.0.20" if optimizer.timm else "timm>=1.0")
+    if spec.export.format == "onnx":
+        requirements |= {"onnxruntime>=1.22", "onnxscript>=0.5"}
     if spec.log.tensorboard:
         requirements.add("tensorboard>=2.16")
     if spec.log.wandb:

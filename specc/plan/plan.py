@@ -135,6 +135,12 @@ class EvaluatePlan:
 
 
 @dataclass(frozen=True)
+class ExportPlan:
+    onnx: bool  # or torch.export's own format
+    any_size: bool  # whether the model takes images of other sizes
+
+
+@dataclass(frozen=True)
 class LaunchPlan:
     gpus: int | None
     nodes: int
@@ -152,6 +158,8 @@ class Plan:
     teacher: TeacherPlan | None
     evaluate: EvaluatePlan
     predicted: int  # classes that are printed for an image
+    resizes: bool  # whether predict.py has to, as the eval_transforms are for images of one shape
+    export: ExportPlan
     launch: LaunchPlan
     requirements: tuple[str, ...]
     files: Mapping[str, str]  # path in the project: template

@@ -5,6 +5,7 @@ from typing import Literal
 from specc.spec.data import Data
 from specc.spec.distill import Distill
 from specc.spec.evaluate import Evaluate
+from specc.spec.export import Export
 from specc.spec.launch import Launch
 from specc.spec.log import Log
 from specc.spec.model import Model
@@ -33,6 +34,8 @@ class Classification(Section):
     """A teacher model whose answers are learned as well."""
     evaluate: Evaluate = Evaluate()
     """What is measured on the validation data."""
+    export: Export = Export()
+    """The file that a trained model becomes."""
     log: Log = Log()
     """Where curves go."""
     launch: Launch = Launch()

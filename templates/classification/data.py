@@ -337,7 +337,7 @@ def build_eval_loader(dataset: Samples) -> DataLoader:
     return build_loader(dataset, sampler=keys, batch_size=EVAL_BATCH_SIZE)
 
 
-def build_loader(dataset: Samples, **options: Any) -> DataLoader:
+def build_loader(dataset: Dataset, **options: Any) -> DataLoader:
     return DataLoader(
         dataset,
         num_workers=WORKERS,

@@ -1,8 +1,10 @@
 """Export a checkpoint as a file that needs no code: `python export.py`."""
 
 import argparse
+import json
 from pathlib import Path
 
+import onnxruntime
 import torch
 from torch import Tensor, nn
 from torch.export import Dim
@@ -16,9 +18,13 @@ TOLERANCE = 1e-4  # of the exported probabilities against the model's own
 
 
 class Classifier(nn.Module):
+    #% if data.multi_label
+    """The model between its preprocessing and sigmoid.
+    #% else
     """The model between its preprocessing and softmax.
+    #% endif
 
-    From uint8 RGB images [B, 3, IMAGE_SIZE, IMAGE_SIZE] to float [B, NUM_CLASSES].
+    From uint8 RGB images [B, 3, H, W] to probabilities, float [B, NUM_CLASSES].
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -26,28 +32,67 @@ class Classifier(nn.Module):
         self.model = model
 
     def forward(self, images: Tensor) -> Tensor:
+        #% if data.multi_label
+        return self.model(normalize(images)).sigmoid()
+        #% else
         return self.model(normalize(images)).softmax(1)
+        #% endif
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Export with torch.export, and check.")
+    parser = argparse.ArgumentParser(description="Export the model, and check the file.")
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
+    #% if export.onnx
+    parser.add_argument("--output", type=Path, help="default: model.onnx beside it")
+    #% else
     parser.add_argument("--output", type=Path, help="default: model.pt2 beside it")
+    #% endif
+    #% if export.any_size
+    parser.add_argument("--image-size", type=int, default=IMAGE_SIZE, help="pixels")
+    #% endif
     args = parser.parse_args()
+    #% if export.onnx
+    output = args.output or args.checkpoint.with_name("model.onnx")
+    #% else
     output = args.output or args.checkpoint.with_name("model.pt2")
+    #% endif
+    #% if export.any_size
+    shape = (3, args.image_size, args.image_size)
+    #% else
+    shape = (3, IMAGE_SIZE, IMAGE_SIZE)
+    #% endif
 
+    state = checkpoint.load(args.checkpoint)
     model = build_model()
-    model.load_state_dict(checkpoint.load(args.checkpoint)["model"])
+    model.load_state_dict(state["model"])
     classifier = Classifier(model).eval()
-    images = torch.randint(256, (2, 3, IMAGE_SIZE, IMAGE_SIZE), dtype=torch.uint8)
-    shapes = ({0: Dim("batch", min=1)},)
-    program = torch.export.export(classifier, (images,), dynamic_shapes=shapes)
-    torch.export.save(program, output)
+    classes = json.dumps(state["classes"])
+    images = torch.randint(256, (2, *shape), dtype=torch.uint8)
+    shapes = ({0: Dim("batch", min=1, max=2**16)},)
+    program = torch.export.export(
+        classifier, (images,), dynamic_shapes=shapes, strict=False
+    )
+    #% if export.onnx
+    names = {"input_names": ["images"], "output_names": ["probabilities"]}
+    translated = torch.onnx.export(program, dynamo=True, verbose=False, **names)
+    translated.model.metadata_props["classes"] = classes
+    translated.save(output)
+    #% else
+    torch.export.save(program, output, extra_files={"classes.json": classes})
+    #% endif
 
-    images = torch.randint(256, (3, 3, IMAGE_SIZE, IMAGE_SIZE), dtype=torch.uint8)
+    # What is in the file, on other images and more of them.
+    images = torch.randint(256, (3, *shape), dtype=torch.uint8)
+    expected = classifier(images)
+    #% if export.onnx
+    session = onnxruntime.InferenceSession(output)
+    exported = torch.from_numpy(session.run(None, {"images": images.numpy()})[0])
+    #% else
     exported = torch.export.load(output).module()(images)
-    torch.testing.assert_close(exported, classifier(images), rtol=0, atol=TOLERANCE)
-    print(f"{output}: agrees with the model within {TOLERANCE}")
+    #% endif
+    torch.testing.assert_close(exported, expected, rtol=0, atol=TOLERANCE)
+    difference = (exported - expected).abs().max().item()
+    print(f"{output}: agrees with the model within {difference:.1e}")
 
 
 if __name__ == "__main__":

@@ -79,7 +79,8 @@ def main() -> None:
             subprocess.run([*command, "--output", f"{folder}/two", *options], check=True)
         best, image = f"{folder}/two/best.pt", f"{folder}/0.png"
         call(evaluate.main, "--data", folder, "--checkpoint", best)
-        call(predict.main, image, "--checkpoint", best, "--draw", f"{folder}/drawn.png")
+        answers = ["--csv", f"{folder}/answers.csv", "--draw", f"{folder}/drawn.png"]
+        call(predict.main, image, "--checkpoint", best, *answers)
         call(export.main, "--checkpoint", best)
     print("everything runs")
 

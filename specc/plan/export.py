@@ -1,0 +1,26 @@
+"""What goes out of the door: answers about images, and the model in a file."""
+
+from collections.abc import Iterable
+
+from specc.catalog import models as catalog
+from specc.plan.code import Call
+from specc.plan.plan import ExportPlan
+from specc.spec.export import Export
+
+
+def plan_export(spec: Export, model: catalog.Model) -> ExportPlan:
+    return ExportPlan(onnx=spec.format == "onnx", any_size=not model.fixed_size)
+
+
+def resizes(eval_transforms: Iterable[Call]) -> bool:
+    """Whether images of different shapes come out of some transforms in different sizes.
+
+    They do where the data, as CIFAR's, are all of one shape and nothing has to change that.
+    """
+    sized = [call for call in eval_transforms if "size" in call.options]
+    return not sized or (sized[-1].function == "v2.Resize" and _is_one(sized[-1].options["size"]))
+
+
+def _is_one(size: object) -> bool:
+    """Whether it is the length of the short side only."""
+    return not isinstance(size, list | tuple) or len(size) == 1

@@ -1,0 +1,161 @@
+"""Trained models as files that need no code of the project."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+import pytest
+import torch
+from projects import CLASSES, SPEC, Project, compile_spec, load, make_images
+from torch import Tensor
+
+from specc import build
+from specc.render import render
+
+pytestmark = pytest.mark.slow
+
+
+def compiled(*overrides: str) -> Project:
+    make_images()
+    return compile_spec(SPEC, "schedule.epochs=1", *overrides)
+
+
+def random_checkpoint(project: Project) -> None:
+    """A checkpoint of a model that was not trained, but tells one image from another."""
+    torch.manual_seed(0)
+    data, model = project.module("data"), project.module("model").build_model()
+    images = data.normalize(noise(8, data.IMAGE_SIZE))
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
+                torch.nn.init.kaiming_normal_(module.weight)
+            elif isinstance(module, torch.nn.BatchNorm2d):
+                module.momentum = None  # the mean of what it sees
+        for _ in range(2):
+            model.train()(images)
+        head, bias = list(model.parameters())[-2:]
+        logits = model.eval()(images)
+        head /= logits.std(0).clamp(min=1e-3).view(-1, *[1] * (head.ndim - 1))
+        bias -= model(images).mean(0)
+    (project.folder / "runs").mkdir()
+    state = {"model": model.state_dict(), "classes": list(CLASSES)}
+    torch.save(state, project.folder / "runs/best.pt")
+
+
+def expected(project: Project, images: Tensor) -> Tensor:
+    model = project.module("model").build_model()
+    model.load_state_dict(load(project.folder / "runs/best.pt")["model"])
+    with torch.inference_mode():
+        return model.eval()(project.module("data").normalize(images)).softmax(1)
+
+
+def noise(batch: int, size: int) -> Tensor:
+    """Images of different brightness."""
+    return torch.stack(
+        [torch.randint(20 + 200 // (i + 1), (3, size, size)) for i in range(batch)]
+    ).to(torch.uint8)
+
+
+def onnx(path: Path | str) -> tuple[Any, dict[str, str]]:
+    """What an ONNX file computes, and what is written in it; the file alone is needed."""
+    session = onnxruntime.InferenceSession(Path(path).read_bytes())
+    (name,) = [it.name for it in session.get_inputs()]
+
+    def run(images: Tensor) -> Tensor:
+        return torch.from_numpy(session.run(None, {name: images.numpy()})[0])
+
+    return run, session.get_modelmeta().custom_metadata_map
+
+
+def torch_export(path: Path | str) -> tuple[Any, dict[str, str]]:
+    files = {"classes.json": ""}
+    program = torch.export.load(path, extra_files=files).module()
+    return program, {"classes": files["classes.json"]}
+
+
+@pytest.mark.parametrize("format", ["torch", "onnx"])
+@pytest.mark.parametrize(
+    ("model", "size"),
+    [
+        ("resnet18", 32),
+        ("mobilenet_v3_small", 32),
+        ("squeezenet1_1", 32),
+        ("swin_t", 32),
+        ("vit_b_16", 224),
+        ("timm/tf_efficientnet_lite0", 32),
+    ],
+)
+def test_the_file_agrees_with_the_model_at_any_batch_size(
+    model: str, size: int, format: str, here: Path
+) -> None:
+    project = compiled(
+        f'model.name="{model}"', f"data.image_size={size}", f'export.format="{format}"'
+    )
+    random_checkpoint(project)
+    printed = project.run("export.py")
+    file = project.folder / "runs" / {"torch": "model.pt2", "onnx": "model.onnx"}[format]
+    assert f"{file}: agrees with the model within " in printed
+    exported, written = {"torch": torch_export, "onnx": onnx}[format](file)
+    assert json.loads(written["classes"]) == list(CLASSES)
+    for batch in (1, 5):
+        images = noise(batch, size)
+        probabilities = expected(project, images)
+        assert torch.allclose(exported(images), probabilities, atol=1e-5)
+    assert probabilities.std(0).max() > 0.05, "every image is the same to this model"
+    assert torch.allclose(probabilities.sum(1), torch.ones(5))
+
+
+@pytest.mark.parametrize("format", ["torch", "onnx"])
+def test_another_size_of_images(format: str, here: Path) -> None:
+    project = compiled(f'export.format="{format}"')
+    random_checkpoint(project)
+    project.run("export.py", "--image-size", 64, "--output", "large.pt2")
+    exported, _ = {"torch": torch_export, "onnx": onnx}[format]("large.pt2")
+    images = noise(2, 64)
+    assert torch.allclose(exported(images), expected(project, images), atol=1e-5)
+    with pytest.raises(Exception, match="64"):  # each runtime in its own words
+        exported(noise(2, 32))
+
+
+def test_a_model_of_one_size_has_no_other(here: Path) -> None:
+    project = compiled('model.name="vit_b_16"', "data.image_size=224")
+    assert "--image-size" in project.fail("export.py", "--image-size", 32)
+
+
+def test_class_names_are_data(here: Path) -> None:
+    names = ["a, b", 'say "hi"', "new\nline", "\x1b[31mred"]
+    project = compiled('export.format="onnx"')
+    random_checkpoint(project)
+    state = load(project.folder / "runs/best.pt")
+    torch.save(state | {"classes": names}, project.folder / "runs/best.pt")
+    project.run("export.py", "--output", "model.onnx")
+    assert json.loads(onnx("model.onnx")[1]["classes"]) == names
+
+
+@pytest.mark.parametrize("format", ["torch", "onnx"])
+def test_a_file_that_disagrees_is_an_error(format: str, here: Path) -> None:
+    project = compiled(f'export.format="{format}"')
+    random_checkpoint(project)
+    # The first call is the export's, the last the model's own.
+    project.edit(
+        "export.py", "expected = classifier(images)", "expected = classifier(images) + 1e-3"
+    )
+    assert "Tensor-likes are not close" in project.fail("export.py")
+
+
+@pytest.mark.parametrize("format", ["torch", "onnx"])
+def test_a_model_of_several_labels_gives_a_probability_for_each(format: str, here: Path) -> None:
+    project = compiled(f'export.format="{format}"')
+    random_checkpoint(project)
+    plan = build.load(Path("spec.toml"), [f'export.format="{format}"'])
+    several = replace(plan, data=replace(plan.data, multi_label=True))
+    (project.folder / "export.py").write_text(render(several)["export.py"])
+    project.run("export.py", "--output", "model")
+    exported, _ = {"torch": torch_export, "onnx": onnx}[format]("model")
+    images = noise(3, 32)
+    # For two classes a sigmoid of the difference is a softmax: odds tell it.
+    odds = (lambda p: (p / (1 - p)).log())(exported(images))
+    chances = expected(project, images).log()
+    assert torch.allclose(odds.diff(), chances.diff(), atol=1e-3)
