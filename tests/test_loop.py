@@ -18,7 +18,12 @@ from projects import (
 )
 from torch.nn import functional as F
 from torchvision.models import resnet34
-from torchvision.transforms.v2.functional import normalize, pil_to_tensor, to_dtype
+from torchvision.transforms.v2.functional import (
+    normalize,
+    pil_to_tensor,
+    to_dtype,
+    to_pil_image,
+)
 
 pytestmark = pytest.mark.slow
 FROZEN_NORMS = 'model.freeze=["*bn*", "*downsample.1"]'
@@ -270,3 +275,64 @@ def test_curves_go_to_wandb_and_mlflow() -> None:
     assert {run.name.rpartition("-")[2] for run in runs} == {
         load(project.folder / "runs/last.pt")["wandb"]
     }
+
+
+MULTI_LABEL = """
+task = "classification"
+model = { name = "resnet18", weights = "none", num_classes = 3 }
+optim = { lr = 0.05 }
+schedule = { epochs = 6 }
+evaluate = { metrics = ["f1", "precision"] }
+log = { tensorboard = false }
+[data]
+format = "csv"
+train = { root = "pictures", csv = "train.csv" }
+val = { root = "pictures", csv = "val.csv" }
+label_columns = ["left", "middle", "right"]
+multi_label = true
+image_size = 32
+augment = "none"
+[train]
+batch_size = 8
+workers = 0
+log_every = 1
+"""
+
+
+def make_multi_label_images() -> None:
+    """Pictures with a bright bar at the left, in the middle, at the right, or several of them."""
+    Path("pictures").mkdir()
+    for part, count in {"train": 64, "val": 24}.items():
+        lines = ["image,left,middle,right"]
+        for index in range(count):
+            labels = [index >> bit & 1 for bit in range(3)]
+            generator = torch.Generator().manual_seed(index)
+            image = torch.randint(0, 90, (3, 32, 36), generator=generator).to(torch.uint8)
+            for bar, there in enumerate(labels):
+                image[:, :, 12 * bar + 4 : 12 * bar + 8] += 150 * there
+            to_pil_image(image).save(f"pictures/{part}{index}.png")
+            lines.append(f"{part}{index}.png,{','.join(map(str, labels))}")
+        Path(f"{part}.csv").write_text("\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [(), ("train.loss=focal",), ("train.class_weights=balanced", "data.mixup=0.2")],
+    ids=["plain", "focal", "weights-mixup"],
+)
+def test_several_labels_are_learned(keys: tuple[str, ...]) -> None:
+    make_multi_label_images()
+    project = compile_spec(MULTI_LABEL, *keys)
+    *_, last = printed_metrics(project.run("train.py"))
+    assert last["mAP"] > 0.95
+    assert {*last} == {"loss", "mAP", "f1", "precision"}
+    assert (project.folder / "runs/average_precision.png").exists()
+    one, two = project.run("evaluate.py"), project.run("evaluate.py", processes=2)
+    assert one[one.index("loss ") :] == two[two.index("loss ") :]
+    assert "average precision" in one
+    answers = project.run("predict.py", "pictures/val7.png", "pictures/val0.png")
+    first, second = [line for line in answers.splitlines() if "val" in line]
+    assert all(name in first for name in ("left", "middle", "right"))
+    assert not any(name in second for name in ("left", "middle", "right"))
+    project.run("export.py")
+    project.run("smoke_test.py")
