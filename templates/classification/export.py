@@ -14,7 +14,7 @@ from data import IMAGE_SIZE, normalize
 from model import build_model
 
 CHECKPOINT = Path(__file__).parent / "runs/best.pt"
-TOLERANCE = 1e-4  # of the exported probabilities against the model's own
+TOLERANCE = 1e-3  # of the exported probabilities against the model's own
 
 
 class Classifier(nn.Module):

@@ -147,7 +147,8 @@ def main() -> None:
     if args.draw and drawn:
         draw(drawn, titles).savefig(args.draw)
     if unread:
-        raise SystemExit("\n".join([f"not read, of {len(files)}:", *unread]))
+        header = f"{len(unread)} of {len(files)} files were not read:"
+        raise SystemExit("\n".join([header, *unread]))
 
 
 if __name__ == "__main__":
