@@ -249,7 +249,7 @@ WRONG: dict[str, tuple[str, str, str, str]] = {
     "number too high": (
         "list",
         "a.png 0\nb.png 1\n\nc.png 4\nd.png 9\n",
-        'train.txt:4: no class "4"; there are 0 to 3, and 1 more lines like it',
+        'train.txt:4: no class "4"; there are 0 to 3; 1 more of such labels',
         "train.txt:4: '4' is none of 4 classes",
     ),
     "negative": (
@@ -309,8 +309,8 @@ def test_what_only_validation_has_is_named(images: None) -> None:
     write("list", "lists/train.txt", [it for it in tree("train", True) if it[1] != "elm"])
     write("list", "lists/val.txt", tree("val", True))
     assert problems(data) == [
-        'data.val.list: lists/val.txt:4: no class "elm"; there are ash, birch, cedar, '
-        "and 1 more lines like it"
+        'data.val.list: lists/val.txt:4: no class "elm"; there are ash, birch, cedar; '
+        "1 more of such labels"
     ]
 
 

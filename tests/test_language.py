@@ -25,6 +25,23 @@ SPECS = sorted((ROOT / "specs").glob("*.toml"))
 MODEL = {"name": "resnet18", "num_classes": 10}
 FOLDER = {"format": "imagefolder", "root": "images"}
 STEPS = {"name": "multistep", "milestones": [2]}
+TEN = list("abcdefghij")
+LIST = {
+    "format": "list",
+    "train": {"root": "a", "list": "a/train.txt"},
+    "val": {"root": "a", "list": "a/val.txt"},
+}
+CSV = {
+    "format": "csv",
+    "train": {"root": "a", "csv": "a/train.csv"},
+    "val": {"root": "a", "csv": "a/val.csv"},
+}
+MMLAB = {
+    "format": "openmmlab",
+    "train": {"root": "a", "json": "a/train.json"},
+    "val": {"root": "a", "json": "a/val.json"},
+}
+EMNIST = {"format": "emnist", "split": "digits"}
 PACKAGE = {"source": "package://a/b.pth", "layout": "efficientnet-pytorch"}
 GROUP = {"optim": {"groups": [{"match": "layer1", "lr": 0.5, "weight_decay": 0.5}]}}
 TEACHER = {"name": "resnet50", "weights": "teacher.pt"}
@@ -43,6 +60,49 @@ CHANGES: dict[str, tuple[dict[str, Any], Any]] = {
     "data.augment": ({}, "flip"),
     "data.train_transforms": ({}, [{"name": "CenterCrop", "size": 224}]),
     "data.eval_transforms": ({}, [{"name": "CenterCrop", "size": 200}]),
+    "data.color_jitter": ({}, 0.4),
+    "data.random_erasing": ({}, 0.25),
+    "data.repeat": ({}, 8),
+    "data.balance": ({}, True),
+    "data.mixup": ({}, 0.2),
+    "data.cutmix": ({}, 1.0),
+    "data.label_smoothing": ({}, 0.1),
+    "data.val_fraction": ({}, 0.2),
+    "data.classes": ({"data": LIST}, TEN),
+    "data.multi_label": ({"data": LIST}, True),
+    "data=list.format": ({"data": LIST}, "…"),
+    "data=list.train": ({"data": LIST}, {"root": "b", "list": "a/train.txt"}),
+    "data=list.train.root": ({"data": LIST}, "b"),
+    "data=list.train.list": ({"data": LIST}, "b/c.txt"),
+    "data=list.val": ({"data": LIST}, {"root": "b", "list": "a/val.txt"}),
+    "data=list.val.root": ({"data": LIST}, "b"),
+    "data=list.val.list": ({"data": LIST}, "b/c.txt"),
+    "data=list.separator": ({"data": LIST}, "\t"),
+    "data=csv.format": ({"data": CSV}, "…"),
+    "data=csv.train": ({"data": CSV}, {"root": "b", "csv": "a/train.txt"}),
+    "data=csv.train.root": ({"data": CSV}, "b"),
+    "data=csv.train.csv": ({"data": CSV}, "b/c.csv"),
+    "data=csv.val": ({"data": CSV}, {"root": "b", "csv": "a/val.txt"}),
+    "data=csv.val.root": ({"data": CSV}, "b"),
+    "data=csv.val.csv": ({"data": CSV}, "b/c.csv"),
+    "data=csv.image_column": ({"data": CSV}, "file"),
+    "data=csv.label_column": ({"data": CSV}, "kind"),
+    "data=csv.label_separator": ({"data": CSV | {"multi_label": True}}, "|"),
+    "data=csv.label_columns": ({"data": CSV | {"multi_label": True}}, TEN),
+    "data=openmmlab.format": ({"data": MMLAB}, "…"),
+    "data=openmmlab.train": ({"data": MMLAB}, {"root": "b", "json": "a/train.txt"}),
+    "data=openmmlab.train.root": ({"data": MMLAB}, "b"),
+    "data=openmmlab.train.json": ({"data": MMLAB}, "b/c.json"),
+    "data=openmmlab.val": ({"data": MMLAB}, {"root": "b", "json": "a/val.txt"}),
+    "data=openmmlab.val.root": ({"data": MMLAB}, "b"),
+    "data=openmmlab.val.json": ({"data": MMLAB}, "b/c.json"),
+    "data=cifar10.train": ({"data": {"format": "svhn"}}, "extra"),
+    "data=cifar10.val": ({"data": {"format": "svhn"}}, "extra"),
+    "data=emnist.format": ({"model": {"name": "resnet18"}, "data": {"format": "emnist"}}, "mnist"),
+    "data=emnist.root": ({"data": EMNIST}, "pictures"),
+    "data=emnist.split": ({"data": EMNIST}, "mnist"),
+    "data=emnist.train": ({"data": EMNIST | {"val_fraction": 0.2}}, "test"),
+    "data=emnist.val": ({"data": EMNIST}, "…"),
     "data=imagefolder.format": ({}, "cifar10"),
     "data=imagefolder.root": ({}, "pictures"),
     "data=imagefolder.train": ({}, "training"),
@@ -153,12 +213,10 @@ CHANGES: dict[str, tuple[dict[str, Any], Any]] = {
     "launch.nodes": ({}, 2),
     "launch.endpoint": ({}, "first:29500"),
 }
-ALONE = {
-    "task",
-    "train.loss.name",
-    "schedule=multistep.name",
-    "schedule=step.name",
-}  # another value has other keys, or there is none
+# Another value has other keys, or there is none.
+ALONE = {"task", "train.loss.name", "data=emnist.val"}
+ALONE |= {f"schedule={kind}.name" for kind in ("multistep", "step")}
+ALONE |= {f"data={kind}.format" for kind in ("list", "csv", "openmmlab")}
 
 
 def keys(section: type[Section], prefix: str = "") -> Iterator[str]:

@@ -277,7 +277,7 @@ def _check_labels(
         for label in row.labels:
             if label not in allowed:
                 others = sum(any(it not in allowed for it in row.labels) for row in rows) - 1
-                more = f", and {others} more lines like it" if others else ""
+                more = f"; {others} more of such labels" if others else ""
                 numbers_only = all(name.isdecimal() for name in names)
                 last = f"0 to {len(names) - 1}" if numbers_only else ", ".join(names[:NAMED])
                 dots = ", …" if not numbers_only and len(names) > NAMED else ""

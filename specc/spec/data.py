@@ -136,9 +136,9 @@ class ListData(_Labelled):
     format: Literal["list"]
     """How the data lie on disk."""
     train: ListFile
-    """The training images."""
+    """The training images, as `{ root = "data", list = "data/train.txt" }`."""
     val: ListFile | None = None
-    """The validation images."""
+    """The validation images, likewise."""
     separator: str = Field(" ", min_length=1)
     r"""What stands between path and label, as `"\t"`; the last one in a line counts. In
     multi-label lists the labels are separated by commas."""
@@ -150,9 +150,9 @@ class CsvData(_Labelled):
     format: Literal["csv"]
     """How the data lie on disk."""
     train: CsvFile
-    """The training images."""
+    """The training images, as `{ root = "data", csv = "data/train.csv" }`."""
     val: CsvFile | None = None
-    """The validation images."""
+    """The validation images, likewise."""
     image_column: Text = "image"
     """The column of the images' paths."""
     label_column: Text | None = None
@@ -170,9 +170,9 @@ class OpenMMLabData(_Labelled):
     format: Literal["openmmlab"]
     """How the data lie on disk."""
     train: JsonFile
-    """The training images."""
+    """The training images, as `{ root = "data", json = "data/train.json" }`."""
     val: JsonFile | None = None
-    """The validation images."""
+    """The validation images, likewise."""
 
 
 class _Named(_Data):

@@ -26,8 +26,8 @@ CUTMIX_ALPHA = {{ data.cutmix }}  # of the Beta distribution of the share that i
 def mix(images: Tensor, labels: Tensor, seed: int, step: int) -> tuple[Tensor, Tensor]:
     """Blend each image with its neighbour in the batch: 0 with 1, 2 with 3, and so on.
 
-    What is drawn follows from (seed, step) alone, and neighbours are in one process: the
-    number of processes changes nothing.
+    What is drawn follows from (seed, step) alone, and neighbours are in one process:
+    the number of processes changes nothing.
 
     Args:
         images: float [B, 3, H, W], of an even B.
