@@ -26,13 +26,21 @@ MODEL = {"name": "resnet18", "num_classes": 10}
 FOLDER = {"format": "imagefolder", "root": "images"}
 STEPS = {"name": "multistep", "milestones": [2]}
 PACKAGE = {"source": "package://a/b.pth", "layout": "efficientnet-pytorch"}
+THAWING = MODEL | {"freeze": 1, "unfreeze": [{"epoch": 1, "freeze": "none"}]}
 CHANGES: dict[str, tuple[dict[str, Any], Any]] = {
     "task": ({}, "…"),  # the only key with one value so far
     "model.name": ({}, "resnet34"),
     "model.weights": ({}, "none"),
     "model.weights.source": ({"model": MODEL | {"weights": PACKAGE}}, "package://c/d.pth"),
     "model.weights.layout": ({"model": MODEL | {"weights": PACKAGE}}, None),
+    "model.weights.prefix": ({"model": MODEL | {"weights": PACKAGE}}, "encoder."),
+    "model.weights.rename": ({"model": MODEL | {"weights": PACKAGE}}, {"body.": ""}),
     "model.freeze": ({}, 1),
+    "model.unfreeze": ({"model": THAWING}, []),
+    "model.unfreeze.epoch": ({"model": THAWING}, 2),
+    "model.unfreeze.freeze": ({"model": THAWING}, 0),
+    "model.dropout": ({"model": MODEL | {"name": "efficientnet_b0"}}, 0.5),
+    "model.drop_path": ({"model": MODEL | {"name": "efficientnet_b0"}}, 0.5),
     "model.init_std": ({}, 0.5),
     "model.num_classes": ({}, 11),
     "data.image_size": ({}, 96),
@@ -134,6 +142,7 @@ def test_every_key_does_something(key: str, tmp_path: Path) -> None:
     *parents, last = [part.partition("=")[0] for part in key.split(".")]
     for parent in parents:
         node = node.setdefault(parent, {})
+        node = node[0] if isinstance(node, list) else node
     node[last] = value
     if value is None:
         del node[last]

@@ -35,8 +35,8 @@ def plan_classification(name: str, spec: Classification, problems: Problems) -> 
     """
     row = known_model(spec.model, spec.task, problems)
     weights = preprocessing(spec.model, row) if row else None
-    model = plan_model(spec, row, problems) if row else None
     data = plan_data(spec, row, weights, problems)
+    model = plan_model(spec, row, data.image_size, problems) if row else None
     topk = _topk(spec, data.num_classes, problems)
     train = _train(spec, model, problems)
     _check_batch(spec, problems)
@@ -112,6 +112,8 @@ def _requirements(spec: Classification, model: ModelPlan) -> tuple[str, ...]:
         requirements.add("tensorboard>=2.16")
     if spec.model.name.startswith("timm/"):
         requirements.add("timm>=1.0")
+    if model.weights and model.weights.safetensors:
+        requirements.add("safetensors>=0.4")
     if model.weights and model.weights.package:
         requirements.add(model.weights.package.replace("_", "-"))
     return tuple(sorted(requirements))

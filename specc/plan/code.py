@@ -42,6 +42,9 @@ def python(value: Any) -> str:
         case Setting():
             comment = f"  # {value.comment}" if value.comment else ""
             return f"{value.name} = {python(value.value)}{comment}"
+        case dict():
+            items = [f"{python(key)}: {python(item)}" for key, item in value.items()]
+            return f"{{{', '.join(items)}}}"
         case list():
             return f"[{', '.join(map(python, value))}]"
         case tuple():

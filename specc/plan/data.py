@@ -5,6 +5,7 @@ from pathlib import Path
 
 from specc.catalog import models as catalog
 from specc.plan.code import Name
+from specc.plan.model import check_sizes
 from specc.plan.plan import DataPlan
 from specc.plan.transforms import augmented, last_sized, listed, resize_and_crop, sides
 from specc.problems import Problems
@@ -64,7 +65,7 @@ def _image_size(
     """Height and width of the model's input in evaluation; checked for training as well."""
     data, key = spec.data, ("data", "image_size")
     size = weights.crop_size if weights else 224
-    if model and (model.fixed_size or not weights):
+    if model and (not model.size_multiple or not weights):
         size = model.image_size
     size = data.image_size or size
     found: dict[Key, list[int]] = {}  # what the model gets, and the key that says so
@@ -75,11 +76,8 @@ def _image_size(
             found["data", f"{name}_transforms", last, "size"] = sides(transforms[last])
         elif isinstance(data, Cifar10):
             found["data", f"{name}_transforms"] = [CIFAR10_SIZE]
-    for where, shape in found.items():
-        if model and model.fixed_size and set(shape) != {model.image_size}:
-            problems.add(where, f"{model.name} takes images of {model.image_size} only")
-        elif model and min(shape) < model.min_size:
-            problems.add(where, f"{model.name} needs images of {model.min_size} or more")
+    if model:
+        check_sizes(model, found, problems)
     if data.eval_transforms is None or not found:
         return size
     where, shape = found.popitem()

@@ -27,6 +27,8 @@ STAND_INS: dict[str, Any] = {
     "root": "?",
     "source": "?",
     "milestones": [1],
+    "epoch": 1,
+    "freeze": "none",
 }
 
 # What pydantic's error types ask for, in words.
