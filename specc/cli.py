@@ -64,12 +64,22 @@ def run(
 
 @app.command()
 def models(
-    text: Annotated[str, typer.Argument(help="Only names with this text in them.")] = "",
+    text: Annotated[
+        str,
+        typer.Argument(help="Only those with this text in a name, of the model or its weights."),
+    ] = "",
+    task: Annotated[str | None, typer.Option(help="Only models for this task.")] = None,
+    max_params: Annotated[
+        float | None, typer.Option(help="Only models of so many million parameters or fewer.")
+    ] = None,
+    min_acc1: Annotated[
+        float | None, typer.Option(help="Only models with this accuracy on ImageNet-1K, per cent.")
+    ] = None,
 ) -> None:
     """List the models that can be fine-tuned."""
     from specc.catalog.models import table
 
-    print(table(text))
+    print(table(text, task, max_params, min_acc1))
 
 
 @app.command()

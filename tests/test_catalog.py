@@ -16,13 +16,24 @@ from torchvision import models as torchvision_models
 from torchvision.transforms import v2
 
 from specc.catalog import models, transforms
-from tools import derive_catalog
+from tools import derive_catalog, derive_timm
 
 DERIVED_FROM = json.loads((models.FOLDER / "versions.json").read_text(encoding="utf-8"))
 
-build = cache(derive_catalog.build)
-every_model = pytest.mark.parametrize("name", models.models())
+TORCHVISION = [row.name for row in models.models().values() if row.library == "torchvision"]
+TIMM = [row.name for row in models.models().values() if row.library == "timm"]
+# One in fifty: to build all of them takes a quarter of an hour.
+SOME_OF_TIMM = [*TIMM[::50], "timm/resnet50d", "timm/tf_efficientnet_lite0", "timm/hgnetv2_b0"]
+every_model = pytest.mark.parametrize("name", TORCHVISION)
+some_of_timm = pytest.mark.parametrize("name", SOME_OF_TIMM)
+some_of_all = pytest.mark.parametrize("name", TORCHVISION + SOME_OF_TIMM)
 every_transform = pytest.mark.parametrize("name", transforms.transforms())
+
+
+@cache
+def build(name: str) -> nn.Module:
+    timm = name.startswith("timm/")
+    return derive_timm.create(name) if timm else derive_catalog.build(name)
 
 
 def need_the_versions_of_the_data(*libraries: str) -> None:
@@ -48,7 +59,16 @@ def test_every_builder_has_a_row() -> None:
     rows = [row for row in models.models().values() if row.library == "torchvision"]
     assert [row.name for row in rows] == sorted(builders)
     assert len(rows) >= 80
-    assert list(models.models()) == derive_catalog.model_names()
+
+
+def test_timm_s_classifiers_have_rows() -> None:
+    need_the_versions_of_the_data("timm")
+    assert len(TIMM) == 1357
+    # For these timm names no layer as the head, or it is for images that are not square.
+    known = ("_enc", "levit_384_s8", "levit_conv_384_s8", "_sapiens2")
+    assert all(name.endswith(known) for name in {*derive_timm.names()} - {*TIMM})
+    kept = [row.name for row in models.models().values() if row.library == "timm" and row.weights]
+    assert {"timm/resnet50d", "timm/hgnet_base", "timm/hgnetv2_b6"} < {*kept}
 
 
 @every_model
@@ -63,7 +83,7 @@ def test_head_is_what_the_number_of_classes_changes(name: str) -> None:
     assert set(row.head) == changed
 
 
-@every_model
+@some_of_all
 def test_stages_and_head_hold_everything_once(name: str) -> None:
     row, network = models.models()[name], build(name)
     held = Counter(
@@ -106,7 +126,36 @@ def test_row_is_derived(name: str) -> None:
     assert json.loads(json.dumps(fields)) == json.loads(json.dumps(derived))
 
 
-@every_model
+@some_of_timm
+def test_row_of_timm_is_derived(name: str) -> None:
+    need_the_versions_of_the_data("timm")
+    fields = dataclasses.asdict(models.models()[name])
+    derived, tree = derive_timm.row(name)
+    assert {key: fields[key] for key in derived} == json.loads(
+        json.dumps(derived), object_hook=lambda it: {k: deep(v) for k, v in it.items()}
+    )
+    assert tree == models._tree_text(name)
+
+
+def deep(value: object) -> object:
+    """Lists as the tuples that readers give."""
+    return tuple(map(deep, value)) if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("name", TIMM)
+def test_facts_about_timm_s_models_agree(name: str) -> None:
+    row, tree = models.models()[name], models.tree(name)
+    parts = {*tree.modules, *tree.parameters}
+    named = [part for stage in (row.head, *row.stages) for part in stage]
+    assert parts.issuperset(named) and len(set(named)) == len(named)
+    for parameter in tree.parameters:
+        assert sum(f"{parameter}.".startswith(f"{part}.") for part in named) == 1
+    assert sum(tree.parameters.values()) == row.parameters
+    assert row.default in [None, *(weights.name for weights in row.weights)]
+    assert row.image_size >= row.min_size and len(row.stages) > 1
+
+
+@some_of_all
 def test_tree_names_all_modules_and_parameters(name: str) -> None:
     need_the_versions_of_the_data(models.models()[name].library)
     tree, network = models.tree(name), build(name)
@@ -119,7 +168,7 @@ def test_tree_names_all_modules_and_parameters(name: str) -> None:
 
 def test_no_file_of_modules_without_a_model() -> None:
     files = {file.stem for file in (models.FOLDER / "modules").iterdir()}
-    assert files == {name.replace("/", "__") for name in models.models()}
+    assert files == set(TORCHVISION)
 
 
 def test_known_facts() -> None:
@@ -133,17 +182,21 @@ def test_known_facts() -> None:
     assert rows["efficientnet_v2_l"].weights[0].mean == (0.5, 0.5, 0.5)
     assert rows["efficientnet_b0"].weights[0].interpolation == "bicubic"
     assert rows["resnet50"].parameters == 25_557_032
-    assert rows["inception_v3"].min_size == rows["inception_v3"].image_size == 299
-    assert [name for name, row in rows.items() if row.fixed_size] == [
-        "maxvit_t",
-        "vit_b_16",
-        "vit_b_32",
-        "vit_h_14",
-        "vit_l_16",
-        "vit_l_32",
-    ]
+    assert (rows["inception_v3"].min_size, rows["inception_v3"].image_size) == (75, 299)
+    assert {name: rows[name].size_multiple for name in TORCHVISION if rows[name].size_argument} == {
+        "maxvit_t": 224,
+        "vit_b_16": 16,
+        "vit_b_32": 32,
+        "vit_h_14": 14,
+        "vit_l_16": 16,
+        "vit_l_32": 32,
+    }
     assert [weights.name for weights in rows["vgg16"].weights] == ["IMAGENET1K_V1"]
-    assert not rows["resnet50"].dropout and rows["vgg11"].dropout
+    assert not rows["resnet50"].draws and rows["vgg11"].draws
+    assert not rows["resnet50"].dropout and not rows["swin_t"].drop_path
+    assert (rows["vgg11"].dropout, rows["densenet121"].dropout) == ("dropout", "drop_rate")
+    assert rows["convnext_tiny"].drop_path == "stochastic_depth_prob"
+    assert rows["timm/resnet50d"].dropout == "drop_rate"
     assert rows["resnet50"].batch_norm and not rows["swin_t"].batch_norm
     assert rows["maxvit_t"].head_kind == "linear-no-bias"
     assert rows["squeezenet1_0"].head_kind == "conv"
@@ -207,7 +260,7 @@ def test_transform_reader() -> None:
 def test_readers_import_no_torch() -> None:
     code = (
         "import sys; from specc.catalog import models, transforms; models.models();"
-        "models.tree('vit_b_16'); transforms.transforms();"
+        "models.tree('vit_b_16'); models.tree('timm/resnet18'); transforms.transforms();"
         "sys.exit(bool({'torch', 'torchvision', 'timm'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
@@ -216,6 +269,9 @@ def test_readers_import_no_torch() -> None:
 def test_check_names_what_differs(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(derive_catalog, "CATALOG", tmp_path)
     monkeypatch.setattr(derive_catalog, "model_names", lambda: ["alexnet", "resnet18"])
+    tree = derive_timm.row("timm/resnet18")
+    rows = {"timm/resnet18": tree[0]}, {"timm/resnet18": tree[1]}, {"timm/no_head": "no head"}
+    monkeypatch.setattr(derive_timm, "rows", lambda: rows)
     monkeypatch.setattr(sys, "argv", ["derive_catalog"])
     assert derive_catalog.main() == 0
     monkeypatch.setattr(sys, "argv", ["derive_catalog", "--check"])
@@ -227,11 +283,13 @@ def test_check_names_what_differs(tmp_path, monkeypatch, capsys) -> None:
     file.write_text(derive_catalog.layout(rows))
     (tmp_path / "modules" / "resnet18.txt").write_text("resnet18\n")
     (tmp_path / "modules" / "resnet19.txt").write_text("resnet19\n")
+    rows[1]["timm/resnet18"] = tree[1].replace("fc", "head")
     capsys.readouterr()
     assert derive_catalog.main() == 1
     assert capsys.readouterr().out.split("\n") == [
         "modules/resnet18.txt",
         "models.json: alexnet",
+        "timm.zip: resnet.txt",
         "modules/resnet19.txt",
         "",
     ]

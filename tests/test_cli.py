@@ -102,7 +102,38 @@ def test_an_edited_file_is_not_overwritten(here: Path) -> None:
 def test_models_are_searched_by_name() -> None:
     done = specc("models", "resnet18")
     assert done.returncode == 0
-    assert [line.split()[0] for line in done.stdout.splitlines()] == ["model", "resnet18"]
+    found = [line.split()[0] for line in done.stdout.splitlines()]
+    assert found[:3] == ["model", "resnet18", "timm/legacy_seresnet18"]
+    assert "timm/resnet18d" in found
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ("ssld_stage1", ["timm/hgnetv2_b0", "timm/hgnetv2_b6"]),
+        ("ResNet18.A1", ["timm/resnet18"]),
+        (
+            "--min-acc1 86",
+            ["regnet_y_128gf", "regnet_y_16gf", "regnet_y_32gf", "vit_h_14", "vit_l_16"],
+        ),
+        ("vit_ --min-acc1 85 --max-params 100", ["vit_b_16"]),
+        ("--max-params 1.3", ["squeezenet1_0", "squeezenet1_1"]),
+        ("--task detection", []),
+    ],
+)
+def test_models_are_searched_by_what_they_are(options: str, names: list[str]) -> None:
+    done = specc("models", *options.split())
+    assert done.returncode == 0
+    found = [line.split()[0] for line in done.stdout.splitlines()[1:]]
+    assert set(names) <= set(found)
+    if options.startswith(("--min", "vit_", "ResNet", "--task")):
+        assert found == names
+
+
+def test_timm_s_models_are_only_counted_if_none_is_named() -> None:
+    *lines, last = specc("models").stdout.splitlines()
+    assert len(lines) == 1 + 80
+    assert last.startswith("and 1357 of timm")
 
 
 def test_schema_is_json() -> None:

@@ -17,7 +17,8 @@ from specc.catalog import models
 from specc.diagnostics import SpecError
 from specc.render import render
 
-NAMES = [row.name for row in models.models().values() if len(row.head) == 1]
+TORCHVISION = [row.name for row in models.models().values() if row.library == "torchvision"]
+TIMM = [row.name for row in models.models().values() if row.library == "timm"]
 text = st.text(st.characters().filter(str.isprintable), min_size=1, max_size=20)
 size = st.integers(75, 512)  # no model needs more, but for those of one size only
 share = st.floats(0, 1)
@@ -43,31 +44,40 @@ weights = st.one_of(
     st.just("none"),
     text.map(lambda name: f"./{name}"),
     text.map(lambda name: f"https://localhost/{name}"),
-    table({"source": st.just("package://pack/age.pth")}, {}),
+    table(
+        {"source": st.sampled_from(["package://pack/age.pth", "a.safetensors", "https://a/b.pth"])},
+        {"prefix": text, "rename": st.dictionaries(text, st.one_of(st.just(""), text), min_size=1)},
+    ),
 )
 
 
 @st.composite
 def valid_specs(draw: st.DrawFn) -> dict[str, Any]:
-    name = draw(st.sampled_from(NAMES))
+    name = draw(st.one_of(st.sampled_from(TORCHVISION), st.sampled_from(TIMM)))
     row = models.models()[name]
     freeze = st.one_of(st.sampled_from(["none", "backbone"]), st.integers(0, len(row.stages) - 1))
     classes = draw(st.integers(2, 2000))
     optional = {"mean": channels, "std": channels}
-    if not row.fixed_size:
-        optional["image_size"] = st.integers(max(row.min_size, 32), 512)
+    if step := row.size_multiple:
+        least = -(-max(row.min_size, 32) // step)
+        optional["image_size"] = st.integers(least, max(least, 512 // step)).map(step.__mul__)
     data = table({"format": st.just("imagefolder"), "root": text}, optional | {"val": text})
+    any_size = row.size_multiple == 1 and row.min_size <= 75
     steps = draw(epochs)
+    less = {"epoch": st.integers(1, steps - 1), "freeze": st.just("none")}
+    unfreeze = st.lists(table(less, {}), min_size=1, max_size=1)
     milestones = st.lists(st.integers(1, steps - 1), min_size=1, unique=True).map(sorted)
     spec = {
         "task": "classification",
         "model": draw(
             table(
                 {"name": st.just(name), "weights": weights, "num_classes": st.just(classes)},
-                {"freeze": freeze, "init_std": positive},
+                {"freeze": freeze, "init_std": positive}
+                | ({"dropout": st.floats(0, 0.9)} if row.dropout else {})
+                | ({"drop_path": st.floats(0, 0.9)} if row.drop_path else {}),
             )
         ),
-        "data": draw(data) | draw(preset if row.fixed_size else augmentation),
+        "data": draw(data) | draw(augmentation if any_size else preset),
         "optim": draw(
             st.one_of(
                 table({}, {"lr": positive, "momentum": share, "weight_decay": share}),
@@ -96,6 +106,8 @@ def valid_specs(draw: st.DrawFn) -> dict[str, Any]:
         "export": draw(table({}, {"format": st.sampled_from(["torch", "onnx"])})),
         "log": draw(table({}, {"tensorboard": st.booleans()})),
     }
+    if spec["model"].get("freeze", "none") != "none" and draw(st.booleans()):
+        spec["model"]["unfreeze"] = draw(unfreeze)
     return spec
 
 
@@ -124,7 +136,18 @@ values = st.recursive(
 
 
 # Keys of the language in wrong places, and the names by which pydantic tells variants apart.
-MISPLACED = ["name", "lr", "source", "size", "format", "sgd", "cosine", "imagefolder", "text"]
+MISPLACED = [
+    "name",
+    "lr",
+    "source",
+    "size",
+    "format",
+    "sgd",
+    "cosine",
+    "imagefolder",
+    "text",
+    "epoch",
+]
 
 
 @pytest.mark.slow

@@ -45,13 +45,21 @@ EMNIST = {"format": "emnist", "split": "digits"}
 PACKAGE = {"source": "package://a/b.pth", "layout": "efficientnet-pytorch"}
 GROUP = {"optim": {"groups": [{"match": "layer1", "lr": 0.5, "weight_decay": 0.5}]}}
 TEACHER = {"name": "resnet50", "weights": "teacher.pt"}
+THAWING = MODEL | {"freeze": 1, "unfreeze": [{"epoch": 1, "freeze": "none"}]}
 CHANGES: dict[str, tuple[dict[str, Any], Any]] = {
     "task": ({}, "…"),  # the only key with one value so far
     "model.name": ({}, "resnet34"),
     "model.weights": ({}, "none"),
     "model.weights.source": ({"model": MODEL | {"weights": PACKAGE}}, "package://c/d.pth"),
     "model.weights.layout": ({"model": MODEL | {"weights": PACKAGE}}, None),
+    "model.weights.prefix": ({"model": MODEL | {"weights": PACKAGE}}, "encoder."),
+    "model.weights.rename": ({"model": MODEL | {"weights": PACKAGE}}, {"body.": ""}),
     "model.freeze": ({}, 1),
+    "model.unfreeze": ({"model": THAWING}, []),
+    "model.unfreeze.epoch": ({"model": THAWING}, 2),
+    "model.unfreeze.freeze": ({"model": THAWING}, 0),
+    "model.dropout": ({"model": MODEL | {"name": "efficientnet_b0"}}, 0.5),
+    "model.drop_path": ({"model": MODEL | {"name": "efficientnet_b0"}}, 0.5),
     "model.init_std": ({}, 0.5),
     "model.num_classes": ({}, 11),
     "data.image_size": ({}, 96),

@@ -57,7 +57,7 @@ OPTIONS: dict[str, list[str]] = {
     "optim.name": ['"sgd"', '"adamw"', '"lamb"'],
     "optim.head_lr": ["", "0.1"],
     "optim.layer_decay": ["", "0.5"],
-    "optim.no_decay": ["", '["norm", "bias"]', '["bias"]', '["norm", "*.0"]'],
+    "optim.no_decay": ["", '["norm", "bias"]', '["bias"]', '["norm", "*.bias"]'],
     "optim.clip_norm": ["", "1.0"],
     "schedule.name": [
         '"cosine"',

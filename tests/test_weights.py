@@ -1,8 +1,10 @@
 """Pretrained weights load, or say why not."""
 
+import argparse
 import functools
 import http.server
 import importlib.resources
+import sys
 import threading
 from collections.abc import Iterator
 from hashlib import sha256
@@ -10,9 +12,19 @@ from http.client import IncompleteRead
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import timm
 import torch
-from projects import SPEC, Project, compile_spec, load, make_images, make_weights
+from projects import (
+    SPEC,
+    Project,
+    command,
+    compile_spec,
+    finish,
+    load,
+    make_images,
+    make_weights,
+)
 from skimage import data
 from torch import nn
 from torchvision import models
@@ -75,9 +87,123 @@ def test_a_file_with_code_in_it_is_not_run(here: Path) -> None:
             return Path.touch, (Path("broken"),)
 
     torch.save({"x": Evil()}, "evil.pth")
-    with pytest.raises(Exception, match="[Ww]eights.only"):
+    with pytest.raises(RuntimeError, match="evil.pth holds .*; save a state_dict"):
         loaded(project_of("./evil.pth"))
     assert not Path("broken").exists()
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_file_of_more_than_tensors_is_refused_in_plain_words(here: Path, legacy: bool) -> None:
+    checkpoint = {"model": models.resnet18().state_dict(), "args": argparse.Namespace(lr=0.1)}
+    torch.save(checkpoint, "a.pth", _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(RuntimeError) as error:
+        loaded(project_of("a.pth"))
+    message = "a.pth holds argparse.Namespace; save a state_dict() alone, and name that"
+    assert str(error.value) == message
+
+
+def test_a_file_that_is_no_weights_is_refused(here: Path) -> None:
+    Path("a.pth").write_text("<html>sign in</html>")
+    with pytest.raises(RuntimeError, match="a.pth holds no tensors at all"):
+        loaded(project_of("a.pth"))
+
+
+# ---- what training tools wrap around the tensors ----
+
+
+def prefixed(weights: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {f"{prefix}{name}": tensor for name, tensor in weights.items()}
+
+
+@pytest.mark.parametrize("key", ["", "model", "state_dict"])
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_wrapped_tensors_are_found(here: Path, key: str, prefix: str) -> None:
+    weights = make_weights(models.resnet18(), "a.pth")
+    state = prefixed(weights, prefix)
+    torch.save({key: state, "epoch": 3, "optimizer": {"state": {}}} if key else state, "a.pth")
+    assert_all_but_the_head(loaded(project_of("a.pth")), weights, "fc.")
+
+
+def test_the_best_checkpoint_of_a_project_is_weights_for_another(here: Path) -> None:
+    make_images()
+    other = project_of("none", "data.image_size=32", "log.tensorboard=false")
+    other.run("train.py", "--output", "run")
+    project = project_of("run/best.pt", "model.num_classes=3", "data.root=others")
+    assert_all_but_the_head(loaded(project), load("run/best.pt")["model"], "fc.")
+
+
+def test_only_what_is_under_a_prefix_is_taken(here: Path) -> None:
+    weights = make_weights(models.resnet18(), "a.pth")
+    momentum = {name: torch.zeros_like(tensor) for name, tensor in weights.items()}
+    torch.save(prefixed(weights, "encoder.net.") | prefixed(momentum, "teacher."), "a.pth")
+    source = "{source='a.pth', prefix='encoder.net.'}"
+    assert_all_but_the_head(loaded(project_of(source)), weights, "fc.")
+
+
+def test_a_prefix_that_nothing_has_is_an_error(here: Path) -> None:
+    make_weights(models.resnet18(), "a.pth")
+    with pytest.raises(RuntimeError, match="a.pth has nothing under net., but .'conv1.weight'"):
+        loaded(project_of("{source='a.pth', prefix='net.'}"))
+
+
+def test_names_are_rewritten_in_order(here: Path) -> None:
+    weights = make_weights(models.resnet18(), "a.pth")
+    renamed = {
+        (
+            name.replace("layer", "net.stage", 1)
+            if name.startswith("layer")
+            else f"net.stem.{name}"
+        ): it
+        for name, it in weights.items()
+    }
+    torch.save(renamed, "a.pth")
+    table = "{'net.stage'='layer', 'net.stem.'='x.', 'x.'=''}"
+    project = project_of(f"{{source='a.pth', rename={table}}}")
+    assert_all_but_the_head(loaded(project), weights, "fc.")
+
+
+def test_resnets_of_openmmlab_load(here: Path) -> None:
+    """As mmcls saves them: {meta, state_dict, optimizer}, with `backbone.` and `head.fc`."""
+    weights = make_weights(models.resnet50(), "a.pth")
+    names = {name: f"head.{name}" if "fc." in name else f"backbone.{name}" for name in weights}
+    state = {names[name]: tensor for name, tensor in weights.items()}
+    torch.save({"meta": {"epoch": 100, "CLASSES": ["cat"]}, "state_dict": state}, "a.pth")
+    project = project_of("{source='a.pth', layout='openmmlab'}", "model.name=resnet50")
+    assert_all_but_the_head(loaded(project), weights, "fc.")
+
+
+@pytest.mark.parametrize("where", ["a.safetensors", "{source='a.pth', prefix='net.'}"])
+def test_mnasnet_loads_without_the_version_that_it_asks_for(here: Path, where: str) -> None:
+    weights = make_weights(models.mnasnet0_5(), "b.pth")
+    torch.save(prefixed(weights, "net."), "a.pth")
+    safetensors.torch.save_file(dict(weights), "a.safetensors")
+    model = loaded(project_of(where, "model.name=mnasnet0_5"))
+    assert_all_but_the_head(model, weights, "classifier.1.")
+
+
+# ---- safetensors ----
+
+
+def make_safetensors(path: str) -> dict[str, torch.Tensor]:
+    weights = make_weights(models.resnet18(), "a.pth")
+    safetensors.torch.save_file(weights, path)
+    return weights
+
+
+def test_a_file_of_safetensors_loads(here: Path) -> None:
+    weights = make_safetensors("a.safetensors")
+    project = project_of("a.safetensors")
+    assert "safetensors>=0.4" in (project.folder / "requirements.txt").read_text().split()
+    assert_all_but_the_head(loaded(project), weights, "fc.")
+
+
+def test_safetensors_of_a_package_load(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("resnet_weights").mkdir()
+    Path("resnet_weights/__init__.py").touch()
+    weights = make_safetensors("resnet_weights/a.safetensors")
+    monkeypatch.syspath_prepend(str(here))
+    model = loaded(project_of("package://resnet_weights/a.safetensors"))
+    assert_all_but_the_head(model, weights, "fc.")
 
 
 # ---- a URL ----
@@ -151,6 +277,19 @@ def test_a_download_without_a_hash_is_never_taken_for_another(server: str) -> No
     assert_all_but_the_head(loaded(project_of(f"{server}/other/model.pth")), others, "fc.")
 
 
+def test_a_download_of_safetensors_loads_and_its_hash_is_checked(server: str) -> None:
+    weights = make_safetensors("a.safetensors")
+    assert_all_but_the_head(loaded(project_of(f"{server}/a.safetensors")), weights, "fc.")
+    digits = sha256(Path("a.safetensors").read_bytes()).hexdigest()[:8]
+    Path("a.safetensors").rename(f"a-{digits}.safetensors")
+    assert_all_but_the_head(loaded(project_of(f"{server}/a-{digits}.safetensors")), weights, "fc.")
+    with pytest.raises(IncompleteRead):
+        loaded(project_of(f"{server}/half/a-{digits}.safetensors"))
+    Path(f"a-{digits}.safetensors").rename("a-01234567.safetensors")
+    with pytest.raises(RuntimeError, match="has another hash than its name says"):
+        loaded(project_of(f"{server}/a-01234567.safetensors"))
+
+
 def test_torchvision_s_weights_are_loaded_by_name(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,3 +333,99 @@ def test_a_file_of_another_layout_is_refused(here: Path) -> None:
     project = project_of(source, "model.name=timm/tf_efficientnet_lite0")
     with pytest.raises(RuntimeError, match="weights/a.pth is not of efficientnet_pytorch"):
         loaded(project)
+
+
+# ---- timm's own, from a hub ----
+
+
+class Hub(http.server.BaseHTTPRequestHandler):
+    """As much of the Hugging Face Hub as it takes to download a file."""
+
+    files: dict[str, bytes] = {}
+    asked: list[str] = []
+
+    def do_HEAD(self) -> None:
+        self.answer()
+
+    def do_GET(self) -> None:
+        if "resolve" in self.path:  # it asks for other things as well
+            self.asked.append(self.path)
+        self.wfile.write(self.answer())
+
+    def answer(self) -> bytes:
+        repository, _, file = self.path.strip("/").partition("/resolve/main/")
+        content = self.files.get(repository, b"") if file == "model.safetensors" else b""
+        self.send_response(200 if content else 404)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("ETag", f'"{sha256(content).hexdigest()}"')
+        self.send_header("X-Repo-Commit", "0" * 40)
+        if not content:
+            self.send_header("X-Error-Code", "EntryNotFound")
+        self.end_headers()
+        return content
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def hub(here: Path) -> Iterator[dict[str, str]]:
+    """The environment in which timm downloads from a hub of our own."""
+    Hub.files, Hub.asked = {}, []
+    with http.server.ThreadingHTTPServer(("localhost", 0), Hub) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        endpoint = f"http://localhost:{server.server_port}"
+        yield {"HF_ENDPOINT": endpoint, "HF_HOME": str(here / "cache"), "HF_HUB_DISABLE_XET": "1"}
+        server.shutdown()
+
+
+def loaded_in_a_process(project: Project, env: dict[str, str]) -> dict[str, torch.Tensor]:
+    """The model's tensors after `load_pretrained`, where the hub's address is still to be read."""
+    code = (
+        f"import sys, torch; sys.path.insert(0, {str(project.folder)!r}); import model as m\n"
+        "model = m.build_model(); m.load_pretrained(model); torch.save(model.state_dict(), 'm.pth')"
+    )
+    finish(command(sys.executable, "-c", code, env=env))
+    return load("m.pth")
+
+
+def serve(name: str) -> dict[str, torch.Tensor]:
+    weights = make_weights(timm.create_model(name.partition(".")[0]), "a.pth")
+    Hub.files[f"timm/{name}"] = safetensors.torch.save(dict(weights))
+    return weights
+
+
+@pytest.mark.parametrize("weights", ["default", "r160_in1k"])
+def test_timm_s_weights_are_downloaded_by_name(
+    here: Path, hub: dict[str, str], weights: str
+) -> None:
+    served = serve("test_resnet.r160_in1k")
+    project = project_of(weights, "model.name=timm/test_resnet", "data.image_size=64")
+    state = loaded_in_a_process(project, hub)
+    assert state["fc.weight"].shape[0] == 4
+    for name, tensor in served.items():
+        assert name.startswith("fc.") or torch.equal(state[name], tensor), name
+    assert Hub.asked == ["/timm/test_resnet.r160_in1k/resolve/main/model.safetensors"]
+    assert loaded_in_a_process(project, hub).keys() == state.keys()
+    assert len(Hub.asked) == 1  # the second time it comes from the cache
+
+
+def test_timm_s_weights_are_interpolated_for_another_size(here: Path, hub: dict[str, str]) -> None:
+    served = serve("test_vit.r160_in1k")
+    project = project_of("default", "model.name=timm/test_vit", "data.image_size=96")
+    state = loaded_in_a_process(project, hub)
+    assert served["pos_embed"].shape[1] == 101 and state["pos_embed"].shape[1] == 37
+    assert torch.equal(state["blocks.0.attn.qkv.weight"], served["blocks.0.attn.qkv.weight"])
+
+
+def test_what_the_hub_s_file_lacks_is_named(here: Path, hub: dict[str, str]) -> None:
+    weights = serve("test_resnet.r160_in1k")
+    del weights["layer1.0.conv1.weight"]
+    Hub.files["timm/test_resnet.r160_in1k"] = safetensors.torch.save(dict(weights))
+    project = project_of("default", "model.name=timm/test_resnet", "data.image_size=64")
+    code = (
+        f"import sys; sys.path.insert(0, {str(project.folder)!r}); import model as m\n"
+        "m.load_pretrained(m.build_model())"
+    )
+    printed = finish(command(sys.executable, "-c", code, env=hub), code=1)
+    assert 'Missing key(s) in state_dict: "layer1.0.conv1.weight"' in printed

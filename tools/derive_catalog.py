@@ -1,7 +1,7 @@
 """Write the data in specc/catalog/ from the installed torchvision and timm.
 
-    python tools/derive_catalog.py            # write
-    python tools/derive_catalog.py --check    # exit 1, and name what differs
+    python -m tools.derive_catalog            # write
+    python -m tools.derive_catalog --check    # exit 1, and name what differs
 
 By hand are only the heads and stages in families.toml. No weights are downloaded: the
 models are built and run on the meta device, where tensors have shapes and no numbers.
@@ -18,7 +18,7 @@ import sys
 import tomllib
 import types
 import typing
-import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,17 +27,16 @@ from unittest import mock
 import timm
 import torch
 import torchvision
-from timm.data import resolve_data_config
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.utils._python_dispatch import TorchDispatchMode
 from torchvision import models
 from torchvision.models.regnet import BlockParams
 from torchvision.transforms import v2
 
+from tools import derive_timm, probe
+
 CATALOG = Path(__file__).resolve().parent.parent / "specc" / "catalog"
 FAMILIES = tomllib.loads((CATALOG / "families.toml").read_text(encoding="utf-8"))
-TIMM = ("timm/resnet50d", "timm/tf_efficientnet_lite0")
 
 # The transforms of v2 that a spec cannot list: they take ...
 NOT_LISTED = {
@@ -80,10 +79,10 @@ EXAMPLES: dict[str, Any] = {
 
 
 def model_names() -> list[str]:
-    return sorted([*models.list_models(module=models), *TIMM])
+    return sorted(models.list_models(module=models))
 
 
-def build(name: str, num_classes: int = 1000) -> nn.Module:
+def build(name: str, **arguments: Any) -> nn.Module:
     """The model in training mode, on the meta device."""
     params = BlockParams.from_init_params
 
@@ -91,52 +90,54 @@ def build(name: str, num_classes: int = 1000) -> nn.Module:
         with torch.device("cpu"):
             return params(**kwargs)
 
+    family = family_of(name)
+    own = family.get("arguments", {}) | family.get("with_weights", {})
     with (
-        warnings.catch_warnings(),
         mock.patch.object(BlockParams, "from_init_params", on_cpu),
         torch.device("meta"),
     ):
-        # GoogLeNet and Inception speak of how they will initialize one day.
-        warnings.simplefilter("ignore", FutureWarning)
-        library, _, builder = name.rpartition("/")
-        create = timm.create_model if library == "timm" else models.get_model
-        network: nn.Module = create(builder, num_classes=num_classes)
+        network: nn.Module = models.get_model(name, **own | arguments)
     return network.train()
 
 
 def model_row(name: str, network: nn.Module) -> dict[str, Any]:
     """The model's row in models.json."""
     family = family_of(name)
-    head, stages = FAMILIES[family]["head"], stages_of(name, network)
-    check(name, network, [*head, *(part for stage in stages for part in stage)])
-    library = "timm" if name in TIMM else "torchvision"
-    of_library = timm_weights if name in TIMM else torchvision_weights
-    weights, default, image_size = of_library(name.removeprefix("timm/"))
-    smallest = min_size(network, image_size)
+    head, stages = family["head"], stages_of(name, network)
+    probe.check(name, network, [*head, *(part for stage in stages for part in stage)])
+    weights, default, image_size = weights_of(name)
+    argument = family.get("size", "")
+    multiple = size_multiple(name, image_size) if argument else 1
     return {
         "task": "classification",
-        "library": library,
-        "family": family,
+        "library": "torchvision",
+        "family": next(key for key, value in FAMILIES.items() if value is family),
         "head": head,
-        "head_kind": head_kind(network.get_submodule(head[0])),
+        "head_kind": probe.head_kind(network.get_submodule(head[0])),
         "stages": stages,
         "weights": weights,
-        "weights_enum": "" if library == "timm" else enum_name(name),
+        "weights_enum": models.get_model_weights(name).__name__,
         "default": default,
+        "repair": family.get("repair", ""),
+        "arguments": family.get("arguments", {}),
+        "with_weights": family.get("with_weights", {}),
+        "without_weights": family.get("without_weights", {}),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "image_size": image_size,
-        # A model that takes 32 pixels less, most models' stride, is not tied to a size.
-        "fixed_size": smallest > image_size - 32 and not trains(network, image_size + 32),
-        "min_size": smallest,
-        "dropout": draws(network, image_size),
+        "size_argument": argument,
+        "size_multiple": multiple,
+        "min_size": multiple if argument else min_size(network, image_size),
+        "draws": probe.draws(network, image_size),
+        "dropout": argument_that_counts(name, network, "dropout", "drop_rate"),
+        "drop_path": argument_that_counts(name, network, "stochastic_depth_prob"),
         "batch_norm": any(isinstance(module, _BatchNorm) for module in network.modules()),
     }
 
 
-def family_of(name: str) -> str:
+def family_of(name: str) -> dict[str, Any]:
     (family,) = (
-        key
-        for key, family in FAMILIES.items()
+        family
+        for family in FAMILIES.values()
         if any(fnmatch.fnmatchcase(name, pattern) for pattern in family["builders"])
     )
     return family
@@ -145,21 +146,21 @@ def family_of(name: str) -> str:
 def stages_of(name: str, network: nn.Module) -> list[list[str]]:
     """The stages of the model's family, spelt out."""
     stages: list[list[str]] = []
-    for stage in FAMILIES[family_of(name)]["stages"]:
+    for stage in family_of(name)["stages"]:
         if cut := re.fullmatch(r"(.+)/(\w+)", stage):
             run: list[str] = []
             for child, module in children(network, cut[1]).items():
                 if type(module).__name__ != cut[2]:
-                    run += [child] if learned(module) else []
+                    run += [child] if probe.learned(module) else []
                 elif run:
                     stages.append(run)
                     run = []
             stages += [run] if run else []
         elif each := re.fullmatch(r"(.+)\.\*", stage):
-            stages += [[c] for c, m in children(network, each[1]).items() if learned(m)]
+            stages += [[c] for c, m in children(network, each[1]).items() if probe.learned(m)]
         elif span := re.fullmatch(r"(.+)\.(\d+)-(\d+)", stage):
             part = list(children(network, span[1]).items())[int(span[2]) : int(span[3]) + 1]
-            stages.append([child for child, module in part if learned(module)])
+            stages.append([child for child, module in part if probe.learned(module)])
         else:
             stages.append(stage.split())
     return stages
@@ -170,69 +171,42 @@ def children(network: nn.Module, parent: str) -> dict[str, nn.Module]:
     return {f"{parent}.{child}": module for child, module in named}
 
 
-def learned(network: nn.Module) -> list[str]:
-    """What training changes: the parameters, and modules with running statistics."""
-    norms = [n for n, module in network.named_modules() if isinstance(module, _BatchNorm)]
-    return [n for n, _ in network.named_parameters()] + norms
-
-
-def check(name: str, network: nn.Module, parts: list[str]) -> None:
-    """Raise unless the parts exist and hold all that is learned exactly once."""
-    real = {n for n, _ in [*network.named_modules(), *network.named_parameters()]}
-    if unknown := set(parts) - real:
-        raise ValueError(f"{name} has no {unknown}")
-    for key in learned(network):
-        holders = [part for part in parts if f"{key}.".startswith(f"{part}.")]
-        if len(holders) != 1:
-            raise ValueError(f"{name}: {key} is in {holders}")
-
-
-def head_kind(head: nn.Module) -> str:
-    kind = {nn.Linear: "linear", nn.Conv2d: "conv"}[type(head)]
-    return kind if head.bias is not None else f"{kind}-no-bias"
-
-
-def train_step(network: nn.Module, size: int) -> None:
-    with torch.no_grad():
-        network(torch.empty(2, 3, size, size, device="meta"))
-
-
-def trains(network: nn.Module, size: int) -> bool:
-    try:
-        train_step(network, size)
-    except (RuntimeError, AssertionError):
-        return False
-    return True
-
-
 def min_size(network: nn.Module, size: int) -> int:
     """The smallest square image that the model trains on; it does on one of `size`."""
     low, high = 0, size
-    probes = iter([1, size - 1])  # most models take any size; some, no other
     while high - low > 1:
-        probe = next(probes, (low + high) // 2)
-        low, high = (low, probe) if trains(network, probe) else (probe, high)
+        middle = 1 if low == 0 and high == size else (low + high) // 2  # most take any size
+        low, high = (low, middle) if probe.trains(network, middle) else (middle, high)
     return high
 
 
-def draws(network: nn.Module, size: int) -> bool:
-    """Whether a training step draws random numbers."""
-    found = False
-
-    class Watch(TorchDispatchMode):
-        def __torch_dispatch__(
-            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-        ) -> Any:
-            nonlocal found
-            found |= torch.Tag.nondeterministic_seeded in func.tags
-            return func(*args, **kwargs or {})
-
-    with Watch():
-        train_step(network, size)
-    return found
+def size_multiple(name: str, size: int) -> int:
+    """What sizes must be a multiple of, in a model that is built for one."""
+    argument = family_of(name)["size"]
+    for step in (step for step in range(2, size + 1) if size % step == 0):
+        larger = size + step
+        try:
+            value = larger if argument == "image_size" else (larger, larger)
+            probe.train_step(build(name, **{argument: value}), larger)
+        except (RuntimeError, AssertionError, ValueError):
+            continue
+        return step
+    raise ValueError(f"{name} takes no other size than {size}")
 
 
-def torchvision_weights(name: str) -> tuple[list[dict[str, Any]], str, int]:
+def argument_that_counts(name: str, network: nn.Module, *arguments: str) -> str:
+    """The first of some arguments for a rate that the builder takes, and that changes the model."""
+    for argument in arguments:
+        try:
+            other = build(name, **{argument: 0.123})
+        except TypeError:
+            continue
+        if probe.rates(other) != probe.rates(network):
+            return argument
+    return ""
+
+
+def weights_of(name: str) -> tuple[list[dict[str, Any]], str, int]:
     """The weights, which are default, and the image size of the bare model."""
     enum = models.get_model_weights(name)
     rows = []
@@ -257,45 +231,6 @@ def torchvision_weights(name: str) -> tuple[list[dict[str, Any]], str, int]:
         )
     # Some weights were tuned at more pixels than the model is made for.
     return rows, enum.DEFAULT.name, min(row["crop_size"] for row in rows)
-
-
-def enum_name(name: str) -> str:
-    return models.get_model_weights(name).__name__
-
-
-def timm_weights(name: str) -> tuple[list[dict[str, Any]], str, int]:
-    rows = []
-    for full_name in timm.list_pretrained(f"{name}.*"):
-        cfg = timm.get_pretrained_cfg(full_name).to_dict()
-        hub = f"https://huggingface.co/{cfg['hf_hub_id']}/resolve/main/model.safetensors"
-        # The size they were trained at, where timm has a larger one for tests as well.
-        preset = resolve_data_config(pretrained_cfg=cfg)
-        crop_size = preset["input_size"][-1]
-        rows.append(
-            {
-                "name": cfg["tag"],
-                "url": cfg["url"] or hub,
-                "acc1": None,  # published, but not in timm's code
-                "acc5": None,
-                "crop_size": crop_size,
-                "resize_size": math.floor(crop_size / preset["crop_pct"]),
-                "interpolation": preset["interpolation"],
-                "mean": preset["mean"],
-                "std": preset["std"],
-            }
-        )
-    default = timm.get_pretrained_cfg(name)
-    return rows, default.tag, default.input_size[-1]
-
-
-def tree(name: str, network: nn.Module) -> str:
-    """A line a module, indented as it is nested, with its own parameters' sizes."""
-    lines = []
-    for path, module in network.named_modules():
-        depth = path.count(".") + 1 if path else 0
-        own = [f"{n}={p.numel()}" for n, p in module.named_parameters(recurse=False)]
-        lines.append(" " * depth + " ".join([path.rpartition(".")[2] or name, *own]))
-    return "\n".join(lines) + "\n"
 
 
 # ---- transforms ----
@@ -392,29 +327,37 @@ def layout(value: Any) -> str:
     return innermost.sub(lambda m: json.dumps(json.loads(m[0])), text) + "\n"
 
 
-def derive() -> Iterator[tuple[Path, str]]:
-    """Each file of the catalog, with its text."""
+def derive() -> Iterator[tuple[Path, bytes]]:
+    """Each file of the catalog, with its content."""
     torch.manual_seed(0)
     rows = {}
     for name in model_names():
         network = build(name)
         rows[name] = model_row(name, network)
         file = CATALOG / "modules" / f"{name.replace('/', '__')}.txt"
-        yield file, tree(name, network)
+        yield file, probe.tree(name, network).encode()
     transforms = {name: transform_row(name) for name in transform_names()}
-    yield CATALOG / "models.json", layout(rows)
-    yield CATALOG / "transforms.json", layout(transforms)
-    yield CATALOG / "versions.json", layout(versions())
+    yield CATALOG / "models.json", layout(rows).encode()
+    found, trees, left_out = derive_timm.rows()
+    yield CATALOG / "timm.json", layout(found).encode()
+    yield CATALOG / "timm.zip", derive_timm.archive(found, trees)
+    reasons = Counter(left_out.values())
+    for reason, count in reasons.most_common():
+        print(f"timm: {count} models left out: {reason}", file=sys.stderr)
+    yield CATALOG / "transforms.json", layout(transforms).encode()
+    yield CATALOG / "versions.json", layout(versions()).encode()
 
 
-def differences(file: Path, text: str) -> Iterator[str]:
-    """The rows in which the file is not `text`, or the whole file."""
-    old = file.read_text(encoding="utf-8") if file.exists() else ""
-    if file.suffix == ".json" and old:
-        was, now = json.loads(old), json.loads(text)
+def differences(file: Path, content: bytes) -> Iterator[str]:
+    """The rows or members in which the file is not `content`, or the whole file."""
+    old = file.read_bytes() if file.exists() else b""
+    if file.suffix in (".json", ".zip") and old:
+        # The same text is not packed into the same bytes everywhere.
+        parts = json.loads if file.suffix == ".json" else derive_timm.members
+        was, now = parts(old), parts(content)
         changed = [key for key in was | now if was.get(key) != now.get(key)]
         yield from (f"{file.name}: {key}" for key in changed)
-    elif old != text:
+    elif old != content:
         yield f"{file.parent.name}/{file.name}"
 
 
@@ -433,8 +376,8 @@ def main() -> int:
             print(line)
         return 1 if found else 0
     (CATALOG / "modules").mkdir(exist_ok=True)
-    for file, text in files.items():
-        file.write_text(text, encoding="utf-8", newline="\n")
+    for file, content in files.items():
+        file.write_bytes(content)
     for file in gone:
         file.unlink()
     return 0

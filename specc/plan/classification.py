@@ -21,15 +21,15 @@ def plan_classification(name: str, spec: Classification, problems: Problems) -> 
     Raises:
         SpecError: with all problems, those found before included.
     """
-    row = known_model(spec.model, spec.task, problems)
+    row = known_model(spec.model.name, ("model", "name"), spec.task, problems)
     weights = preprocessing(spec.model, row) if row else None
-    model = plan_model(spec, row, problems) if row else None
     data = plan_data(spec, row, weights, problems)
+    model = plan_model(spec, row, data.image_size, problems) if row else None
     some_frozen = bool(model and (model.frozen or model.frozen_parameters))
     optimizer = plan_optimizer(spec.optim, row, some_frozen=some_frozen, problems=problems)
     evaluate = plan_evaluate(spec, data, problems)
     train = plan_train(spec, data, optimizer, evaluate, problems)
-    teacher = plan_teacher(spec.distill, spec.task, problems) if spec.distill else None
+    teacher = plan_teacher(spec, data.image_size, problems)
     _check_batch(spec, problems)
     if problems or row is None or model is None:
         raise problems.error()
@@ -116,6 +116,8 @@ def _requirements(
         requirements.add("wandb>=0.17")
     if spec.log.mlflow:
         requirements.add("mlflow>=2.12")
+    if model.weights and model.weights.safetensors:
+        requirements.add("safetensors>=0.4")
     if model.weights and model.weights.package:
         requirements.add(model.weights.package.replace("_", "-"))
     return tuple(sorted(requirements))

@@ -42,13 +42,13 @@ def python(value: Any) -> str:
         case Setting():
             comment = f"  # {value.comment}" if value.comment else ""
             return f"{value.name} = {python(value.value)}{comment}"
+        case dict():
+            items = [f"{python(key)}: {python(item)}" for key, item in value.items()]
+            return f"{{{', '.join(items)}}}"
         case list():
             return f"[{', '.join(map(python, value))}]"
         case tuple():
             return f"({', '.join(map(python, value))}{',' if len(value) == 1 else ''})"
-        case dict():
-            items = (f"{python(key)}: {python(item)}" for key, item in value.items())
-            return f"{{{', '.join(items)}}}"
         case str():
             literal = repr(value)
             return literal if '"' in literal else f'"{literal[1:-1]}"'  # as black has it

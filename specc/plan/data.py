@@ -7,6 +7,7 @@ from pathlib import Path, PurePath
 from specc.catalog import models as catalog
 from specc.plan.code import Name, Setting, python
 from specc.plan.labels import count_labelled, given_classes, left, numbered, split_files
+from specc.plan.model import check_sizes
 from specc.plan.named import known_dataset, plan_named
 from specc.plan.plan import DataPlan
 from specc.plan.transforms import augmented, last_sized, listed, resize_and_crop, sides
@@ -241,7 +242,7 @@ def _image_size(
     """Height and width of the model's input in evaluation; checked for training as well."""
     data, key = spec.data, ("data", "image_size")
     size = weights.crop_size if weights else 224
-    if model and (model.fixed_size or not weights):
+    if model and (not model.size_multiple or not weights):
         size = model.image_size
     size = data.image_size or size
     found: dict[Key, list[int]] = {}  # what the model gets, and the key that says so
@@ -252,11 +253,8 @@ def _image_size(
             found["data", f"{name}_transforms", last, "size"] = sides(transforms[last])
         elif (own := _own_size(spec)) is not None:
             found["data", f"{name}_transforms"] = [own]
-    for where, shape in found.items():
-        if model and model.fixed_size and set(shape) != {model.image_size}:
-            problems.add(where, f"{model.name} takes images of {model.image_size} only")
-        elif model and min(shape) < model.min_size:
-            problems.add(where, f"{model.name} needs images of {model.min_size} or more")
+    if model:
+        check_sizes(model, found, problems)
     if data.eval_transforms is None or not found:
         return size
     where, shape = found.popitem()

@@ -9,7 +9,12 @@ from specc.spec.export import Export
 
 
 def plan_export(spec: Export, model: catalog.Model) -> ExportPlan:
-    return ExportPlan(onnx=spec.format == "onnx", any_size=not model.fixed_size)
+    return ExportPlan(onnx=spec.format == "onnx", any_size=_any_size(model))
+
+
+def _any_size(model: catalog.Model) -> bool:
+    """Whether the model, as it was built, takes images of other sizes as well."""
+    return bool(model.size_multiple) and not model.size_argument
 
 
 def resizes(eval_transforms: Iterable[Call]) -> bool:

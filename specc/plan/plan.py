@@ -1,7 +1,7 @@
 """What a template gets: a project in which every decision is made."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from specc.plan.code import Call, Name, Setting
 from specc.plan.optimizer import OptimizerPlan
@@ -11,27 +11,51 @@ from specc.plan.optimizer import OptimizerPlan
 class WeightsPlan:
     """Where pretrained weights come from, and how they are renamed."""
 
-    kind: str  # "torchvision" | "file" | "url" | "package"
-    name: Name = Name()  # torchvision: "models.ResNet18_Weights.IMAGENET1K_V1"
-    path: Name | str = ""  # of the other kinds
+    state: Call | Name  # reads the tensors, by name
+    path: Name | str = ""  # of what is no weights' name
     package: str = ""  # that carries them
-    check_hash: bool = False  # of a URL whose last part carries one
-    layout: str = ""  # "efficientnet-pytorch"; "" where tensors have the model's names
+    fetch: str = ""  # a template that comes first
+    pickled: bool = False  # by torch.save, which may have saved anything
+    hash: str = ""  # how that of a download has to begin, where torch.hub does not look
+    prefix: str = ""  # of the names that are the model's
+    renamed: Mapping[str, str] = field(default_factory=dict)  # how names begin: in the file, here
+    steps: tuple[str, ...] = ()  # templates that make the names the model's own
+
+    @property
+    def safetensors(self) -> bool:
+        return bool(self.path) and not self.pickled
 
 
 @dataclass(frozen=True)
 class ModelPlan:
     constructor: Call
     weights: WeightsPlan | None
-    head: Name  # the layer that is new: "model.classifier[6]"
-    head_prefix: str  # of its tensors' names: "classifier.6."
+    heads: tuple[Name, ...]  # the layers that are new: "model.classifier[6]"
+    head_prefixes: tuple[str, ...]  # of their tensors' names: "classifier.6."
     head_bias: bool
-    init_std: float  # of the head's weights
-    frozen: tuple[str, ...]  # modules
+    init_std: float  # of the heads' weights
+    frozen: tuple[str, ...]  # modules, at the beginning
     frozen_parameters: tuple[str, ...]  # that are in no frozen module
-    trains_batch_norm: bool
+    # Modules and parameters that stay frozen after so many epochs, if that changes.
+    frozen_by_epoch: Mapping[int, tuple[str, ...]]
+    unfreezes: bool
+    freezes_parameters: bool  # that are in no frozen module, at any time
+    trains_batch_norm: bool  # at any time
     sync_batch_norm: bool
+    convert_sync_batchnorm: Name  # the library's function
     dropout: bool
+
+    @property
+    def head(self) -> Name:
+        return self.heads[0]
+
+    @property
+    def head_prefix(self) -> str:
+        return self.head_prefixes[0]
+
+    @property
+    def single_head(self) -> bool:
+        return len(self.heads) == 1
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,25 @@
 """The model that distillation learns from."""
 
-from specc.catalog import models as catalog
-from specc.plan.code import Call, Name
+from specc.plan.code import Name
+from specc.plan.model import check_sizes, constructor, known_model
 from specc.plan.plan import TeacherPlan
 from specc.problems import Problems
-from specc.spec.distill import Distill
+from specc.spec.classification import Classification
 
 
-def plan_teacher(spec: Distill, task: str, problems: Problems) -> TeacherPlan:
-    model = catalog.model(spec.name)
-    if model is None or model.task != task:
-        problems.add(("distill", "name"), f'no model "{spec.name}"')
-    constructor = Call(f"models.{spec.name}", (), {"num_classes": Name("NUM_CLASSES")})
-    return TeacherPlan(Name(spec.name), constructor, spec.weights, spec.temperature)
+def plan_teacher(spec: Classification, image_size: int, problems: Problems) -> TeacherPlan | None:
+    """The teacher, which gets the same images, if there is one."""
+    teacher, key = spec.distill, ("distill", "name")
+    if teacher is None:
+        return None
+    model = known_model(teacher.name, key, spec.task, problems)
+    if model is None:
+        return None
+    check_sizes(model, {key: [image_size]}, problems)
+    return TeacherPlan(
+        title=Name(model.name),
+        # As it is built where it was trained: from pretrained weights, as teachers are.
+        constructor=constructor(model, image_size, {}, pretrained=True),
+        path=teacher.weights,
+        temperature=teacher.temperature,
+    )

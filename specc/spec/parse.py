@@ -34,6 +34,8 @@ STAND_INS: dict[str, Any] = {
     "step_size": 1,
     "weights": "?",
     "match": "*",
+    "epoch": 1,
+    "freeze": "none",
 }
 
 # What pydantic's error types ask for, in words.

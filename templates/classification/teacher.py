@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision import models
 
-from data import NUM_CLASSES
+from data import IMAGE_SIZE, NUM_CLASSES
 
 TEACHER = {{ teacher.path }}
 TEMPERATURE = {{ teacher.temperature }}

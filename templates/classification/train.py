@@ -54,7 +54,7 @@ from data import (
 )
 from evaluate import draw_confusion, draw_precisions, evaluate
 from mix import mix
-from model import build_model, load_pretrained
+from model import build_model, load_pretrained, set_frozen
 from optimizer import build_optimizer
 from teacher import build_teacher, distillation_loss
 
@@ -180,6 +180,9 @@ def main() -> None:
     #% if train.compile
     model.compile()
     #% endif
+    #% if model.unfreezes
+    set_frozen(model, EPOCHS)  # the optimizer gets all that ever trains
+    #% endif
     ddp = DistributedDataParallel(model)
     #% if train.ema
     ema = AveragedModel(
@@ -192,7 +195,7 @@ def main() -> None:
     #% if optimizer.groups
     optimizer = build_optimizer(model)
     #% else
-    #% if model.frozen or model.frozen_parameters
+    #% if model.frozen or model.frozen_parameters or model.unfreezes
     parameters = [p for p in model.parameters() if p.requires_grad]
     #% endif
     optimizer = {{ optimizer.call }}
@@ -281,6 +284,10 @@ def main() -> None:
         #% if train.early_stop
         if stale >= EARLY_STOP:
             break
+        #% endif
+        #% if model.unfreezes
+        if set_frozen(model, epoch):
+            ddp = DistributedDataParallel(model)
         #% endif
         first = step % steps_per_epoch  # not 0 where a run was stopped inside an epoch
         batches.start(epoch, first)

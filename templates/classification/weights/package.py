@@ -1,2 +1,1 @@
-with WEIGHTS.open("rb") as file:
-    state = torch.load(file, map_location="cpu", weights_only=True)
+content = WEIGHTS.read_bytes()

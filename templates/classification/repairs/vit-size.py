@@ -1,0 +1,2 @@
+# They may be trained on images of another size: positions are interpolated between.
+state = interpolate_embeddings(IMAGE_SIZE, model.patch_size, state)

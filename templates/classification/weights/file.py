@@ -1,1 +1,0 @@
-state = torch.load(WEIGHTS, map_location="cpu", weights_only=True)

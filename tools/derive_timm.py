@@ -1,0 +1,280 @@
+"""What specc knows of timm's classifiers, for tools/derive_catalog.py.
+
+timm has more than a thousand of them, so nothing here is by hand: heads come from timm's own
+configurations and stages from the groups that timm's optimizers use for layer decay. A model
+whose parts cannot be told apart, or that does not train on the meta device, is left out.
+"""
+
+import io
+import math
+import multiprocessing
+import os
+import zipfile
+from collections import defaultdict
+from typing import Any
+
+import timm
+import torch
+from timm.data import resolve_data_config
+from timm.models import group_parameters
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from tools import probe
+
+STEPS = (1, 8, 14, 16, 32, 64, 128)  # sizes of images may have to be multiples of one of these
+
+
+class LeftOut(Exception):
+    """Why a model is no classifier that can be fine-tuned."""
+
+
+def names() -> list[str]:
+    """The models, with their library before them."""
+    return sorted(f"timm/{name}" for name in timm.list_models())
+
+
+def create(name: str, **arguments: Any) -> nn.Module:
+    with torch.device("meta"):
+        network: nn.Module = timm.create_model(name.removeprefix("timm/"), **arguments)
+    return network.train()
+
+
+def row(name: str) -> tuple[dict[str, Any], str]:
+    """The model's row in timm.json, and the tree of its modules.
+
+    Raises:
+        LeftOut: if it is none that can be fine-tuned.
+    """
+    bare = name.removeprefix("timm/")
+    cfg = timm.get_pretrained_cfg(bare, allow_unregistered=True)
+    if cfg is None or not cfg.classifier:
+        raise LeftOut("no classifier")
+    if cfg.input_size is None or cfg.input_size[0] != 3 or len(set(cfg.input_size[1:])) > 1:
+        raise LeftOut("not for square RGB images")
+    network = create(name, num_classes=1000)
+    head = [cfg.classifier] if isinstance(cfg.classifier, str) else list(cfg.classifier)
+    modules = dict(network.named_modules())
+    if not all(isinstance(modules.get(part), nn.Linear | nn.Conv2d) for part in head):
+        raise LeftOut("its head is no linear layer")
+    dropout, drop_path, other = drop_arguments(name, network)
+    shapes = {key: parameter.shape for key, parameter in network.named_parameters()}
+    changed = {
+        key.rpartition(".")[0]
+        for key, parameter in other.named_parameters()
+        if parameter.shape != shapes.get(key)
+    }
+    if changed != set(head):
+        raise LeftOut("its head is not what the number of classes changes")
+    stages = stages_of(network, head)
+    probe.check(name, network, [*head, *(part for stage in stages for part in stage)])
+    image_size = cfg.input_size[-1]
+    try:
+        draws = probe.draws(network, image_size)
+    except Exception as error:
+        raise LeftOut(f"does not train on the meta device: {error!r:.80}") from error
+    with torch.no_grad():
+        logits = network(torch.empty(2, 3, image_size, image_size, device="meta"))
+    if not isinstance(logits, torch.Tensor) or logits.shape != (2, 1000):
+        raise LeftOut("does not return logits")
+    argument = "img_size" if cfg.fixed_input_size else ""
+    multiple = size_multiple(name, network, image_size, argument)
+    family = timm.model_entrypoint(bare).__module__.rpartition(".")[2]
+    fields = {
+        "task": "classification",
+        "library": "timm",
+        "family": family,
+        "head": head,
+        "head_kind": probe.head_kind(modules[head[0]]),
+        "stages": stages,
+        "weights": weights(bare),
+        "weights_enum": "",
+        "default": cfg.tag if timm.is_model_pretrained(bare) else None,
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "image_size": image_size,
+        "size_argument": argument if multiple else "",
+        "size_multiple": multiple,
+        "min_size": min_size(name, network, image_size, argument, multiple),
+        "draws": draws,
+        "dropout": dropout,
+        "drop_path": drop_path,
+        "batch_norm": any(isinstance(module, _BatchNorm) for module in network.modules()),
+    }
+    return fields, probe.tree(name, network)
+
+
+def drop_arguments(name: str, network: nn.Module) -> tuple[str, str, nn.Module]:
+    """Which of timm's arguments for dropout change the model, and one of 10 classes."""
+    rates = {"drop_rate": 0.1357, "drop_path_rate": 0.2468}
+    other = None
+    takes: dict[str, bool] = {}
+    before = probe.rates(network)
+    for argument, rate in rates.items():
+        try:
+            other = create(name, num_classes=10, **{argument: rate})
+        except (TypeError, ValueError, AssertionError):
+            takes[argument] = False
+        else:
+            takes[argument] = probe.rates(other) != before
+    other = other or create(name, num_classes=10)
+    return (
+        "drop_rate" if takes["drop_rate"] else "",
+        "drop_path_rate" if takes["drop_path_rate"] else "",
+        other,
+    )
+
+
+def groups(network: nn.Module) -> dict[str, int]:
+    """The number of the group that each parameter is in."""
+    for coarse in (True, False):
+        try:
+            matcher = network.group_matcher(coarse=coarse)
+        except (AttributeError, AssertionError):
+            continue
+        grouped: dict[str, int] = group_parameters(network, matcher, reverse=True)
+        return grouped
+    parts: list[str] = []  # children, and each child of a list of stages
+    for name, child in network.named_children():
+        several = isinstance(child, nn.Sequential | nn.ModuleList)
+        parts += [f"{name}.{inner}" for inner, _ in child.named_children()] if several else [name]
+    numbers = {part: number for number, part in enumerate(parts, 1)}
+    return {
+        key: next((n for part, n in numbers.items() if key.startswith(f"{part}.")), 0)
+        for key, _ in network.named_parameters()
+    }
+
+
+def stages_of(network: nn.Module, head: list[str]) -> list[list[str]]:
+    """Each of timm's groups as the fewest modules and parameters that make it up."""
+    learned = probe.learned(network)
+    grouped = groups(network)
+    group: dict[str, int] = {}  # of all that is learned and not in the head
+    heads = tuple(f"{part}." for part in head)
+    holders = [key for key in learned if not f"{key}.".startswith(heads)]
+    for key in holders:
+        if key in grouped:
+            group[key] = grouped[key]
+    for key in holders:  # norms: with their parameters, or with what is before them
+        if key not in group:
+            inside = [n for other, n in group.items() if other.startswith(f"{key}.")]
+            group[key] = inside[0] if inside else max(group.values())
+    found: dict[int, list[str]] = defaultdict(list)
+    left = dict(group)
+    for path, _ in network.named_modules():
+        inside = [key for key in left if path and f"{key}.".startswith(f"{path}.")]
+        numbers = {left[key] for key in inside}
+        if len(numbers) == 1 and not any(f"{part}.".startswith(f"{path}.") for part in head):
+            found[numbers.pop()].append(path)
+            for key in inside:
+                del left[key]
+    for key, number in left.items():
+        found[number].append(key)
+    order = {path: n for n, path in enumerate([*dict(network.named_modules()), *learned])}
+    return [sorted(found[n], key=order.__getitem__) for n in sorted(found)]
+
+
+def size_multiple(name: str, network: nn.Module, size: int, argument: str) -> int:
+    """What sizes of images other than its own must be a multiple of; 0 if there are none."""
+    first = getattr(network, "patch_embed", getattr(network, "stem", None))
+    patch = getattr(first, "patch_size", None)
+    least = 16 if argument else 1
+    steps = [step for step in STEPS if step >= least and size % step == 0]
+    if argument and isinstance(patch, tuple) and patch[0] > 1:  # not of a network's output
+        steps = sorted({patch[0], *(step for step in steps if step % patch[0] == 0)})
+    for step in steps:
+        if size_works(name, network, (size // step + 1) * step, argument):
+            return step
+    return 0
+
+
+def min_size(name: str, network: nn.Module, size: int, argument: str, multiple: int) -> int:
+    """A size that it trains on, 32 or a little more where it can."""
+    if not multiple:
+        return size
+    for smaller in range(-(-32 // multiple) * multiple, size, math.lcm(16, multiple)):
+        if size_works(name, network, smaller, argument):
+            return smaller
+    return size
+
+
+def size_works(name: str, network: nn.Module, size: int, argument: str) -> bool:
+    try:
+        other = create(name, num_classes=10, **{argument: size}) if argument else network
+        probe.train_step(other, size)
+    except Exception:  # whichever way it takes to say so
+        return False
+    return True
+
+
+def weights(name: str) -> list[dict[str, Any]]:
+    """The pretrained weights, those first that timm takes for the name alone."""
+    rows = []
+    for full_name in timm.list_pretrained(f"{name}.*"):
+        cfg = timm.get_pretrained_cfg(full_name).to_dict()
+        hub = f"https://huggingface.co/{cfg.get('hf_hub_id')}/resolve/main/model.safetensors"
+        # The size they were trained at, where timm has a larger one for tests as well.
+        preset = resolve_data_config(pretrained_cfg=cfg)
+        crop_size = preset["input_size"][-1]
+        interpolation = preset["interpolation"]
+        rows.append(
+            {
+                "name": cfg["tag"],
+                "url": cfg.get("url") or hub,
+                "acc1": None,  # published, but not in timm's code
+                "acc5": None,
+                "crop_size": crop_size,
+                "resize_size": math.floor(crop_size / preset["crop_pct"]),
+                "interpolation": interpolation if interpolation == "bilinear" else "bicubic",
+                "mean": preset["mean"],
+                "std": preset["std"],
+            }
+        )
+    return rows
+
+
+# ---- all of them ----
+
+
+def _attempt(name: str) -> tuple[str, dict[str, Any] | None, str]:
+    torch.set_num_threads(1)
+    try:
+        return name, *row(name)
+    except LeftOut as reason:
+        return name, None, str(reason)
+    except Exception as error:
+        return name, None, f"{error!r:.120}"
+
+
+def rows() -> tuple[dict[str, dict[str, Any]], dict[str, str], dict[str, str]]:
+    """Rows and trees by name; and why the other models are left out."""
+    found: dict[str, dict[str, Any]] = {}
+    trees: dict[str, str] = {}
+    left_out: dict[str, str] = {}
+    processes = os.cpu_count() or 1
+    with multiprocessing.get_context("spawn").Pool(processes, maxtasksperchild=100) as pool:
+        for name, fields, text in pool.imap(_attempt, names(), chunksize=4):
+            if fields is None:
+                left_out[name] = text
+            else:
+                found[name], trees[name] = fields, text
+    return found, trees, left_out
+
+
+def archive(found: dict[str, dict[str, Any]], trees: dict[str, str]) -> bytes:
+    """The trees, one member for each family: its models are alike, and pack well together."""
+    families: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(trees):
+        families[found[name]["family"]].append(trees[name])
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_LZMA) as file:
+        for family in sorted(families):
+            entry = zipfile.ZipInfo(f"{family}.txt")
+            entry.compress_type, entry.create_system = zipfile.ZIP_LZMA, 3
+            file.writestr(entry, "".join(families[family]))
+    return content.getvalue()
+
+
+def members(content: bytes) -> dict[str, str]:
+    """The texts in an archive, by name."""
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        return {entry.filename: file.read(entry).decode() for entry in file.infolist()}

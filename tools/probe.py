@@ -1,0 +1,80 @@
+"""What can be seen of a model on the meta device, where tensors have shapes and no numbers."""
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils._python_dispatch import TorchDispatchMode
+
+
+def learned(network: nn.Module) -> list[str]:
+    """What training changes: the parameters, and modules with running statistics."""
+    norms = [n for n, module in network.named_modules() if isinstance(module, _BatchNorm)]
+    return [n for n, _ in network.named_parameters()] + norms
+
+
+def check(name: str, network: nn.Module, parts: list[str]) -> None:
+    """Raise unless the parts exist and hold all that is learned exactly once."""
+    real = {n for n, _ in [*network.named_modules(), *network.named_parameters()]}
+    if unknown := set(parts) - real:
+        raise ValueError(f"{name} has no {unknown}")
+    for key in learned(network):
+        holders = [part for part in parts if f"{key}.".startswith(f"{part}.")]
+        if len(holders) != 1:
+            raise ValueError(f"{name}: {key} is in {holders}")
+
+
+def head_kind(head: nn.Module) -> str:
+    kind = "linear" if isinstance(head, nn.Linear) else "conv"
+    return kind if head.bias is not None else f"{kind}-no-bias"
+
+
+def train_step(network: nn.Module, size: int) -> None:
+    with torch.no_grad():
+        network(torch.empty(2, 3, size, size, device="meta"))
+
+
+def trains(network: nn.Module, size: int) -> bool:
+    try:
+        train_step(network, size)
+    except (RuntimeError, AssertionError):
+        return False
+    return True
+
+
+def draws(network: nn.Module, size: int) -> bool:
+    """Whether a training step draws random numbers."""
+    found = False
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            nonlocal found
+            found |= torch.Tag.nondeterministic_seeded in func.tags
+            return func(*args, **kwargs or {})
+
+    with Watch():
+        train_step(network, size)
+    return found
+
+
+def rates(network: nn.Module) -> set[tuple[str, str, float]]:
+    """The rates of all kinds of dropout in a model."""
+    return {
+        (path, name, float(value))
+        for path, module in network.named_modules()
+        for name, value in vars(module).items()
+        if isinstance(value, int | float) and ("drop" in name or name in ("p", "rate"))
+    }
+
+
+def tree(name: str, network: nn.Module) -> str:
+    """A line a module, indented as it is nested, with its own parameters' sizes."""
+    lines = []
+    for path, module in network.named_modules():
+        depth = path.count(".") + 1 if path else 0
+        own = [f"{n}={p.numel()}" for n, p in module.named_parameters(recurse=False)]
+        lines.append(" " * depth + " ".join([path.rpartition(".")[2] or name, *own]))
+    return "\n".join(lines) + "\n"
