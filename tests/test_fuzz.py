@@ -36,8 +36,46 @@ jitter = table({"name": st.just("ColorJitter")}, {"brightness": share, "hue": st
 transforms = st.tuples(st.lists(st.one_of(flip, jitter), max_size=3), st.one_of(resize, crop)).map(
     lambda parts: [*parts[0], parts[1]]
 )
-preset = table({}, {"augment": st.sampled_from(["random-resized-crop", "flip", "none"])})
+PRESETS = ["random-resized-crop", "flip", "none", "rand-augment", "trivial-augment", "aug-mix"]
+preset = table(
+    {},
+    {
+        "augment": st.sampled_from(PRESETS),
+        "color_jitter": positive,
+        "random_erasing": st.floats(0.01, 1),
+    },
+)
 augmentation = st.one_of(preset, table({"train_transforms": transforms}, {}))
+part = st.floats(0.01, 0.99)
+# Keys of all formats; and those that are for one label an image.
+drawn = {"repeat": st.integers(1, 9), "mixup": positive, "cutmix": positive}
+single = {"balance": st.booleans(), "label_smoothing": part}
+
+
+def labelled(kind: str, file: str, further: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    split = table({file: text}, {"root": text})
+    needed = {"format": st.just(kind), "train": split}
+    validated = ({"val": split}, {"val_fraction": part})
+    labels = ({}, single), ({"multi_label": st.just(True)}, {})
+    return st.one_of(
+        table(needed | val | several, {"classes": text} | further | drawn | keys)
+        for val in validated
+        for several, keys in labels
+    )
+
+
+def folders() -> st.SearchStrategy[dict[str, Any]]:
+    needed = {"format": st.just("imagefolder"), "root": text}
+    validated = ({"val": text}, {"val_fraction": part})
+    return st.one_of(table(needed, drawn | single | keys) for keys in validated)
+
+
+sources = st.one_of(
+    folders(),
+    labelled("list", "list", {"separator": st.sampled_from(["\t", ";", "'", '"', "\\"])}),
+    labelled("csv", "csv", {"image_column": text, "label_column": text}),
+    labelled("openmmlab", "json", {}),
+)
 epochs = st.integers(2, 300)
 weights = st.one_of(
     st.just("none"),
@@ -56,7 +94,7 @@ def valid_specs(draw: st.DrawFn) -> dict[str, Any]:
     optional = {"mean": channels, "std": channels}
     if not row.fixed_size:
         optional["image_size"] = st.integers(max(row.min_size, 32), 512)
-    data = table({"format": st.just("imagefolder"), "root": text}, optional | {"val": text})
+    data = draw(sources) | draw(table({}, optional))
     steps = draw(epochs)
     milestones = st.lists(st.integers(1, steps - 1), min_size=1, unique=True).map(sorted)
     spec = {
@@ -67,7 +105,7 @@ def valid_specs(draw: st.DrawFn) -> dict[str, Any]:
                 {"freeze": freeze, "init_std": positive},
             )
         ),
-        "data": draw(data) | draw(preset if row.fixed_size else augmentation),
+        "data": data | draw(preset if row.fixed_size else augmentation),
         "optim": draw(
             st.one_of(
                 table({}, {"lr": positive, "momentum": share, "weight_decay": share}),
@@ -85,7 +123,7 @@ def valid_specs(draw: st.DrawFn) -> dict[str, Any]:
             table(
                 {},
                 {
-                    "batch_size": st.integers(1, 10_000),
+                    "batch_size": st.integers(1, 5_000).map(lambda half: 2 * half),
                     "seed": st.integers(0, 2**31 - 1),
                     "workers": st.integers(0, 64),
                     "deterministic": st.booleans(),
