@@ -183,6 +183,21 @@ def test_a_project_trains_where_the_data_is_elsewhere(images: None, kind: str) -
     assert "train.py" in project.fail("train.py", "--output", "other")  # gone is not here
 
 
+HOSTILE = ["a\"b'", "{{ x }} #% if", "\\", '"""; exit()', "-x œ", "x" * 300]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_string_of_the_spec_stays_a_string(here: Path, text: str) -> None:
+    constants = {"list": "SEPARATOR", "csv": "IMAGE_COLUMN", "openmmlab": "DATA_DIR"}
+    for kind, file in FILES.items():
+        split = {"root": f"{text}/a", file: f"{text}/b"}
+        data = {"format": kind, "train": split, "val": split, "classes": [text, "other"]}
+        data |= {"list": {"separator": text}, "csv": {"image_column": text}}.get(kind, {})
+        module = compiled(data, num_classes=2).module("data")
+        assert module.DATA_DIR == getattr(module, constants[kind]) == text
+        assert module.CLASSES == [text, "other"]
+
+
 # ---- several labels ----
 
 
@@ -329,7 +344,7 @@ def test_missing_files_are_told_of(images: None) -> None:
     write("list", "lists/train.txt", [*tree("train", True), ("gone.png", "elm"), ("x.png", "elm")])
     assert problems(data) == [
         "data.train.list: lists/train.txt:17: no image images/gone.png, and 1 more are missing",
-        "data.val.list: there is no file lists/val.txt",
+        "data.val.list: there is no file lists/val.txt, but there is lists/train.txt",
     ]
 
 

@@ -37,8 +37,46 @@ jitter = table({"name": st.just("ColorJitter")}, {"brightness": share, "hue": st
 transforms = st.tuples(st.lists(st.one_of(flip, jitter), max_size=3), st.one_of(resize, crop)).map(
     lambda parts: [*parts[0], parts[1]]
 )
-preset = table({}, {"augment": st.sampled_from(["random-resized-crop", "flip", "none"])})
+PRESETS = ["random-resized-crop", "flip", "none", "rand-augment", "trivial-augment", "aug-mix"]
+preset = table(
+    {},
+    {
+        "augment": st.sampled_from(PRESETS),
+        "color_jitter": positive,
+        "random_erasing": st.floats(0.01, 1),
+    },
+)
 augmentation = st.one_of(preset, table({"train_transforms": transforms}, {}))
+part = st.floats(0.01, 0.99)
+# Keys of all formats; and those that are for one label an image.
+drawn = {"repeat": st.integers(1, 9), "mixup": positive, "cutmix": positive}
+single = {"balance": st.booleans(), "label_smoothing": part}
+
+
+def labelled(kind: str, file: str, further: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    split = table({file: text}, {"root": text})
+    needed = {"format": st.just(kind), "train": split}
+    validated = ({"val": split}, {"val_fraction": part})
+    labels = ({}, single), ({"multi_label": st.just(True)}, {})
+    return st.one_of(
+        table(needed | val | several, {"classes": text} | further | drawn | keys)
+        for val in validated
+        for several, keys in labels
+    )
+
+
+def folders() -> st.SearchStrategy[dict[str, Any]]:
+    needed = {"format": st.just("imagefolder"), "root": text}
+    validated = ({"val": text}, {"val_fraction": part})
+    return st.one_of(table(needed, drawn | single | keys) for keys in validated)
+
+
+sources = st.one_of(
+    folders(),
+    labelled("list", "list", {"separator": st.sampled_from(["\t", ";", "'", '"', "\\"])}),
+    labelled("csv", "csv", {"image_column": text, "label_column": text}),
+    labelled("openmmlab", "json", {}),
+)
 epochs = st.integers(2, 300)
 weights = st.one_of(
     st.just("none"),
@@ -61,9 +99,18 @@ def valid_specs(draw: st.DrawFn) -> dict[str, Any]:
     if step := row.size_multiple:
         least = -(-max(row.min_size, 32) // step)
         optional["image_size"] = st.integers(least, max(least, 512 // step)).map(step.__mul__)
-    data = table({"format": st.just("imagefolder"), "root": text}, optional | {"val": text})
+    data = draw(sources) | draw(table({}, optional))
     any_size = row.size_multiple == 1 and row.min_size <= 75
     steps = draw(epochs)
+    warm = {"warmup": table({"steps": st.integers(1, 999)}, {"factor": st.floats(0.001, 1)})}
+    group = table({"match": st.just(row.head[0]), "lr": positive}, {"weight_decay": share})
+    parts = {
+        "head_lr": positive,
+        "layer_decay": st.floats(0.1, 0.9),
+        "clip_norm": positive,
+        "no_decay": st.lists(st.sampled_from(["norm", "bias", f"{row.head[0]}.*"]), min_size=1),
+        "groups": st.lists(group, min_size=1, max_size=2),
+    }
     less = {"epoch": st.integers(1, steps - 1), "freeze": st.just("none")}
     unfreeze = st.lists(table(less, {}), min_size=1, max_size=1)
     milestones = st.lists(st.integers(1, steps - 1), min_size=1, unique=True).map(sorted)
@@ -77,34 +124,60 @@ def valid_specs(draw: st.DrawFn) -> dict[str, Any]:
                 | ({"drop_path": st.floats(0, 0.9)} if row.drop_path else {}),
             )
         ),
-        "data": draw(data) | draw(augmentation if any_size else preset),
+        "data": data | draw(augmentation if any_size else preset),
         "optim": draw(
             st.one_of(
-                table({}, {"lr": positive, "momentum": share, "weight_decay": share}),
-                table({"name": st.just("adamw")}, {"lr": positive}),
+                table({}, {"lr": positive, "momentum": share, "weight_decay": share} | parts),
+                table(
+                    {"name": st.sampled_from(["adam", "adamw", "nadam", "lamb"])},
+                    {"lr": positive, "betas": st.tuples(share, share).map(list)} | parts,
+                ),
+                table({"name": st.sampled_from(["rmsprop", "muon"])}, {"momentum": share} | parts),
             )
         ),
         "schedule": {"epochs": steps}
         | draw(
             st.one_of(
-                table({}, {"name": st.sampled_from(["cosine", "constant"])}),
+                table(
+                    {}, {"name": st.sampled_from(["cosine", "constant", "poly", "plateau"])} | warm
+                ),
                 table({"name": st.just("multistep"), "milestones": milestones}, {"gamma": share}),
+                table({"name": st.just("step"), "step_size": st.integers(1, steps - 1)}, warm),
+                table({"name": st.just("onecycle")}, {"div_factor": st.floats(2, 100)}),
             ).filter(lambda schedule: schedule.get("gamma") != 0)
         ),
         "train": draw(
             table(
                 {},
                 {
-                    "batch_size": st.integers(1, 10_000),
+                    "batch_size": st.integers(1, 5_000).map(lambda half: 2 * half),
                     "seed": st.integers(0, 2**31 - 1),
                     "workers": st.integers(0, 64),
                     "deterministic": st.booleans(),
                     "sync_bn": st.booleans(),
+                    "max_batch_per_gpu": st.integers(1, 64),
+                    "class_weights": st.just("balanced"),
+                    "amp": st.sampled_from(["bf16", "fp16", "off"]),
+                    "compile": st.booleans(),
+                    "channels_last": st.booleans(),
+                    "ema": st.floats(0.5, 0.9999),
+                    "early_stop": st.integers(1, 9),
+                    "checkpoint_every": st.integers(1, 9),
+                },
+            )
+        ),
+        "evaluate": draw(
+            table(
+                {},
+                {
+                    "every": st.integers(1, 9),
+                    "metrics": st.lists(st.sampled_from(["precision", "recall", "f1"])),
+                    "monitor": st.just("loss"),
                 },
             )
         ),
         "export": draw(table({}, {"format": st.sampled_from(["torch", "onnx"])})),
-        "log": draw(table({}, {"tensorboard": st.booleans()})),
+        "log": draw(table({}, {"tensorboard": st.booleans(), "wandb": text, "mlflow": text})),
     }
     if spec["model"].get("freeze", "none") != "none" and draw(st.booleans()):
         spec["model"]["unfreeze"] = draw(unfreeze)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,11 @@ class Unreadable(Exception):
 def split_files(split: File) -> tuple[str, str]:
     """The images' folder, and the file that tells of them."""
     return split.root, str(getattr(split, FILE_KEYS[type(split)]))
+
+
+def _files(data: Labelled) -> list[str]:
+    """The files that tell of images."""
+    return [split_files(split)[1] for split in (data.train, data.val) if split]
 
 
 def given_classes(data: Labelled) -> list[str] | None:
@@ -95,9 +101,9 @@ def _read(data: Labelled, split: File, key: Key, problems: Problems) -> list[Row
     """The rows of a file; None where it is not here, or not as it should be."""
     _, name = split_files(split)
     key = (*key, FILE_KEYS[type(split)])
-    if not Path(name).is_file():
-        if Path(name).parent.is_dir() and Path(name).parent != Path():
-            problems.add(key, f"there is no file {name}")
+    if not os.path.isfile(name):
+        if here := [it for it in _files(data) if os.path.isfile(it)]:
+            problems.add(key, f"there is no file {name}, but there is {here[0]}")
             problems.left_out([key])
         return None
     readers: dict[type[File], Any] = {
@@ -212,8 +218,9 @@ def _check_given(data: Labelled, classes: list[str] | None, problems: Problems) 
         "label_columns" if isinstance(data, CsvData) and data.label_columns else "classes",
     )
     if isinstance(data.classes, str) and classes is None:
-        if Path(data.classes).parent.is_dir() and Path(data.classes).parent != Path():
-            problems.add(key, f"no text file {data.classes} can be read here")
+        if here := [it for it in _files(data) if os.path.isfile(it)]:
+            message = f"no text file {data.classes} can be read here, but there is {here[0]}"
+            problems.add(key, message)
     for name, count in Counter(classes or ()).items():
         if count > 1:
             problems.add(key, f"{show(name)} is named {count} times")
@@ -290,7 +297,7 @@ def _check_labels(
 def _check_images(data: Labelled, rows: Sequence[Row], problems: Problems) -> None:
     """Say which images are missing, if others are here."""
     root = Path(data.train.root)
-    missing = [row for row in rows if not (root / row.image).exists()]
+    missing = [row for row in rows if not os.path.exists(root / row.image)]
     if 0 < len(missing) < len(rows):
         key = ("data", "train", FILE_KEYS[type(data.train)])
         first = missing[0]
