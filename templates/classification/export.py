@@ -18,13 +18,9 @@ TOLERANCE = 1e-3  # of the exported probabilities against the model's own
 
 
 class Classifier(nn.Module):
-    #% if data.multi_label
-    """The model between its preprocessing and sigmoid.
-    #% else
-    """The model between its preprocessing and softmax.
-    #% endif
+    """The model from its preprocessing to probabilities.
 
-    From uint8 RGB images [B, 3, H, W] to probabilities, float [B, NUM_CLASSES].
+    From uint8 RGB images [B, 3, H, W] to float [B, NUM_CLASSES].
     """
 
     def __init__(self, model: nn.Module) -> None:
