@@ -45,6 +45,7 @@ def reference(task: type[Section]) -> Iterator[str]:
         name: field for name, field in task.model_fields.items() if not sections(field.annotation)
     }
     yield from table(plain)
+    described: set[type[Section]] = set()
     for name, field in task.model_fields.items():
         for section in sections(field.annotation):
             yield f"\n#### `[{name}]`{choice(section, field)}\n"
@@ -53,6 +54,9 @@ def reference(task: type[Section]) -> Iterator[str]:
             yield from table(section.model_fields)
             for inner, nested in section.model_fields.items():
                 for part_of in sections(nested.annotation):
+                    if part_of in described:
+                        continue
+                    described.add(part_of)
                     yield f"\n#### In `[{name}]`, a table of `{inner}`\n"
                     yield from table(part_of.model_fields)
 
@@ -68,8 +72,10 @@ def choice(section: type[Section], field: FieldInfo) -> str:
     if len(sections(field.annotation)) == 1:
         return ""
     key = "format" if "format" in section.model_fields else "name"
-    (value,) = get_args(section.model_fields[key].annotation)
-    return f' with `{key} = "{value}"`'
+    if key not in section.model_fields or not get_args(section.model_fields[key].annotation):
+        return ""
+    values = [f'`"{value}"`' for value in get_args(section.model_fields[key].annotation)]
+    return f" with `{key}` = {', '.join(values)}"
 
 
 def table(fields: dict[str, FieldInfo]) -> Iterator[str]:

@@ -6,7 +6,7 @@ Any number of processes and workers trains on the same batches of the same sampl
 import argparse
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,50 +59,72 @@ class Samples(Dataset[tuple[Tensor, int, int]]):
     the same whichever process and worker reads it.
     """
 
-    source: ImageFolder
-    names: list[str]  # by which an error tells of a sample
+    files: Sequence[str | Path]
+    labels: list[int]
+    classes: list[str]
     transform: v2.Transform
 
     def __len__(self) -> int:
-        return len(self.source)
+        return len(self.labels)
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int, int]:
         index, seed = key
-        image, label = self.source[index]
+        image = read_image(self.files[index])
         torch.manual_seed(seed)
-        return self.transform(image), label, index
+        return self.transform(image), self.labels[index], index
+
+    def name(self, index: int) -> str:
+        """What an error calls a sample."""
+        return str(self.files[index])
 
 
 def read_image(path: str | Path) -> Tensor:
-    """Read an image file as uint8 RGB [3, H, W], upright as its EXIF data says."""
+    """Read an image file as uint8 RGB [3, H, W], upright as its EXIF data says.
+
+    Of 16 bits the upper 8 are kept, of an animation the first image; transparency is
+    ignored.
+    """
     try:
-        with Image.open(path) as image:
-            if image.mode.startswith(("I", "F")):
-                raise ValueError(f"{image.mode} has more than 8 bits a channel")
-            return F.pil_to_tensor(ImageOps.exif_transpose(image).convert("RGB"))
+        with Image.open(path) as file:
+            image = ImageOps.exif_transpose(file)
+            if image.mode in ("I", "F"):
+                raise ValueError("32 bits a channel; save it with 8 or 16")
+            if image.mode.startswith("I;16"):
+                deep = F.pil_to_tensor(image.convert("I"))
+                return (deep >> 8).to(torch.uint8).expand(3, -1, -1)
+            return F.pil_to_tensor(image.convert("RGB"))
     except Exception as error:  # each decoder has its own
         message = f"{path}: not a readable image; mend or remove it ({error})"
         raise RuntimeError(message) from error
+
+
+def read_folder(folder: Path, transform: v2.Transform) -> Samples:
+    """The images in `folder`, which has one folder for each class.
+
+    Raises:
+        FileNotFoundError: if a class has no image.
+        ValueError: if there are not NUM_CLASSES.
+    """
+    found = ImageFolder(folder)
+    if len(found.classes) != NUM_CLASSES:
+        raise ValueError(
+            f"{folder}: {len(found.classes)} classes, but NUM_CLASSES is {NUM_CLASSES}"
+        )
+    files = [file for file, _ in found.samples]
+    return Samples(files, found.targets, found.classes, transform)
 
 
 def build_datasets(root: Path) -> tuple[Samples, Samples]:
     """The training and validation images: under `root`, in one folder a class.
 
     Raises:
-        ValueError: if their classes differ, or are not NUM_CLASSES.
+        ValueError: if their classes differ.
     """
-    train = ImageFolder(root / "train", loader=read_image)
-    val = ImageFolder(root / "val", loader=read_image)
+    train = read_folder(root / "train", train_transform)
+    val = read_folder(root / "val", eval_transform)
     if odd := set(train.classes) ^ set(val.classes):
         raise ValueError(f"{root}: not in both training and validation: {sorted(odd)}")
-    if len(train.classes) != NUM_CLASSES:
-        raise ValueError(
-            f"{root}: {len(train.classes)} classes, but NUM_CLASSES is {NUM_CLASSES}"
-        )
-    return (
-        Samples(train, [path for path, _ in train.samples], train_transform),
-        Samples(val, [path for path, _ in val.samples], eval_transform),
-    )
+    return train, val
 
 
 class Batches(Sampler[list[tuple[int, int]]]):
@@ -116,7 +138,7 @@ class Batches(Sampler[list[tuple[int, int]]]):
             are too few for one.
     """
 
-    def __init__(self, samples: int, batch_size: int, seed: int) -> None:
+    def __init__(self, samples: Samples, batch_size: int, seed: int) -> None:
         self.rank, self.processes = dist.get_rank(), dist.get_world_size()
         if batch_size % self.processes:
             fitting = batch_size + -batch_size % self.processes
@@ -124,9 +146,10 @@ class Batches(Sampler[list[tuple[int, int]]]):
                 f"a batch of {batch_size} cannot be divided among {self.processes} "
                 f"processes; it has to be a multiple of that, as {fitting}"
             )
-        if samples < batch_size:
-            raise ValueError(f"{samples} samples make no batch of {batch_size}")
-        self.samples, self.batch_size, self.seed = samples, batch_size, seed
+        self.samples = len(samples)
+        if self.samples < batch_size:
+            raise ValueError(f"{self.samples} samples make no batch of {batch_size}")
+        self.batch_size, self.seed = batch_size, seed
         self.epoch = self.first = 0
 
     def start(self, epoch: int, first: int) -> None:
@@ -163,7 +186,7 @@ def build_eval_loader(dataset: Samples) -> DataLoader:
     return build_loader(dataset, sampler=keys, batch_size=EVAL_BATCH_SIZE)
 
 
-def build_loader(dataset: Samples, **options: Any) -> DataLoader:
+def build_loader(dataset: Dataset, **options: Any) -> DataLoader:
     return DataLoader(
         dataset,
         num_workers=WORKERS,
@@ -195,8 +218,9 @@ def draw(images: list[Tensor], titles: list[str], columns: int = 6) -> Figure:
 def draw_sheet(dataset: Samples, count: int = 24) -> Figure:
     """A sheet of `count` samples from all over `dataset`, as training gets them."""
     indices = torch.linspace(0, len(dataset) - 1, count).long().tolist()
-    images, labels, _ = zip(*(dataset[index, index] for index in indices), strict=True)
-    return draw(list(images), [dataset.source.classes[label] for label in labels])
+    images = [dataset[index, index][0] for index in indices]
+    titles = [dataset.classes[dataset.labels[index]] for index in indices]
+    return draw(images, titles)
 
 
 def main() -> None:

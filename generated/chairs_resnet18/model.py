@@ -1,7 +1,11 @@
 """Build resnet18 for 4 classes."""
 
+import re
+from pickle import UnpicklingError
+
 import torch
 from torch import nn
+from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 from torchvision import models
 
 from data import NUM_CLASSES
@@ -37,7 +41,17 @@ def load_pretrained(model: nn.Module) -> None:
     Raises:
         RuntimeError: names all other tensors that are missing, unexpected or misshapen.
     """
-    state = torch.load(WEIGHTS, map_location="cpu", weights_only=True)
+    try:
+        state = torch.load(WEIGHTS, map_location="cpu", weights_only=True)
+    except UnpicklingError as error:
+        found = re.findall(r"GLOBAL (\S+)", str(error)) or ["no tensors at all"]
+        message = (
+            f"{WEIGHTS} holds {found[0]}; save a state_dict() alone, and name that"
+        )
+        raise RuntimeError(message) from error
+    # Training tools save more than the weights, and put a prefix before their names.
+    state = state.get("state_dict", state.get("model", state))
+    consume_prefix_in_state_dict_if_present(state, "module.")
     # The head stays as it is; all else has to be there.
-    head = model.fc.state_dict(prefix="fc.")
-    model.load_state_dict(state | head)
+    state.update(model.fc.state_dict(prefix="fc."))
+    model.load_state_dict(state)

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import torch
 from torchvision.datasets import FakeData
-from torchvision.transforms.v2.functional import pil_to_tensor
 
 import data
 import evaluate
@@ -23,14 +22,13 @@ import train
 
 
 def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
-    """Eight images of noise, for training and for validation."""
-    shape = (3, data.IMAGE_SIZE, data.IMAGE_SIZE)
-    source = FakeData(8, shape, data.NUM_CLASSES, transform=pil_to_tensor)
-    source.classes = [f"class {label}" for label in range(data.NUM_CLASSES)]
-    names = [f"made-up image {index}" for index in range(8)]
+    """The eight images of noise in `root`, for training and for validation."""
+    files = [root / f"{index}.png" for index in range(8)]
+    classes = [f"class {number}" for number in range(data.NUM_CLASSES)]
+    labels = [index % data.NUM_CLASSES for index in range(8)]
     return (
-        data.Samples(source, names, data.train_transform),
-        data.Samples(source, names, data.eval_transform),
+        data.Samples(files, labels, classes, data.train_transform),
+        data.Samples(files, labels, classes, data.eval_transform),
     )
 
 
@@ -53,14 +51,19 @@ def main() -> None:
     torch.set_num_threads(1)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     with tempfile.TemporaryDirectory() as folder:
-        for options in ([], ["--resume"]):
-            call(train.main, "--output", f"{folder}/1", *options)
+        noise = FakeData(8, (3, data.IMAGE_SIZE, data.IMAGE_SIZE))
+        for index in range(8):
+            noise[index][0].save(f"{folder}/{index}.png")
+        for options in (["--data", folder], ["--data", folder, "--resume"]):
+            call(train.main, "--output", f"{folder}/one", *options)
             command = [*torchrun, "--nproc-per-node=2", __file__]
-            subprocess.run([*command, "--output", f"{folder}/2", *options], check=True)
-        best, image = f"{folder}/2/best.pt", f"{folder}/image.png"
-        FakeData()[0][0].save(image)
-        call(evaluate.main, "--checkpoint", best)
-        call(predict.main, image, "--checkpoint", best, "--draw", f"{folder}/drawn.png")
+            subprocess.run(
+                [*command, "--output", f"{folder}/two", *options], check=True
+            )
+        best, image = f"{folder}/two/best.pt", f"{folder}/0.png"
+        call(evaluate.main, "--data", folder, "--checkpoint", best)
+        answers = ["--csv", f"{folder}/answers.csv", "--draw", f"{folder}/drawn.png"]
+        call(predict.main, image, "--checkpoint", best, *answers)
         call(export.main, "--checkpoint", best)
     print("everything runs")
 

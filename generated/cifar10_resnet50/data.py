@@ -59,44 +59,68 @@ class Samples(Dataset[tuple[Tensor, int, int]]):
     the same whichever process and worker reads it.
     """
 
-    source: CIFAR10
+    source: Dataset[tuple[Image.Image, int]]
     names: list[str]  # by which an error tells of a sample
+    labels: list[int]
+    classes: list[str]
     transform: v2.Transform
 
     def __len__(self) -> int:
-        return len(self.source)
+        return len(self.labels)
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int, int]:
         index, seed = key
-        image, label = self.source[index]
+        image = F.pil_to_tensor(self.source[index][0].convert("RGB"))
         torch.manual_seed(seed)
-        return self.transform(image), label, index
+        return self.transform(image), self.labels[index], index
+
+    def name(self, index: int) -> str:
+        """What an error calls a sample."""
+        return self.names[index]
 
 
 def read_image(path: str | Path) -> Tensor:
-    """Read an image file as uint8 RGB [3, H, W], upright as its EXIF data says."""
+    """Read an image file as uint8 RGB [3, H, W], upright as its EXIF data says.
+
+    Of 16 bits the upper 8 are kept, of an animation the first image; transparency is
+    ignored.
+    """
     try:
-        with Image.open(path) as image:
-            if image.mode.startswith(("I", "F")):
-                raise ValueError(f"{image.mode} has more than 8 bits a channel")
-            return F.pil_to_tensor(ImageOps.exif_transpose(image).convert("RGB"))
+        with Image.open(path) as file:
+            image = ImageOps.exif_transpose(file)
+            if image.mode in ("I", "F"):
+                raise ValueError("32 bits a channel; save it with 8 or 16")
+            if image.mode.startswith("I;16"):
+                deep = F.pil_to_tensor(image.convert("I"))
+                return (deep >> 8).to(torch.uint8).expand(3, -1, -1)
+            return F.pil_to_tensor(image.convert("RGB"))
     except Exception as error:  # each decoder has its own
         message = f"{path}: not a readable image; mend or remove it ({error})"
         raise RuntimeError(message) from error
 
 
 def build_datasets(root: Path) -> tuple[Samples, Samples]:
-    """CIFAR-10's 50,000 training and 10,000 test images, downloaded if need be."""
-    if int(os.environ["LOCAL_RANK"]) == 0:
-        CIFAR10(root, download=True)  # or checks the MD5 sums of what is there
+    """The training and validation images, as torchvision knows where to find them."""
+    if int(os.environ["LOCAL_RANK"]) == 0:  # fetches or checks them for the others
+        CIFAR10(root, train=True, download=True)
     dist.barrier()
-    train = CIFAR10(root, train=True, transform=F.pil_to_tensor)
-    test = CIFAR10(root, train=False, transform=F.pil_to_tensor)
-    names = [f"CIFAR-10's training image {index}" for index in range(len(train))]
-    test_names = [f"CIFAR-10's test image {index}" for index in range(len(test))]
+    train = CIFAR10(root, train=True)
+    val = CIFAR10(root, train=False)
     return (
-        Samples(train, names, train_transform),
-        Samples(test, test_names, eval_transform),
+        Samples(
+            train,
+            [f"CIFAR-10's train image {index}" for index in range(len(train))],
+            train.targets,
+            train.classes,
+            train_transform,
+        ),
+        Samples(
+            val,
+            [f"CIFAR-10's test image {index}" for index in range(len(val))],
+            val.targets,
+            val.classes,
+            eval_transform,
+        ),
     )
 
 
@@ -111,7 +135,7 @@ class Batches(Sampler[list[tuple[int, int]]]):
             are too few for one.
     """
 
-    def __init__(self, samples: int, batch_size: int, seed: int) -> None:
+    def __init__(self, samples: Samples, batch_size: int, seed: int) -> None:
         self.rank, self.processes = dist.get_rank(), dist.get_world_size()
         if batch_size % self.processes:
             fitting = batch_size + -batch_size % self.processes
@@ -119,9 +143,10 @@ class Batches(Sampler[list[tuple[int, int]]]):
                 f"a batch of {batch_size} cannot be divided among {self.processes} "
                 f"processes; it has to be a multiple of that, as {fitting}"
             )
-        if samples < batch_size:
-            raise ValueError(f"{samples} samples make no batch of {batch_size}")
-        self.samples, self.batch_size, self.seed = samples, batch_size, seed
+        self.samples = len(samples)
+        if self.samples < batch_size:
+            raise ValueError(f"{self.samples} samples make no batch of {batch_size}")
+        self.batch_size, self.seed = batch_size, seed
         self.epoch = self.first = 0
 
     def start(self, epoch: int, first: int) -> None:
@@ -158,7 +183,7 @@ def build_eval_loader(dataset: Samples) -> DataLoader:
     return build_loader(dataset, sampler=keys, batch_size=EVAL_BATCH_SIZE)
 
 
-def build_loader(dataset: Samples, **options: Any) -> DataLoader:
+def build_loader(dataset: Dataset, **options: Any) -> DataLoader:
     return DataLoader(
         dataset,
         num_workers=WORKERS,
@@ -190,8 +215,9 @@ def draw(images: list[Tensor], titles: list[str], columns: int = 6) -> Figure:
 def draw_sheet(dataset: Samples, count: int = 24) -> Figure:
     """A sheet of `count` samples from all over `dataset`, as training gets them."""
     indices = torch.linspace(0, len(dataset) - 1, count).long().tolist()
-    images, labels, _ = zip(*(dataset[index, index] for index in indices), strict=True)
-    return draw(list(images), [dataset.source.classes[label] for label in labels])
+    images = [dataset[index, index][0] for index in indices]
+    titles = [dataset.classes[dataset.labels[index]] for index in indices]
+    return draw(images, titles)
 
 
 def main() -> None:

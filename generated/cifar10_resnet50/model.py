@@ -39,10 +39,9 @@ def load_pretrained(model: nn.Module) -> None:
     Raises:
         RuntimeError: names all other tensors that are missing, unexpected or misshapen.
     """
-    weights = models.ResNet50_Weights.IMAGENET1K_V2
-    state = weights.get_state_dict(
+    state = models.ResNet50_Weights.IMAGENET1K_V2.get_state_dict(
         check_hash=True, map_location="cpu", weights_only=True
     )
     # The head stays as it is; all else has to be there.
-    head = model.fc.state_dict(prefix="fc.")
-    model.load_state_dict(state | head)
+    state.update(model.fc.state_dict(prefix="fc."))
+    model.load_state_dict(state)

@@ -4,8 +4,8 @@
     ./launch.sh                 on all GPUs of this machine, or of many
     python train.py --resume    continue a stopped run as if it had never stopped
 
-A run writes its checkpoints last.pt and best.pt, a sheet of samples, the confusion
-matrix and curves to a folder, runs/ unless --output names another.
+A run writes its checkpoints last.pt and best.pt, a sheet of samples, pictures of the
+results and curves to a folder, runs/ unless --output names another.
 """
 
 import argparse
@@ -26,7 +26,15 @@ from tqdm import tqdm
 
 import checkpoint
 import distributed
-from data import DATA_DIR, Batches, build_datasets, build_loaders, draw_sheet, normalize
+from data import (
+    DATA_DIR,
+    Batches,
+    Samples,
+    build_datasets,
+    build_loaders,
+    draw_sheet,
+    normalize,
+)
 from evaluate import draw_confusion, evaluate
 from model import build_model, load_pretrained
 
@@ -37,13 +45,14 @@ LR = 0.01
 MOMENTUM = 0.9
 WEIGHT_DECAY = 0.0001
 MILESTONES = (15,)  # epochs
-GAMMA = 0.1  # that LR is multiplied by after each of them
+GAMMA = 0.1  # that LR is multiplied by after each
 LOG_EVERY = 100  # steps
-CHECKPOINT_EVERY = 1000  # steps; and at the end of every epoch
+MONITOR = "top1"  # the metric that says which model is best
+CHECKPOINT_STEPS = 1000  # last.pt; and at the end of every epoch
 RUN_DIR = Path(__file__).parent / "runs"
 
 
-def mean_loss(window: list[tuple[Tensor, Tensor]], names: list[str]) -> float:
+def mean_loss(window: list[tuple[Tensor, Tensor]], samples: Samples) -> float:
     """The mean loss of some steps, (loss, indices of samples) each, over all processes.
 
     Raises:
@@ -51,8 +60,8 @@ def mean_loss(window: list[tuple[Tensor, Tensor]], names: list[str]) -> float:
     """
     losses = torch.stack([loss for loss, _ in window])
     for step in (~losses.isfinite()).nonzero().flatten().tolist():
-        samples = ", ".join(names[index] for index in window[step][1].tolist())
-        raise FloatingPointError(f"the loss is {losses[step]:g} on {samples}")
+        names = ", ".join(map(samples.name, window[step][1].tolist()))
+        raise FloatingPointError(f"the loss is {losses[step]:g} on {names}")
     total = losses.mean()
     dist.all_reduce(total)
     return total.item() / dist.get_world_size()
@@ -79,13 +88,14 @@ def main() -> None:
 
     torch.manual_seed(SEED)
     train_set, val_set = build_datasets(args.data)
-    batches = Batches(len(train_set), BATCH_SIZE, SEED)
+    batches = Batches(train_set, BATCH_SIZE, SEED)
     train_loader, val_loader = build_loaders(train_set, batches, val_set)
     steps_per_epoch = len(batches)
     model = build_model()
     if is_main and not args.resume:  # DistributedDataParallel hands it to the others
         load_pretrained(model)
-    ddp = DistributedDataParallel(model.to(device))
+    model.to(device)
+    ddp = DistributedDataParallel(model)
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.SGD(
         parameters, lr=LR, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY
@@ -107,7 +117,13 @@ def main() -> None:
         if is_main:
             writer.flush()
             state = {name: part.state_dict() for name, part in parts.items()}
-            checkpoint.save(last, state | {"step": step, "best": best})
+            state |= {"step": step, "best": best, "classes": train_set.classes}
+            checkpoint.save(last, state)
+
+    def log(values: dict[str, float]) -> None:
+        """Add to the curves; for the main process."""
+        for name, value in values.items():
+            writer.add_scalar(name, value, step)
 
     if is_main:
         args.output.mkdir(parents=True, exist_ok=True)
@@ -126,9 +142,11 @@ def main() -> None:
         window: list[tuple[Tensor, Tensor]] = []  # the steps since the last log line
         ddp.train()
         for images, labels, indices in progress:
-            logits = ddp(normalize(images.to(device, non_blocking=True)))
-            loss = F.cross_entropy(logits, labels.to(device, non_blocking=True))
+            images = normalize(images.to(device, non_blocking=True))
+            targets = labels.to(device, non_blocking=True)
             optimizer.zero_grad()
+            logits = ddp(images)
+            loss = F.cross_entropy(logits, targets)
             loss.backward()
             optimizer.step()
             scheduler.step()
@@ -137,32 +155,29 @@ def main() -> None:
 
             end_of_epoch = step % steps_per_epoch == 0
             stopping = distributed.any_process(stop.is_set())
-            saving = stopping or step % CHECKPOINT_EVERY == 0
+            saving = stopping or step % CHECKPOINT_STEPS == 0
             if saving or end_of_epoch or step % LOG_EVERY == 0:
-                train_loss = mean_loss(window, train_set.names)
+                train_loss = mean_loss(window, train_set)
                 window.clear()
                 if is_main:
                     progress.set_postfix(loss=f"{train_loss:.4f}")
-                    writer.add_scalar("train/loss", train_loss, step)
-                    writer.add_scalar("train/lr", scheduler.get_last_lr()[0], step)
+                    lr = optimizer.param_groups[-1]["lr"]
+                    log({"train/loss": train_loss, "train/lr": lr})
             if saving and not end_of_epoch:
                 save()
             if stopping and not end_of_epoch:
                 raise SystemExit(f"stopped at step {step}; --resume continues")
 
-        for (
-            statistics
-        ) in model.buffers():  # of batch norm; the main process's are saved
+        for statistics in model.buffers():  # the main process's are saved
             dist.broadcast(statistics, src=0)
         metrics, confusion = evaluate(model, val_loader, device)
         if is_main:
             print(", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
-            for name, value in metrics.items():
-                writer.add_scalar(f"val/{name}", value, step)
-        if metrics["top1"] > best:
-            best = metrics["top1"]
+            log({f"val/{name}": value for name, value in metrics.items()})
+        if metrics[MONITOR] > best:
+            best = metrics[MONITOR]
             if is_main:
-                classes = train_set.source.classes
+                classes = train_set.classes
                 state = {"model": model.state_dict(), "classes": classes}
                 checkpoint.save(args.output / "best.pt", state)
                 figure = draw_confusion(confusion, classes)
@@ -173,7 +188,7 @@ def main() -> None:
 
     if is_main:
         writer.close()
-        print(f"best top1 {best:.4f}; the model is in {args.output / 'best.pt'}")
+        print(f"best {MONITOR} {best:.4f}; the model is in {args.output / 'best.pt'}")
     dist.destroy_process_group()
 
 

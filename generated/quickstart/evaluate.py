@@ -18,7 +18,6 @@ import distributed
 from data import DATA_DIR, NUM_CLASSES, build_datasets, build_eval_loader, normalize
 from model import build_model
 
-TOPK = (1, 5)
 CHECKPOINT = Path(__file__).parent / "runs/best.pt"
 
 
@@ -29,12 +28,17 @@ def evaluate(
     """Evaluate on this process's share of the samples, and combine with all others'.
 
     Returns:
-        The loss and top-k accuracies, as fractions, each sample counted once; and the
-        confusion matrix, int64 [NUM_CLASSES, NUM_CLASSES], a row for each true class.
+        The mean cross entropy and metrics, as fractions, each sample counted once; and
+        the confusion matrix, int64 [NUM_CLASSES, NUM_CLASSES], a row per true class.
     """
     loss = MeanMetric().to(device)
-    accuracy = MetricCollection(
-        {f"top{k}": MulticlassAccuracy(NUM_CLASSES, k, "micro") for k in TOPK}
+    # Each counts for itself: those that agree on a first batch need not on all.
+    metrics = MetricCollection(
+        {
+            "top1": MulticlassAccuracy(NUM_CLASSES, 1, "micro"),
+            "top5": MulticlassAccuracy(NUM_CLASSES, 5, "micro"),
+        },
+        compute_groups=False,
     ).to(device)
     confusion = MulticlassConfusionMatrix(NUM_CLASSES).to(device)
     model.eval()
@@ -43,10 +47,10 @@ def evaluate(
         labels = labels.to(device, non_blocking=True)
         logits = model(normalize(images.to(device, non_blocking=True)))
         loss.update(F.cross_entropy(logits, labels, reduction="none"))
-        accuracy.update(logits, labels)
+        metrics.update(logits, labels)
         confusion.update(logits, labels)
-    metrics = {"loss": loss.compute(), **accuracy.compute()}
-    return {k: v.item() for k, v in metrics.items()}, confusion.compute().cpu()
+    values = {"loss": loss.compute(), **metrics.compute()}
+    return {k: v.item() for k, v in values.items()}, confusion.compute().cpu()
 
 
 def draw_confusion(confusion: Tensor, classes: list[str]) -> Figure:
@@ -66,6 +70,20 @@ def draw_confusion(confusion: Tensor, classes: list[str]) -> Figure:
     return figure
 
 
+def table(confusion: Tensor, classes: list[str]) -> str:
+    """Precision, recall (its accuracy), F1 and number of images of each class."""
+    right, found, there = confusion.diag(), confusion.sum(0), confusion.sum(1)
+    columns = [right / found, right / there, 2 * right / (found + there)]
+    lines = ["precision  recall      f1  images  class"]
+    for *shares, images, name in zip(*columns, there, classes, strict=True):
+        # A class that was never found, or is not there, has no such share.
+        precision, recall, f1 = (
+            f"{share:.4f}".replace("nan", "  -") for share in shares
+        )
+        lines.append(f"{precision:>9}  {recall:>6}  {f1:>6}  {images:>6}  {name}")
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Evaluate a checkpoint.")
     parser.add_argument("--data", type=Path, default=DATA_DIR)
@@ -81,6 +99,7 @@ def main() -> None:
     if dist.get_rank() == 0:
         for name, value in metrics.items():
             print(f"{name:8} {value:.4f}")
+        print(table(confusion, state["classes"]))
         picture = args.checkpoint.with_name("confusion_matrix.png")
         draw_confusion(confusion, state["classes"]).savefig(picture)
         print(picture)

@@ -1,10 +1,14 @@
 """Build timm/tf_efficientnet_lite0 for 10 classes."""
 
+import re
 from importlib.resources import files
+from io import BytesIO
+from pickle import UnpicklingError
 
 import timm
 import torch
 from torch import nn
+from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 
 from data import NUM_CLASSES
 
@@ -41,8 +45,18 @@ def load_pretrained(model: nn.Module) -> None:
     Raises:
         RuntimeError: names all other tensors that are missing, unexpected or misshapen.
     """
-    with WEIGHTS.open("rb") as file:
-        state = torch.load(file, map_location="cpu", weights_only=True)
+    content = WEIGHTS.read_bytes()
+    try:
+        state = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
+    except UnpicklingError as error:
+        found = re.findall(r"GLOBAL (\S+)", str(error)) or ["no tensors at all"]
+        message = (
+            f"{WEIGHTS} holds {found[0]}; save a state_dict() alone, and name that"
+        )
+        raise RuntimeError(message) from error
+    # Training tools save more than the weights, and put a prefix before their names.
+    state = state.get("state_dict", state.get("model", state))
+    consume_prefix_in_state_dict_if_present(state, "module.")
     # The file was written by efficientnet_pytorch, which lists the tensors in the same
     # order under other names; only their last parts agree.
     names = model.state_dict().keys()
@@ -50,5 +64,5 @@ def load_pretrained(model: nn.Module) -> None:
         raise RuntimeError(f"{WEIGHTS} is not of efficientnet_pytorch")
     state = dict(zip(names, state.values(), strict=True))
     # The head stays as it is; all else has to be there.
-    head = model.classifier.state_dict(prefix="classifier.")
-    model.load_state_dict(state | head)
+    state.update(model.classifier.state_dict(prefix="classifier."))
+    model.load_state_dict(state)

@@ -1,0 +1,33 @@
+"""Build convnext_tiny for 37 classes."""
+
+from torch import nn
+from torchvision import models
+
+from data import NUM_CLASSES
+
+INIT_STD = 0.01  # of the new head's weights
+
+
+def build_model() -> nn.Module:
+    """A module from normalised images, float [B, 3, H, W], to logits [B, NUM_CLASSES].
+
+    Its weights are random until `load_pretrained` or a checkpoint fills them.
+    """
+    model = models.convnext_tiny(num_classes=NUM_CLASSES)
+    nn.init.normal_(model.classifier[2].weight, std=INIT_STD)
+    nn.init.zeros_(model.classifier[2].bias)
+    return model
+
+
+def load_pretrained(model: nn.Module) -> None:
+    """Fill all of `model` but its head, which is new, with the pretrained weights.
+
+    Raises:
+        RuntimeError: names all other tensors that are missing, unexpected or misshapen.
+    """
+    state = models.ConvNeXt_Tiny_Weights.IMAGENET1K_V1.get_state_dict(
+        check_hash=True, map_location="cpu", weights_only=True
+    )
+    # The head stays as it is; all else has to be there.
+    state.update(model.classifier[2].state_dict(prefix="classifier.2."))
+    model.load_state_dict(state)

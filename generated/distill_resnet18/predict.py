@@ -1,0 +1,131 @@
+"""Name the class of images: `python predict.py photo.jpg folder 'more/*.png'`."""
+
+import argparse
+import csv
+import glob
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+from torchvision.datasets.folder import is_image_file
+
+import checkpoint
+from data import (
+    EVAL_BATCH_SIZE,
+    IMAGE_SIZE,
+    build_loader,
+    draw,
+    eval_transform,
+    normalize,
+    read_image,
+)
+from model import build_model
+
+CHECKPOINT = Path(__file__).parent / "runs/best.pt"
+TOPK = 3  # classes to name for an image
+DRAWN = 48  # images on a picture, the first ones
+
+
+@dataclass
+class Files(Dataset[tuple[Tensor, str]]):
+    """Images, uint8 [3, IMAGE_SIZE, IMAGE_SIZE], with what keeps them from being read.
+
+    Nothing does but for a "" there; an image that cannot be read is black.
+    """
+
+    paths: list[str]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, str]:
+        try:
+            image = eval_transform(read_image(self.paths[index]))
+        except RuntimeError as error:
+            black = torch.zeros(3, IMAGE_SIZE, IMAGE_SIZE, dtype=torch.uint8)
+            return black, str(error)
+        return image, ""
+
+
+def find(patterns: list[str]) -> list[str]:
+    """Files, and all images in folders and among what globs match, each once."""
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        inside = os.path.join(glob.escape(pattern), "**")
+        matches = glob.glob(
+            inside if os.path.isdir(pattern) else pattern, recursive=True
+        )
+        images = sorted(filter(is_image_file, matches))
+        if os.path.isfile(pattern):
+            images = [pattern]  # whatever its name
+        if not images:
+            raise SystemExit(f"{shown(pattern)}: no image here")
+        found |= dict.fromkeys(images)
+    return list(found)
+
+
+def shown(text: str) -> str:
+    """`text` in one line, with escapes for characters that a terminal would obey."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+@torch.inference_mode()
+def predict(
+    model: nn.Module, files: list[str], device: torch.device
+) -> Iterator[tuple[Tensor, str, Tensor]]:
+    """Yield for each file its image, its error, and probabilities [NUM_CLASSES]."""
+    for images, errors in build_loader(Files(files), batch_size=EVAL_BATCH_SIZE):
+        logits = model(normalize(images.to(device, non_blocking=True)))
+        yield from zip(images, errors, logits.softmax(1).cpu(), strict=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Name the class of images.")
+    parser.add_argument("images", nargs="+", help="files, folders, or globs in quotes")
+    parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
+    parser.add_argument("--csv", default=os.devnull, help="file to write the table to")
+    parser.add_argument("--draw", type=Path, help="picture to draw the answers on")
+    args = parser.parse_args()
+
+    files = find(args.images)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    state = checkpoint.load(args.checkpoint)
+    classes = state["classes"]
+    model = build_model().to(device).eval()
+    model.load_state_dict(state["model"])
+    width = max(len(shown(path)) for path in files)
+    class_width = max(len(shown(name)) for name in classes)
+    unread, drawn, titles = [], [], []
+    with open(
+        args.csv, "w", encoding="utf-8", errors="surrogateescape", newline=""
+    ) as file:
+        table = csv.writer(file)
+        columns = [(f"class_{k + 1}", f"probability_{k + 1}") for k in range(TOPK)]
+        table.writerow(["path", *chain(*columns)])
+        answers = predict(model, files, device)
+        for path, (image, error, probabilities) in zip(files, answers, strict=True):
+            if error:
+                unread.append(shown(error))
+                continue
+            top = (t.tolist() for t in probabilities.topk(TOPK))
+            found = [(classes[label], p) for p, label in zip(*top, strict=True)]
+            table.writerow([path, *chain(*found)])
+            cells = [f"{shown(name):{class_width}} {p:6.1%}" for name, p in found]
+            print(f"{shown(path):{width}}", *cells, sep="   ")
+            if len(drawn) < DRAWN:
+                drawn.append(image)
+                titles.append("\n".join(cells))
+    if args.draw and drawn:
+        draw(drawn, titles).savefig(args.draw)
+    if unread:
+        header = f"{len(unread)} of {len(files)} files were not read:"
+        raise SystemExit("\n".join([header, *unread]))
+
+
+if __name__ == "__main__":
+    main()

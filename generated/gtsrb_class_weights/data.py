@@ -1,0 +1,233 @@
+"""The images, their transforms, and the loaders.
+
+Any number of processes and workers trains on the same batches of the same samples.
+"""
+
+import argparse
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from matplotlib.figure import Figure
+from PIL import Image, ImageOps
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+from torchvision.datasets import GTSRB
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as F
+
+import distributed
+
+DATA_DIR = "data"
+NUM_CLASSES = 43
+IMAGE_SIZE = 64  # pixels, height and width
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+EVAL_BATCH_SIZE = 64  # images, of each process
+WORKERS = 4  # that read images, for each process
+
+# Transforms of uint8 images [3, H, W]; `normalize` makes them floats, on the device.
+train_transform = v2.Compose(
+    [
+        v2.Resize(size=[72, 72]),
+        v2.RandomCrop(size=64),
+        v2.ColorJitter(brightness=0.3, contrast=0.3),
+    ]
+)
+eval_transform = v2.Compose(
+    [
+        v2.Resize(size=[64, 64]),
+    ]
+)
+
+
+def normalize(images: Tensor) -> Tensor:
+    """Turn uint8 [..., 3, H, W] into floats of about zero mean and unit variance."""
+    return F.normalize(F.to_dtype(images, torch.float32, scale=True), MEAN, STD)
+
+
+@dataclass
+class Samples(Dataset[tuple[Tensor, int, int]]):
+    """Images, uint8 [3, H, W], with their labels and indices.
+
+    A sample is asked for as (index, seed), and its transform draws from `seed`: it is
+    the same whichever process and worker reads it.
+    """
+
+    files: Sequence[str | Path]
+    labels: list[int]
+    classes: list[str]
+    transform: v2.Transform
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int, int]:
+        index, seed = key
+        image = read_image(self.files[index])
+        torch.manual_seed(seed)
+        return self.transform(image), self.labels[index], index
+
+    def name(self, index: int) -> str:
+        """What an error calls a sample."""
+        return str(self.files[index])
+
+
+def read_image(path: str | Path) -> Tensor:
+    """Read an image file as uint8 RGB [3, H, W], upright as its EXIF data says.
+
+    Of 16 bits the upper 8 are kept, of an animation the first image; transparency is
+    ignored.
+    """
+    try:
+        with Image.open(path) as file:
+            image = ImageOps.exif_transpose(file)
+            if image.mode in ("I", "F"):
+                raise ValueError("32 bits a channel; save it with 8 or 16")
+            if image.mode.startswith("I;16"):
+                deep = F.pil_to_tensor(image.convert("I"))
+                return (deep >> 8).to(torch.uint8).expand(3, -1, -1)
+            return F.pil_to_tensor(image.convert("RGB"))
+    except Exception as error:  # each decoder has its own
+        message = f"{path}: not a readable image; mend or remove it ({error})"
+        raise RuntimeError(message) from error
+
+
+def build_datasets(root: Path) -> tuple[Samples, Samples]:
+    """The training and validation images, as torchvision knows where to find them."""
+    if int(os.environ["LOCAL_RANK"]) == 0:  # fetches or checks them for the others
+        GTSRB(root, split="train", download=True)
+        GTSRB(root, split="test", download=True)
+    dist.barrier()
+    train = GTSRB(root, split="train")
+    val = GTSRB(root, split="test")
+    return (
+        Samples(
+            [file for file, _ in train._samples],
+            [label for _, label in train._samples],
+            [str(number) for number in range(NUM_CLASSES)],
+            train_transform,
+        ),
+        Samples(
+            [file for file, _ in val._samples],
+            [label for _, label in val._samples],
+            [str(number) for number in range(NUM_CLASSES)],
+            eval_transform,
+        ),
+    )
+
+
+class Batches(Sampler[list[tuple[int, int]]]):
+    """This process's share of each batch of an epoch, as pairs of an index and a seed.
+
+    Order and seeds follow from (seed, epoch) alone, not from the number of processes.
+    The last samples of an epoch, too few for a whole batch, are left out.
+
+    Raises:
+        ValueError: if a batch cannot be divided among the processes, or the samples
+            are too few for one.
+    """
+
+    def __init__(self, samples: Samples, batch_size: int, seed: int) -> None:
+        self.rank, self.processes = dist.get_rank(), dist.get_world_size()
+        if batch_size % self.processes:
+            fitting = batch_size + -batch_size % self.processes
+            raise ValueError(
+                f"a batch of {batch_size} cannot be divided among {self.processes} "
+                f"processes; it has to be a multiple of that, as {fitting}"
+            )
+        self.samples = len(samples)
+        if self.samples < batch_size:
+            raise ValueError(f"{self.samples} samples make no batch of {batch_size}")
+        self.batch_size, self.seed = batch_size, seed
+        self.epoch = self.first = 0
+
+    def start(self, epoch: int, first: int) -> None:
+        """Make the next iteration that of `epoch`, from its batch `first` on."""
+        self.epoch, self.first = epoch, first
+
+    def __len__(self) -> int:
+        return self.samples // self.batch_size
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        generator = torch.Generator().manual_seed(self.seed + self.epoch)
+        order = torch.randperm(self.samples, generator=generator).tolist()
+        seeds = torch.randint(2**31, (self.samples,), generator=generator).tolist()
+        share = self.batch_size // self.processes
+        for batch in range(self.first, len(self)):
+            begin = batch * self.batch_size + self.rank * share
+            yield [(index, seeds[index]) for index in order[begin : begin + share]]
+
+
+def build_loaders(
+    train_set: Samples, batches: Batches, val_set: Samples
+) -> tuple[DataLoader, DataLoader]:
+    """Loaders of this process's training and validation batches.
+
+    A batch is (images, labels, indices): uint8 [B, 3, H, W], int64 [B], int64 [B].
+    """
+    return build_loader(train_set, batch_sampler=batches), build_eval_loader(val_set)
+
+
+def build_eval_loader(dataset: Samples) -> DataLoader:
+    """A loader of this process's share of `dataset`; each sample is in one share."""
+    share = range(dist.get_rank(), len(dataset), dist.get_world_size())
+    keys = [(index, 0) for index in share]
+    return build_loader(dataset, sampler=keys, batch_size=EVAL_BATCH_SIZE)
+
+
+def build_loader(dataset: Dataset, **options: Any) -> DataLoader:
+    return DataLoader(
+        dataset,
+        num_workers=WORKERS,
+        worker_init_fn=leave_group,
+        persistent_workers=WORKERS > 0,
+        pin_memory=torch.cuda.is_available(),
+        **options,
+    )
+
+
+def leave_group(worker: int) -> None:
+    """Let what tells all the group to stop reach the training process alone."""
+    os.setsid()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which that one ends its workers
+
+
+def draw(images: list[Tensor], titles: list[str], columns: int = 6) -> Figure:
+    """A sheet of `images`, uint8 [3, H, W] each, with a title over each."""
+    rows = -(-len(images) // columns)
+    figure = Figure(figsize=(2 * columns, 2.2 * rows), layout="constrained")
+    for axes in figure.subplots(rows, columns, squeeze=False).flat:
+        axes.axis("off")
+    for axes, image, title in zip(figure.axes, images, titles, strict=False):
+        axes.imshow(image.permute(1, 2, 0))
+        axes.set_title(title, fontsize=8, parse_math=False)
+    return figure
+
+
+def draw_sheet(dataset: Samples, count: int = 24) -> Figure:
+    """A sheet of `count` samples from all over `dataset`, as training gets them."""
+    indices = torch.linspace(0, len(dataset) - 1, count).long().tolist()
+    images = [dataset[index, index][0] for index in indices]
+    titles = [dataset.classes[dataset.labels[index]] for index in indices]
+    return draw(images, titles)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Draw some training samples.")
+    parser.add_argument("--data", type=Path, default=DATA_DIR)
+    parser.add_argument("--output", type=Path, default="samples.png")
+    args = parser.parse_args()
+    distributed.init()
+    train_set, _ = build_datasets(args.data)
+    draw_sheet(train_set).savefig(args.output)
+    print(args.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""CutMix (arXiv 1905.04899): train on images with a piece of another in them."""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from data import NUM_CLASSES
+
+CUTMIX_ALPHA = 1.0  # of the Beta distribution of the share that is kept
+
+
+def mix(images: Tensor, labels: Tensor, seed: int, step: int) -> tuple[Tensor, Tensor]:
+    """Blend each image with its neighbour in the batch: 0 with 1, 2 with 3, and so on.
+
+    What is drawn follows from (seed, step) alone, and neighbours are in one process:
+    the number of processes changes nothing.
+
+    Args:
+        images: float [B, 3, H, W], of an even B.
+        labels: int64 [B].
+
+    Returns:
+        The blends, and the shares of the classes in each, float [B, NUM_CLASSES].
+    """
+    random = np.random.default_rng((seed, step))
+    targets = F.one_hot(labels, NUM_CLASSES).float()
+    images, share = cut(images, random)
+    return images, share * targets + (1 - share) * neighbours(targets)
+
+
+def neighbours(batch: Tensor) -> Tensor:
+    """The batch with 0 and 1, 2 and 3, and so on, in each other's place."""
+    return batch.unflatten(0, (-1, 2)).flip(1).flatten(0, 1)
+
+
+def cut(images: Tensor, random: np.random.Generator) -> tuple[Tensor, float]:
+    """Paste a box of each image's neighbour into it, all of them at the same place.
+
+    Returns:
+        The images, and the share of each that is its own.
+    """
+    height, width = images.shape[-2:]
+    side = (1 - random.beta(CUTMIX_ALPHA, CUTMIX_ALPHA)) ** 0.5  # of the image's sides
+    center_y, center_x = random.integers(height), random.integers(width)
+    half_y, half_x = int(side * height) // 2, int(side * width) // 2
+    top, bottom = max(0, center_y - half_y), min(height, center_y + half_y)
+    left, right = max(0, center_x - half_x), min(width, center_x + half_x)
+    box = torch.zeros(height, width, dtype=torch.bool, device=images.device)
+    box[top:bottom, left:right] = True
+    share = 1 - (bottom - top) * (right - left) / (height * width)  # cut at the border
+    return torch.where(box, neighbours(images), images), share

@@ -1,0 +1,88 @@
+"""Evaluate a checkpoint on the validation images: `python evaluate.py`."""
+
+import argparse
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+from torchmetrics import MeanMetric
+from torchmetrics.classification import MultilabelAveragePrecision
+from tqdm import tqdm
+
+import checkpoint
+import distributed
+from data import DATA_DIR, NUM_CLASSES, build_datasets, build_eval_loader, normalize
+from model import build_model
+
+CHECKPOINT = Path(__file__).parent / "runs/best.pt"
+
+
+@torch.inference_mode()
+def evaluate(
+    model: nn.Module, loader: DataLoader, device: torch.device
+) -> tuple[dict[str, float], Tensor]:
+    """Evaluate on this process's share of the samples, and combine with all others'.
+
+    Returns:
+        The mean binary cross entropy, the mean average precision and other metrics, as
+        fractions, each sample counted once; and the average precision of each class,
+        float [NUM_CLASSES], NaN for one that no image has.
+    """
+    loss = MeanMetric().to(device)
+    average_precision = MultilabelAveragePrecision(NUM_CLASSES, average="none").to(
+        device
+    )
+    model.eval()
+    progress = tqdm(loader, "evaluate", leave=False, disable=dist.get_rank() > 0)
+    for images, labels, _ in progress:
+        labels = labels.to(device, non_blocking=True)
+        logits = model(normalize(images.to(device, non_blocking=True)))
+        losses = F.binary_cross_entropy_with_logits(logits, labels, reduction="none")
+        loss.update(losses.mean(1))
+        average_precision.update(logits, labels.int())
+    precisions = average_precision.compute()
+    values = {"loss": loss.compute(), "mAP": precisions.nanmean()}
+    return {k: v.item() for k, v in values.items()}, precisions.cpu()
+
+
+def draw_precisions(precisions: Tensor, classes: list[str]) -> Figure:
+    """A picture of the average precision of each class, float [C]."""
+    figure = Figure(figsize=(8, 2 + 0.25 * len(classes)), layout="constrained")
+    axes = figure.subplots()
+    axes.barh(range(len(classes)), precisions.nan_to_num())
+    axes.set_yticks(range(len(classes)), classes, parse_math=False)
+    axes.set(xlabel="average precision", xlim=(0, 1))
+    axes.invert_yaxis()
+    return figure
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Evaluate a checkpoint.")
+    parser.add_argument("--data", type=Path, default=DATA_DIR)
+    parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
+    args = parser.parse_args()
+
+    device = distributed.init()
+    state = checkpoint.load(args.checkpoint)
+    model = build_model().to(device)
+    model.load_state_dict(state["model"])
+    _, val_set = build_datasets(args.data)
+    metrics, precisions = evaluate(model, build_eval_loader(val_set), device)
+    if dist.get_rank() == 0:
+        for name, value in metrics.items():
+            print(f"{name:8} {value:.4f}")
+        print("average precision")
+        for name, value in zip(state["classes"], precisions.tolist(), strict=True):
+            print(f"{value:17.4f}  {name}")
+        picture = args.checkpoint.with_name("average_precision.png")
+        draw_precisions(precisions, state["classes"]).savefig(picture)
+        print(picture)
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()

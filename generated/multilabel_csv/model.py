@@ -1,0 +1,37 @@
+"""Build efficientnet_v2_s for 20 classes."""
+
+import torch
+from torch import nn
+from torchvision import models
+
+from data import NUM_CLASSES
+
+INIT_STD = 0.01  # of the new head's weights
+
+
+def build_model() -> nn.Module:
+    """A module from normalised images, float [B, 3, H, W], to logits [B, NUM_CLASSES].
+
+    Its weights are random until `load_pretrained` or a checkpoint fills them.
+    """
+    model = models.efficientnet_v2_s(num_classes=NUM_CLASSES)
+    nn.init.normal_(model.classifier[1].weight, std=INIT_STD)
+    nn.init.zeros_(model.classifier[1].bias)
+    if torch.cuda.is_available():
+        # Statistics over the whole batch, on any number of GPUs; CPUs cannot do it.
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    return model
+
+
+def load_pretrained(model: nn.Module) -> None:
+    """Fill all of `model` but its head, which is new, with the pretrained weights.
+
+    Raises:
+        RuntimeError: names all other tensors that are missing, unexpected or misshapen.
+    """
+    state = models.EfficientNet_V2_S_Weights.IMAGENET1K_V1.get_state_dict(
+        check_hash=True, map_location="cpu", weights_only=True
+    )
+    # The head stays as it is; all else has to be there.
+    state.update(model.classifier[1].state_dict(prefix="classifier.1."))
+    model.load_state_dict(state)

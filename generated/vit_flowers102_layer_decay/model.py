@@ -1,0 +1,33 @@
+"""Build vit_b_16 for 102 classes."""
+
+from torch import nn
+from torchvision import models
+
+from data import NUM_CLASSES
+
+INIT_STD = 0.01  # of the new head's weights
+
+
+def build_model() -> nn.Module:
+    """A module from normalised images, float [B, 3, H, W], to logits [B, NUM_CLASSES].
+
+    Its weights are random until `load_pretrained` or a checkpoint fills them.
+    """
+    model = models.vit_b_16(num_classes=NUM_CLASSES)
+    nn.init.normal_(model.heads.head.weight, std=INIT_STD)
+    nn.init.zeros_(model.heads.head.bias)
+    return model
+
+
+def load_pretrained(model: nn.Module) -> None:
+    """Fill all of `model` but its head, which is new, with the pretrained weights.
+
+    Raises:
+        RuntimeError: names all other tensors that are missing, unexpected or misshapen.
+    """
+    state = models.ViT_B_16_Weights.IMAGENET1K_V1.get_state_dict(
+        check_hash=True, map_location="cpu", weights_only=True
+    )
+    # The head stays as it is; all else has to be there.
+    state.update(model.heads.head.state_dict(prefix="heads.head."))
+    model.load_state_dict(state)
