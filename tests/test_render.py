@@ -25,16 +25,30 @@ OPTIONS: dict[str, list[str]] = {
         '"maxvit_t"',
         '"squeezenet1_1"',
         '"timm/resnet50d"',
+        '"timm/deit_tiny_distilled_patch16_224"',
+        '"googlenet"',
+        '"densenet121"',
+        '"mnasnet0_5"',
     ],
     "model.weights": [
         '"none"',
+        '"default"',
         '"weights/a.pth"',
+        '"weights/a.safetensors"',
         '"https://localhost/a-0123abcd.pth"',
         '"https://localhost/a.pth"',
         '"package://some_package/b/a.pth"',
+        '"https://localhost/a-0123abcd.safetensors"',
         '{ source = "a.pth", layout = "efficientnet-pytorch" }',
+        '{ source = "a.pth", prefix = "net.", rename = { "body." = "" } }',
     ],
-    "model.freeze": ['"none"', '"backbone"', "0", "1"],
+    "model.freeze": [
+        '"none"',
+        '"backbone"',
+        "0",
+        "1",
+        '1\nmodel.unfreeze = [{ epoch = 2, freeze = 0 }, { epoch = 3, freeze = "none" }]',
+    ],
     "data.format": ['"imagefolder"', '"cifar10"'],
     "data.augment": ['"random-resized-crop"', '"flip"', '"none"'],
     "data.eval_transforms": ["", '[{ name = "Resize", size = [224, 224] }]'],
@@ -82,7 +96,7 @@ ROWS = list(covering())
 def test_all_pairs_of_options_are_built() -> None:
     met = set().union(*map(pairs, ROWS))
     sizes = [len(options) for options in OPTIONS.values()]
-    assert len(met) == sum(a * b for a, b in itertools.combinations(sizes, 2)) == 653
+    assert len(met) == sum(a * b for a, b in itertools.combinations(sizes, 2)) == 967
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +131,7 @@ def test_every_project_is_short(projects: Path) -> None:
         folder = projects / f"project{number}"
         lines = {file.name: file.read_text().count("\n") for file in folder.glob("*.py")}
         assert lines["train.py"] <= 250, row
-        assert sum(lines.values()) <= 790, row
+        assert sum(lines.values()) <= 830, row
 
 
 @pytest.mark.parametrize("template", sorted(TEMPLATES.rglob("*.py")), ids=lambda p: p.name)
