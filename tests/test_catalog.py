@@ -33,7 +33,7 @@ every_transform = pytest.mark.parametrize("name", transforms.transforms())
 @cache
 def build(name: str) -> nn.Module:
     timm = name.startswith("timm/")
-    return derive_timm.create(name) if timm else derive_catalog.build(name)
+    return derive_timm.create(name, num_classes=1000) if timm else derive_catalog.build(name)
 
 
 def need_the_versions_of_the_data(*libraries: str) -> None:
@@ -269,9 +269,10 @@ def test_readers_import_no_torch() -> None:
 def test_check_names_what_differs(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(derive_catalog, "CATALOG", tmp_path)
     monkeypatch.setattr(derive_catalog, "model_names", lambda: ["alexnet", "resnet18"])
-    tree = derive_timm.row("timm/resnet18")
-    rows = {"timm/resnet18": tree[0]}, {"timm/resnet18": tree[1]}, {"timm/no_head": "no head"}
-    monkeypatch.setattr(derive_timm, "rows", lambda: rows)
+    row, tree = derive_timm.row("timm/resnet18")
+    trees = {"timm/resnet18": tree}
+    found = {"timm/resnet18": row}, trees, {"timm/no_head": "no head"}
+    monkeypatch.setattr(derive_timm, "rows", lambda: found)
     monkeypatch.setattr(sys, "argv", ["derive_catalog"])
     assert derive_catalog.main() == 0
     monkeypatch.setattr(sys, "argv", ["derive_catalog", "--check"])
@@ -283,7 +284,7 @@ def test_check_names_what_differs(tmp_path, monkeypatch, capsys) -> None:
     file.write_text(derive_catalog.layout(rows))
     (tmp_path / "modules" / "resnet18.txt").write_text("resnet18\n")
     (tmp_path / "modules" / "resnet19.txt").write_text("resnet19\n")
-    rows[1]["timm/resnet18"] = tree[1].replace("fc", "head")
+    trees["timm/resnet18"] = tree.replace("fc", "head")
     capsys.readouterr()
     assert derive_catalog.main() == 1
     assert capsys.readouterr().out.split("\n") == [

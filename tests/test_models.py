@@ -340,7 +340,6 @@ def test_models_are_built_for_the_size_of_images(
 ) -> None:
     model = generated(tmp_path, name, size).build_model()
     assert logits_of(model, size).shape == (2, CLASSES)
-    model = generated(tmp_path, name, size, freeze=1, dropout=0.5).build_model()
 
 
 def test_positions_are_interpolated_for_another_size(

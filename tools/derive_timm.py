@@ -1,8 +1,8 @@
 """What specc knows of timm's classifiers, for tools/derive_catalog.py.
 
 timm has more than a thousand of them, so nothing here is by hand: heads come from timm's own
-configurations and stages from the groups that timm's optimizers use for layer decay. A model
-whose parts cannot be told apart, or that does not train on the meta device, is left out.
+configurations, and stages from the groups into which timm divides the layers for layer decay. A
+model without such a head, or that does not train on the meta device, is left out.
 """
 
 import io
@@ -207,7 +207,7 @@ def size_works(name: str, network: nn.Module, size: int, argument: str) -> bool:
 
 
 def weights(name: str) -> list[dict[str, Any]]:
-    """The pretrained weights, those first that timm takes for the name alone."""
+    """The pretrained weights, by their tags."""
     rows = []
     for full_name in timm.list_pretrained(f"{name}.*"):
         cfg = timm.get_pretrained_cfg(full_name).to_dict()
