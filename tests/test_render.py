@@ -118,7 +118,7 @@ def test_every_project_is_short(projects: Path) -> None:
         folder = projects / f"project{number}"
         lines = {file.name: file.read_text().count("\n") for file in folder.glob("*.py")}
         assert lines["train.py"] <= 250, row
-        assert sum(lines.values()) <= 860, row
+        assert sum(lines.values()) <= 865, row
 
 
 @pytest.mark.parametrize("template", sorted(TEMPLATES.rglob("*.py")), ids=lambda p: p.name)
