@@ -47,6 +47,7 @@ def main() -> None:
     classifier = Classifier(model).eval()
     classes = json.dumps(state["classes"])
     images = torch.randint(256, (2, *shape), dtype=torch.uint8)
+    # PyTorch 2.6 needs the bound for transformers, and cannot load a strict program.
     shapes = ({0: Dim("batch", min=1, max=2**16)},)
     program = torch.export.export(
         classifier, (images,), dynamic_shapes=shapes, strict=False
