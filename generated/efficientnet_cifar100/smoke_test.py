@@ -52,6 +52,8 @@ def main() -> None:
     torch.set_num_threads(1)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     with tempfile.TemporaryDirectory() as folder:
+        os.environ["MLFLOW_TRACKING_URI"] = f"file:{folder}/mlflow"
+        os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
         noise = FakeData(8, (3, data.IMAGE_SIZE, data.IMAGE_SIZE))
         for index in range(8):
             noise[index][0].save(f"{folder}/{index}.png")

@@ -30,7 +30,7 @@ def load_pretrained(model: nn.Module) -> None:
     Raises:
         RuntimeError: names all other tensors that are missing, unexpected or misshapen.
     """
-    state = timm.create_model("hgnet_tiny.paddle_in1k", pretrained=True).state_dict()
+    state = timm.create_model("hgnet_tiny.ssld_in1k", pretrained=True).state_dict()
     # The head stays as it is; all else has to be there.
     state.update(model.head.fc.state_dict(prefix="head.fc."))
     model.load_state_dict(state)

@@ -48,6 +48,7 @@ def main() -> None:
         return call(train.main, *sys.argv[1:])
 
     os.environ.update(CUDA_VISIBLE_DEVICES="", OMP_NUM_THREADS="1")
+    os.environ["TORCH_COMPILE_DISABLE"] = "1"  # it takes minutes
     torch.set_num_threads(1)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     with tempfile.TemporaryDirectory() as folder:

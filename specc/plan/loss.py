@@ -26,9 +26,6 @@ def plan_loss(
     spec: Classification, *, classes: int, multi_label: bool, problems: Problems
 ) -> LossPlan:
     train, smoothing = spec.train, spec.data.label_smoothing
-    if multi_label and smoothing:
-        message = "is not for labels that are each true or not; leave it out"
-        problems.add(("data", "label_smoothing"), message, ("data", "multi_label"))
     settings: list[Setting] = []
     options: dict[str, Any] = {}
     if isinstance(train.class_weights, list):

@@ -63,13 +63,26 @@ def main() -> None:
     #% if model.weights
     train.load_pretrained = lambda model: None
     #% endif
+    #% if teacher
+    train.build_teacher = train.build_model  # which knows as little as the model
+    #% endif
     if "RANK" in os.environ:  # this is one of the two processes that are started below
         return call(train.main, *sys.argv[1:])
 
     os.environ.update(CUDA_VISIBLE_DEVICES="", OMP_NUM_THREADS="1")
+    #% if train.compile
+    os.environ["TORCH_COMPILE_DISABLE"] = "1"  # it takes minutes
+    #% endif
+    #% if train.wandb
+    os.environ["WANDB_MODE"] = "disabled"
+    #% endif
     torch.set_num_threads(1)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     with tempfile.TemporaryDirectory() as folder:
+        #% if train.mlflow
+        os.environ["MLFLOW_TRACKING_URI"] = f"file:{folder}/mlflow"
+        os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
+        #% endif
         noise = FakeData(8, (3, data.IMAGE_SIZE, data.IMAGE_SIZE))
         for index in range(8):
             noise[index][0].save(f"{folder}/{index}.png")
