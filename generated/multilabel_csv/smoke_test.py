@@ -35,7 +35,7 @@ def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
 def call(script: Callable[[], None], *args: str) -> None:
     print(f"== {script.__module__} {' '.join(args)}", flush=True)
     sys.argv = [script.__module__, *args]
-    train.EPOCHS = 2 if "--resume" in args else 1
+    train.EPOCHS = 1  # OneCycleLR cannot be made longer when it has begun
     script()
 
 

@@ -44,11 +44,11 @@ def main() -> None:
     data.WORKERS = 0
     train.BATCH_SIZE, train.LOG_EVERY = 4, 1
     train.load_pretrained = lambda model: None
+    torch.compiler.set_stance("force_eager")  # compiling takes minutes
     if "RANK" in os.environ:  # this is one of the two processes that are started below
         return call(train.main, *sys.argv[1:])
 
     os.environ.update(CUDA_VISIBLE_DEVICES="", OMP_NUM_THREADS="1")
-    os.environ["TORCH_COMPILE_DISABLE"] = "1"  # it takes minutes
     torch.set_num_threads(1)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     with tempfile.TemporaryDirectory() as folder:

@@ -116,6 +116,7 @@ class TrainPlan:
     micro_batch: int | None  # samples of a process that are computed at once
     settings: tuple[Setting, ...]
     scheduler: Call | None  # called after each step
+    one_cycle: bool
     plateau: Call | None  # called with the monitored metric, after each evaluation
     parts: Call  # what a checkpoint holds, by name
     loss: Call

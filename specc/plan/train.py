@@ -8,6 +8,7 @@ from specc.plan.plan import DataPlan, EvaluatePlan, TrainPlan
 from specc.plan.schedule import plan_schedule
 from specc.problems import Problems
 from specc.spec.classification import Classification
+from specc.spec.schedule import OneCycle
 
 NAMED_CLASSES = 60  # for more a picture of all classes would be metres wide
 AMP = {"bf16": Name("torch.bfloat16"), "fp16": Name("torch.float16")}
@@ -82,6 +83,7 @@ def plan_train(
         micro_batch=train.max_batch_per_gpu,
         settings=tuple(settings),
         scheduler=schedule.scheduler,
+        one_cycle=isinstance(spec.schedule, OneCycle),
         plateau=schedule.plateau,
         parts=Call("dict", (), {name: Name(name) for name, there in parts.items() if there}),
         loss=loss.call,

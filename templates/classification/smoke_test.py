@@ -52,7 +52,11 @@ def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
 def call(script: Callable[[], None], *args: str) -> None:
     print(f"== {script.__module__} {' '.join(args)}", flush=True)
     sys.argv = [script.__module__, *args]
+    #% if train.one_cycle
+    train.EPOCHS = 1  # OneCycleLR cannot be made longer when it has begun
+    #% else
     train.EPOCHS = 2 if "--resume" in args else 1
+    #% endif
     script()
 
 
@@ -66,13 +70,13 @@ def main() -> None:
     #% if teacher
     train.build_teacher = train.build_model  # which knows as little as the model
     #% endif
+    #% if train.compile
+    torch.compiler.set_stance("force_eager")  # compiling takes minutes
+    #% endif
     if "RANK" in os.environ:  # this is one of the two processes that are started below
         return call(train.main, *sys.argv[1:])
 
     os.environ.update(CUDA_VISIBLE_DEVICES="", OMP_NUM_THREADS="1")
-    #% if train.compile
-    os.environ["TORCH_COMPILE_DISABLE"] = "1"  # it takes minutes
-    #% endif
     #% if train.wandb
     os.environ["WANDB_MODE"] = "disabled"
     #% endif
