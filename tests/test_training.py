@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 from PIL import Image
 from projects import (
+    CLASSES,
     SPEC,
     command,
     compile_spec,
@@ -203,6 +205,40 @@ def test_frozen_layers_store_no_activations(here: Path) -> None:
     assert 0 < elements_saved(frozen) <= head
     trained = compile_spec(*CHAIRS, 'model.freeze="none"', folder="all").module("model")
     assert elements_saved(trained.build_model()) > 100 * head
+
+
+# Seed 003: a ResNet50_vd on list files, with mixup, smoothing, and images of another size.
+
+
+@pytest.mark.slow
+def test_a_resnet50_vd_learns_from_list_files(here: Path) -> None:
+    root = Path("data/flowers102")
+    make_images(root / "my pictures")
+    for part in ("train", "val"):
+        files = sorted(Path(root, "my pictures", part).glob("*/*.png"))
+        labels = {name: number for number, name in enumerate(CLASSES)}
+        lines = [f"{file.relative_to(root)} {labels[file.parent.name]}" for file in files]
+        (root / f"{part}_list.txt").write_text("\n".join(lines))
+    before = make_weights(timm.create_model("resnet50d"), "weights/resnet50d.pth")
+    project = compile_spec(
+        SPECS / "resnet50d_list.toml",
+        "model.num_classes=4",
+        "model.weights=weights/resnet50d.pth",
+        "data.image_size=64",
+        "schedule.epochs=1",
+        "train.batch_size=4",
+        "train.workers=0",
+    )
+    project.run("train.py", "--output", "run")
+    state = load("run/last.pt")["model"]
+    fresh = timm.create_model("resnet50d", num_classes=4).state_dict()
+    assert {name: it.shape for name, it in state.items()} == {n: t.shape for n, t in fresh.items()}
+    moved = (state["conv1.0.weight"] - before["conv1.0.weight"]).abs().max()
+    assert 0 < moved < 0.05 < (fresh["conv1.0.weight"] - state["conv1.0.weight"]).abs().max()
+    printed = project.run("evaluate.py", "--checkpoint", "run/best.pt")
+    assert "top1" in printed and "top3" in printed
+    exported = project.run("export.py", "--checkpoint", "run/best.pt", "--image-size", "96")
+    assert "agrees with the model" in exported
 
 
 # What a run leaves behind
