@@ -60,6 +60,7 @@ CHANGES: dict[str, tuple[dict[str, Any], Any]] = {
     "model.unfreeze.freeze": ({"model": THAWING}, 0),
     "model.dropout": ({"model": MODEL | {"name": "efficientnet_b0"}}, 0.5),
     "model.drop_path": ({"model": MODEL | {"name": "efficientnet_b0"}}, 0.5),
+    "model.norm_eval": ({}, True),
     "model.init_std": ({}, 0.5),
     "model.num_classes": ({}, 11),
     "data.image_size": ({}, 96),

@@ -340,6 +340,19 @@ def test_several_labels_are_learned(keys: tuple[str, ...]) -> None:
     project.run("smoke_test.py")
 
 
+@pytest.mark.parametrize("unfreeze", ["[]", '[{ epoch = 1, freeze = "none" }]'])
+def test_batch_norms_keep_their_statistics_and_learn(unfreeze: str) -> None:
+    freeze = "none" if unfreeze == "[]" else "backbone"
+    keys = ["model.norm_eval=true", f"model.unfreeze={unfreeze}", f"model.freeze={freeze}"]
+    project = compiled(*keys)
+    project.run("train.py")
+    state = load(project.folder / "runs/last.pt")["model"]
+    torch.manual_seed(0)
+    fresh = project.module("model").build_model().state_dict()
+    same = {name for name in state if torch.equal(state[name], fresh[name])}
+    assert same == {name for name in state if name.endswith(("_mean", "_var", "_tracked"))}
+
+
 def test_less_is_frozen_from_epoch_to_epoch() -> None:
     keys = [
         "model.freeze=backbone",

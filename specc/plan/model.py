@@ -42,7 +42,9 @@ def plan_model(
     modules, parameters = by_epoch[0]
     last = [name for names in by_epoch[max(by_epoch)] for name in names]
     trains_backbone = not set(_inside(model, _backbone(model))) <= set(_inside(model, last))
-    trains_batch_norm = model.batch_norm and trains_backbone
+    trains_batch_norm = model.batch_norm and trains_backbone and not spec.model.norm_eval
+    if spec.model.norm_eval and not model.batch_norm:
+        problems.add(("model", "norm_eval"), f"{model.name} has no batch norm; leave it out")
     timm = model.library == "timm"
     return ModelPlan(
         constructor=_constructor(spec.model, model, weights, image_size, problems),
@@ -56,6 +58,7 @@ def plan_model(
         frozen_by_epoch={epoch: (*names, *others) for epoch, (names, others) in by_epoch.items()},
         unfreezes=len(by_epoch) > 1,
         freezes_parameters=any(others for _, others in by_epoch.values()),
+        norm_eval=spec.model.norm_eval,
         trains_batch_norm=trains_batch_norm,
         sync_batch_norm=spec.train.sync_bn and trains_batch_norm,
         # timm's batch norms contain the activation; PyTorch's function would lose it.

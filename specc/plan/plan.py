@@ -40,6 +40,7 @@ class ModelPlan:
     frozen_by_epoch: Mapping[int, tuple[str, ...]]
     unfreezes: bool
     freezes_parameters: bool  # that are in no frozen module, at any time
+    norm_eval: bool  # whether all batch norms keep their statistics
     trains_batch_norm: bool  # at any time
     sync_batch_norm: bool
     convert_sync_batchnorm: Name  # the library's function

@@ -53,6 +53,9 @@ class Model(Section):
     (the stem and the first n stages), or names and globs of modules, as `["conv1", "layer1.*"]`."""
     unfreeze: list[Unfreeze] = []
     """When less is frozen, as `[{ epoch = 3, freeze = 2 }, { epoch = 6, freeze = "none" }]`."""
+    norm_eval: bool = False
+    """Whether all batch norms keep their running statistics; what is not frozen of them still
+    learns its scale and shift."""
     dropout: Rate | None = None
     """Share of activations that training zeroes; by default the model's own."""
     drop_path: Rate | None = None

@@ -13,6 +13,7 @@ import timm
 import torch
 from timm.layers import convert_sync_batchnorm
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 from torchvision import models
 from torchvision.models.vision_transformer import interpolate_embeddings
@@ -99,6 +100,9 @@ def set_frozen(model: nn.Module, epoch: int) -> bool:
         if name in frozen:
             parameter.requires_grad_(False)
     #% endif
+    #% if model.norm_eval
+    fix_statistics(model)
+    #% endif
     return before != [parameter.requires_grad for parameter in model.parameters()]
 
 
@@ -111,7 +115,21 @@ def set_frozen(model: nn.Module, epoch: int) -> bool:
     for name in FROZEN_PARAMETERS:
         model.get_parameter(name).requires_grad_(False)
     #% endif
+    #% if model.norm_eval
+    fix_statistics(model)
+    #% endif
     return model
+
+
+#% endif
+#% if model.norm_eval
+def fix_statistics(model: nn.Module) -> None:
+    """Keep the batch norms in eval mode, and so their running means and variances."""
+    for module in model.modules():
+        if isinstance(module, _BatchNorm):
+            module.eval()
+            # model.train() calls this, and leaves it in eval mode.
+            module.train = lambda mode=True, it=module: it  # type: ignore[method-assign]
 
 
 #% endif
