@@ -25,7 +25,7 @@ def plan_classification(name: str, spec: Classification, problems: Problems) -> 
     weights = preprocessing(spec.model, row) if row else None
     data = plan_data(spec, row, weights, problems)
     model = plan_model(spec, row, data.image_size, problems) if row else None
-    some_frozen = bool(model and (model.frozen or model.frozen_parameters))
+    some_frozen = model is not None and model.freezes
     optimizer = plan_optimizer(spec.optim, row, some_frozen=some_frozen, problems=problems)
     evaluate = plan_evaluate(spec, data, problems)
     train = plan_train(spec, data, optimizer, evaluate, problems)

@@ -156,17 +156,13 @@ def _weights(
     source = spec.weights
     if isinstance(source, WeightsSource):
         table, source, key = source, source.source, (*key, "source")
-    if re.match(r"https?://|package://", source):
-        file = source
-    elif "/" in source or PurePath(source).suffix in {*PICKLED, ".safetensors"}:
-        file = source
-    else:
-        for name in ("layout", "prefix", "rename"):
-            if getattr(table, name):
-                message = f"only a file has a {name}, not {show(source)}; leave it out"
-                problems.add((*key[:-1], name), message, key)
-        return _named_weights(source, key, model, image_size, problems)
-    return _weights_of_file(file, key, table, model, image_size, problems)
+    if "/" in source or PurePath(source).suffix in {*PICKLED, ".safetensors"}:
+        return _weights_of_file(source, key, table, model, image_size, problems)
+    for name in ("layout", "prefix", "rename"):
+        if getattr(table, name):
+            message = f"only a file has a {name}, not {show(source)}; leave it out"
+            problems.add((*key[:-1], name), message, key)
+    return _named_weights(source, key, model, image_size, problems)
 
 
 def _named_weights(
@@ -309,6 +305,8 @@ def _fewest(model: catalog.Model, frozen: set[str]) -> tuple[tuple[str, ...], tu
     left = set(frozen)
     modules: list[str] = []
     for module in tree.modules:
+        if not left:
+            break
         inside = set(_inside(model, [module]))
         if inside and inside <= left:
             modules.append(module)

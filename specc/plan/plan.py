@@ -47,6 +47,11 @@ class ModelPlan:
     dropout: bool
 
     @property
+    def freezes(self) -> bool:
+        """Whether something is frozen at the beginning."""
+        return bool(self.frozen or self.frozen_parameters)
+
+    @property
     def head(self) -> Name:
         return self.heads[0]
 
@@ -123,7 +128,6 @@ class TrainPlan:
     loss: Call
     class_weights: str  # "" | "balanced" | "listed"
     focal: bool  # whether the function focal_loss is needed
-    distill: bool
     amp: Name | None  # the type that torch.autocast computes in
     scaler: bool
     compile: bool

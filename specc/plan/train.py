@@ -89,7 +89,6 @@ def plan_train(
         loss=loss.call,
         class_weights=loss.class_weights,
         focal=loss.focal,
-        distill=spec.distill is not None,
         amp=AMP.get(train.amp),
         scaler=train.amp == "fp16",
         compile=train.compile,

@@ -25,6 +25,7 @@ class Section(BaseModel):
         strict=True,
         allow_inf_nan=False,
         use_attribute_docstrings=True,
+        defer_build=True,  # the parts of a task are built once, with it
     )
 
 

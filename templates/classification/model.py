@@ -127,16 +127,29 @@ def fix_statistics(model: nn.Module) -> None:
     """Keep the batch norms in eval mode, and so their running means and variances."""
     for module in model.modules():
         if isinstance(module, _BatchNorm):
-            module.eval()
-            # model.train() calls this, and leaves it in eval mode.
-            module.train = lambda mode=True, it=module: it  # type: ignore[method-assign]
+            keep_in_eval(module)
 
 
 #% endif
 #% if model.frozen or model.unfreezes
 def freeze(module: nn.Module) -> None:
     """Fix the weights of `module` and, by keeping it in eval mode, its statistics."""
+    #% if model.norm_eval
+    module.requires_grad_(False)
+    keep_in_eval(module)
+
+
+#% else
     module.requires_grad_(False).eval()
+    # model.train() calls this, and leaves it in eval mode.
+    module.train = lambda mode=True: module  # type: ignore[method-assign]
+
+
+#% endif
+#% endif
+#% if model.norm_eval
+def keep_in_eval(module: nn.Module) -> None:
+    module.eval()
     # model.train() calls this, and leaves it in eval mode.
     module.train = lambda mode=True: module  # type: ignore[method-assign]
 

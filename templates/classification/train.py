@@ -189,13 +189,13 @@ def main() -> None:
         model, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY), use_buffers=True
     )
     #% endif
-    #% if train.distill
+    #% if teacher
     teacher = build_teacher().to(device)
     #% endif
     #% if optimizer.groups
     optimizer = build_optimizer(model)
     #% else
-    #% if model.frozen or model.frozen_parameters or model.unfreezes
+    #% if model.freezes
     parameters = [p for p in model.parameters() if p.requires_grad]
     #% endif
     optimizer = {{ optimizer.call }}
@@ -327,7 +327,7 @@ def main() -> None:
                     logits = logits.float()
                     #% endif
                     loss = {{ train.loss }}
-                    #% if train.distill
+                    #% if teacher
                     with torch.no_grad():
                         #% filter block(train.amp)
                         with torch.autocast(device.type, {{ train.amp }}):

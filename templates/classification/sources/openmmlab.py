@@ -1,8 +1,4 @@
-#% if data.multi_label
-Row = tuple[str, Path, list[str]]  # where it stands, an image, its labels
-#% else
-Row = tuple[str, Path, str]  # where it stands, an image, its label
-#% endif
+#% include "classification/sources/row.py"
 
 
 def read_rows(root: Path, path: Path) -> list[Row]:
