@@ -15,7 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision import models as torchvision_models
 from torchvision.transforms import v2
 
-from specc.catalog import models, transforms
+from specc.catalog import detectors, models, transforms
 from tools import derive_catalog, derive_timm
 
 DERIVED_FROM = json.loads((models.FOLDER / "versions.json").read_text(encoding="utf-8"))
@@ -168,7 +168,7 @@ def test_tree_names_all_modules_and_parameters(name: str) -> None:
 
 def test_no_file_of_modules_without_a_model() -> None:
     files = {file.stem for file in (models.FOLDER / "modules").iterdir()}
-    assert files == set(TORCHVISION)
+    assert files == {*TORCHVISION, *detectors.detectors()}
 
 
 def test_known_facts() -> None:
@@ -269,6 +269,7 @@ def test_readers_import_no_torch() -> None:
 def test_check_names_what_differs(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(derive_catalog, "CATALOG", tmp_path)
     monkeypatch.setattr(derive_catalog, "model_names", lambda: ["alexnet", "resnet18"])
+    monkeypatch.setattr(derive_catalog, "DETECTORS", {})
     row, tree = derive_timm.row("timm/resnet18")
     trees = {"timm/resnet18": tree}
     found = {"timm/resnet18": row}, trees, {"timm/no_head": "no head"}

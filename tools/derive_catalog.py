@@ -3,7 +3,7 @@
     python -m tools.derive_catalog            # write
     python -m tools.derive_catalog --check    # exit 1, and name what differs
 
-By hand are only the heads and stages in families.toml. No weights are downloaded: the
+By hand is only what families.toml has. No weights are downloaded: the
 models are built and run on the meta device, where tensors have shapes and no numbers.
 """
 
@@ -33,10 +33,11 @@ from torchvision import models
 from torchvision.models.regnet import BlockParams
 from torchvision.transforms import v2
 
-from tools import derive_timm, probe
+from tools import derive_detectors, derive_timm, probe
 
 CATALOG = Path(__file__).resolve().parent.parent / "specc" / "catalog"
 FAMILIES = tomllib.loads((CATALOG / "families.toml").read_text(encoding="utf-8"))
+DETECTORS = FAMILIES.pop("detectors")
 
 # The transforms of v2 that a spec cannot list: they take ...
 NOT_LISTED = {
@@ -338,6 +339,10 @@ def derive() -> Iterator[tuple[Path, bytes]]:
         yield file, probe.tree(name, network).encode()
     transforms = {name: transform_row(name) for name in transform_names()}
     yield CATALOG / "models.json", layout(rows).encode()
+    found, trees = derive_detectors.rows(DETECTORS)
+    yield CATALOG / "detectors.json", layout(found).encode()
+    for name, tree in trees.items():
+        yield CATALOG / "modules" / f"{name}.txt", tree.encode()
     found, trees, left_out = derive_timm.rows()
     yield CATALOG / "timm.json", layout(found).encode()
     yield CATALOG / "timm.zip", derive_timm.archive(found, trees)

@@ -158,19 +158,7 @@ def stages_of(network: nn.Module, head: list[str]) -> list[list[str]]:
         if key not in group:
             inside = [n for other, n in group.items() if other.startswith(f"{key}.")]
             group[key] = inside[0] if inside else max(group.values())
-    found: dict[int, list[str]] = defaultdict(list)
-    left = dict(group)
-    for path, _ in network.named_modules():
-        inside = [key for key in left if path and f"{key}.".startswith(f"{path}.")]
-        numbers = {left[key] for key in inside}
-        if len(numbers) == 1 and not any(f"{part}.".startswith(f"{path}.") for part in head):
-            found[numbers.pop()].append(path)
-            for key in inside:
-                del left[key]
-    for key, number in left.items():
-        found[number].append(key)
-    order = {path: n for n, path in enumerate([*dict(network.named_modules()), *learned])}
-    return [sorted(found[n], key=order.__getitem__) for n in sorted(found)]
+    return probe.stages(network, group, head)
 
 
 def size_multiple(name: str, network: nn.Module, size: int, argument: str) -> int:

@@ -1,5 +1,7 @@
 """What can be seen of a model on the meta device, where tensors have shapes and no numbers."""
 
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -23,6 +25,29 @@ def check(name: str, network: nn.Module, parts: list[str]) -> None:
         holders = [part for part in parts if f"{key}.".startswith(f"{part}.")]
         if len(holders) != 1:
             raise ValueError(f"{name}: {key} is in {holders}")
+
+
+def stages(network: nn.Module, numbers: Mapping[str, int], apart: Iterable[str]) -> list[list[str]]:
+    """Each stage as the fewest modules and parameters that make it up.
+
+    Args:
+        numbers: the stage of each of the parameters and norms that are in one.
+        apart: modules or parameters that are in none.
+    """
+    others = list(apart)
+    found: dict[int, list[str]] = defaultdict(list)
+    left = dict(numbers)
+    for path, _ in network.named_modules():
+        inside = [key for key in left if path and f"{key}.".startswith(f"{path}.")]
+        stage = {left[key] for key in inside}
+        if len(stage) == 1 and not any(f"{part}.".startswith(f"{path}.") for part in others):
+            found[stage.pop()].append(path)
+            for key in inside:
+                del left[key]
+    for key, number in left.items():
+        found[number].append(key)
+    order = {path: n for n, path in enumerate([*dict(network.named_modules()), *learned(network)])}
+    return [sorted(found[n], key=order.__getitem__) for n in sorted(found)]
 
 
 def head_kind(head: nn.Module) -> str:

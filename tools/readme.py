@@ -4,7 +4,7 @@
     python tools/readme.py --check    exit with 1 if they are not up to date
 
 In README.md such a part stands between `<!-- from: SOURCE -->` and `<!-- end -->`, where SOURCE
-is a file of the repository, or `language` for the reference of all keys.
+is a file of the repository, or a task for the reference of all its keys.
 """
 
 import json
@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from specc.spec.classification import Classification
+from specc.spec.parse import TASKS
 from specc.spec.schema import schema_text
 from specc.spec.section import Section
 
@@ -33,8 +33,8 @@ def readme(text: str) -> str:
 
 
 def part(source: str) -> str:
-    if source == "language":
-        return "\n".join(reference(Classification)) + "\n"
+    if source in TASKS:
+        return "\n".join(reference(TASKS[source])) + "\n"
     path = Path(source)
     return f"```{path.suffix[1:].replace('py', 'python')}\n{path.read_text()}```\n"
 
@@ -45,9 +45,24 @@ def reference(task: type[Section]) -> Iterator[str]:
         name: field for name, field in task.model_fields.items() if not sections(field.annotation)
     }
     yield from table(plain)
+    told = told_before(task)
     for name, field in task.model_fields.items():
-        if kinds := sections(field.annotation):
+        if (kinds := sections(field.annotation)) and name not in told:
             yield from section_reference(name, kinds)
+    if told:
+        yield f"\n{', '.join(f'`[{name}]`' for name in told)}: as for the tasks above."
+
+
+def told_before(task: type[Section]) -> list[str]:
+    """The sections that are the same in a task before this one."""
+    before = list(dict.fromkeys(TASKS.values()))
+    return [
+        name
+        for name, field in task.model_fields.items()
+        if sections(field.annotation)
+        for other in before[: before.index(task)]  # type: ignore[arg-type]
+        if name in other.model_fields and other.model_fields[name].annotation == field.annotation
+    ]
 
 
 def section_reference(name: str, kinds: list[type[Section]]) -> Iterator[str]:
