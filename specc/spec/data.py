@@ -5,10 +5,11 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
-from specc.spec.section import Count, Positive, Section, Text, must_be
+from specc.spec.section import Count, Fraction, Positive, Section, Text, must_be
 
 Lists = Field(strict=False)  # for tuples, as TOML has lists only
 Share = Annotated[float, Field(gt=0, lt=1)]
+Deviation = Annotated[float, Field(gt=0, le=1)]
 
 
 class Transform(Section):
@@ -32,16 +33,16 @@ class _Data(Section):
     """Height and width of the model's input in pixels; by default what the weights were
     evaluated at."""
     mean: Annotated[
-        tuple[float, float, float] | None,
+        tuple[Fraction, Fraction, Fraction] | None,
         Lists,
-        must_be("three numbers, for red, green and blue"),
+        must_be("three numbers from 0 to 1, for red, green and blue"),
     ] = None
     """Mean of each colour channel (RGB, of values from 0 to 1) that is subtracted; by default
     the weights' own."""
     std: Annotated[
-        tuple[Positive, Positive, Positive] | None,
+        tuple[Deviation, Deviation, Deviation] | None,
         Lists,
-        must_be("three numbers above 0, for red, green and blue"),
+        must_be("three numbers above 0 and up to 1, for red, green and blue"),
     ] = None
     """Standard deviation of each channel that is divided by; by default the weights' own."""
     augment: (

@@ -13,20 +13,23 @@ Freeze = Annotated[
 Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
-class WeightsSource(Section):
-    """Weights that need more than a name."""
-
+class WeightsFile(Section):
     source: Text
     """A file, or `package://PACKAGE/FILE` for a file that an installed Python package carries."""
-    layout: Literal["efficientnet-pytorch", "openmmlab"] | None = None
-    """Who named the tensors, where they do not have the model's own names: efficientnet_pytorch,
-    or MMClassification, MMPretrain and the like, whose ResNets are torchvision's."""
     prefix: Text | None = None
     """What the names of the model's tensors begin with in the file; all others are left out."""
     rename: Annotated[
         dict[Text, Text | Literal[""]], must_be('a table of texts, as { "body." = "" }')
     ] = {}
     """Beginnings of names in the file, and what stands for them in the model, in this order."""
+
+
+class WeightsSource(WeightsFile):
+    """Weights that need more than a name."""
+
+    layout: Literal["efficientnet-pytorch", "openmmlab"] | None = None
+    """Who named the tensors, where they do not have the model's own names: efficientnet_pytorch,
+    or MMClassification, MMPretrain and the like, whose ResNets are torchvision's."""
 
 
 class Unfreeze(Section):

@@ -11,9 +11,15 @@ from specc.diagnostics import choices, nearest, show
 from specc.problems import Problems
 from specc.source import Key, Source
 from specc.spec.classification import Classification
+from specc.spec.detection import Detection
 from specc.spec.section import Section
 
-TASKS: dict[str, type[Classification]] = {"classification": Classification}
+Spec = Classification | Detection
+TASKS: dict[str, type[Spec]] = {
+    "classification": Classification,
+    "detection": Detection,
+    "instance-segmentation": Detection,
+}
 
 # The keys that choose among the sections of a union.
 TAGS = {"data": "format", "optim": "name", "schedule": "name"}
@@ -21,21 +27,32 @@ TAGS = {"data": "format", "optim": "name", "schedule": "name"}
 # What stands in for a needed value that is missing or wrong, so that the rest can be checked.
 STAND_INS: dict[str, Any] = {
     "model": {"name": "?"},
-    "data": {"format": "imagefolder", "root": "?"},
     "name": "?",
-    "format": "imagefolder",
     "root": "?",
     "source": "?",
-    "train": {"list": "?", "csv": "?", "json": "?"},
+    "train": {"list": "?", "csv": "?", "json": "?", "images": "?"},
     "list": "?",
     "csv": "?",
     "json": "?",
+    "images": "?",
+    "short": 800,
+    "long": 1333,
     "milestones": [1],
     "step_size": 1,
     "weights": "?",
     "match": "*",
     "epoch": 1,
     "freeze": "none",
+}
+FORMATS: dict[type[Section], str] = {Classification: "imagefolder", Detection: "voc"}
+
+# What to write in one task instead of another one's key.
+INSTEAD = {
+    "num_classes": "classes are counted; name them in data.classes, or leave it out",
+    "image_size": "write resize = { short = 800, long = 1333 }, say",
+    "norm_eval": 'write batch_norm = "eval"',
+    "batch_norm": "write norm_eval = true",
+    "resize": "write image_size",
 }
 
 # What pydantic's error types ask for, in words.
@@ -54,7 +71,7 @@ EXPECTED = {
 BOUNDS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
 
 
-def parse(source: Source, problems: Problems) -> Classification | None:
+def parse(source: Source, problems: Problems) -> Spec | None:
     """Check `source` against the language of its task; what is wrong goes to `problems`.
 
     Wrong values are left out then, so that the rest of the spec can be checked as well. The
@@ -67,6 +84,7 @@ def parse(source: Source, problems: Problems) -> Classification | None:
         problems.add(("task",), missing if name is None else _must_be(TASKS, name))
         return None
     tree = deepcopy(source.tree)
+    formats = {"format": FORMATS[task], "data": {"format": FORMATS[task], "root": "?"}}
     while True:
         try:
             return task.model_validate(tree)
@@ -78,7 +96,8 @@ def parse(source: Source, problems: Problems) -> Classification | None:
             tag = (key[0], TAGS.get(str(key[0]), ""))
             problems.add(key, _message(key, detail, tree, task), tag)
         for key, detail in zip(keys, details, strict=True):
-            _mend(tree, key, detail["type"] in ("missing", "union_tag_not_found"))
+            needed = detail["type"] in ("missing", "union_tag_not_found")
+            _mend(tree, key, STAND_INS | formats if needed else None)
         problems.left_out(keys)
 
 
@@ -97,7 +116,7 @@ def _written(detail: ErrorDetails, tree: dict[str, Any]) -> Key:
     return tuple(key)
 
 
-def _mend(tree: dict[str, Any], key: Key, missing: bool) -> None:
+def _mend(tree: dict[str, Any], key: Key, stand_ins: dict[str, Any] | None) -> None:
     """Let something stand in for a missing value; drop a wrong one, or the list it is in."""
     node: Any = tree
     for part in key:
@@ -106,8 +125,8 @@ def _mend(tree: dict[str, Any], key: Key, missing: bool) -> None:
             node = node.get(str(part))
         elif isinstance(node, list):
             node = node[int(part)]
-    if missing and name == key[-1] and name not in table:
-        table[name] = deepcopy(STAND_INS[str(name)])
+    if stand_ins and name == key[-1] and name not in table:
+        table[name] = deepcopy(stand_ins[str(name)])
     else:
         table.pop(name, None)
 
@@ -154,12 +173,25 @@ def _unknown_key(key: Key, tree: dict[str, Any], task: type[Section]) -> str:
             tag = TAGS[str(parent[0])]
             chosen = tree[str(parent[0])].get(tag, _tags(section)[0])
             return f'only for {tag} = {choices(tags)}, not for "{chosen}"'
+    others = [other for other, language in TASKS.items() if language is not task]
+    if tasks := [other for other in others if _has(TASKS[other], key)]:
+        hint = f"; {INSTEAD[name]}" if name in INSTEAD else ""
+        return f'only for task = {choices(tasks)}, not for "{tree["task"]}"{hint}'
     if hint := nearest(name, section.model_fields):
         return f"unknown key{hint}"
     for other, field in task.model_fields.items():
         if len(parent) < 2 and any(name in it.model_fields for it in _sections(field.annotation)):
             return f"unknown key; did you mean {other}.{name}?"
     return f"unknown key; allowed are {', '.join(section.model_fields)}"
+
+
+def _has(task: type[Section], key: Key) -> bool:
+    """Whether the language of `task` has such a key, in any kind of section."""
+    sections = [task]
+    for part in key[:-1]:
+        fields = [it.model_fields[part] for it in sections if part in it.model_fields]
+        sections = [it for field in fields for it in _sections(field.annotation)]
+    return any(key[-1] in it.model_fields for it in sections)
 
 
 def _section(key: Key, tree: dict[str, Any], task: type[Section]) -> type[Section]:

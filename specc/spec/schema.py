@@ -3,7 +3,9 @@
 import json
 from typing import Any
 
-from specc.spec.classification import Classification
+from pydantic.json_schema import models_json_schema
+
+from specc.spec.parse import TASKS
 
 
 def schema_text() -> str:
@@ -12,15 +14,18 @@ def schema_text() -> str:
     It does not say what is needed: a file may leave that to those that it extends, or that extend
     it. A build does.
     """
-    schema = Classification.model_json_schema()
-    for section in (schema, *schema["$defs"].values()):
+    tasks = list(dict.fromkeys(TASKS.values()))
+    _, schema = models_json_schema([(task, "validation") for task in tasks])
+    for section in schema["$defs"].values():
         section.pop("required", None)
     _any_instead_of_one(schema)
+    for task in tasks:
+        schema["$defs"][task.__name__]["properties"]["extends"] = {
+            "description": "Specs to start from, relative to this file; later ones win.",
+            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+        }
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["properties"]["extends"] = {
-        "description": "Specs to start from, relative to this file; later ones win.",
-        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
-    }
+    schema["anyOf"] = [{"$ref": f"#/$defs/{task.__name__}"} for task in tasks]
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -18,31 +18,14 @@ class Focal(Section):
     """How much less; 0 is cross entropy."""
 
 
-class Train(Section):
+class _Train(Section):
     batch_size: Count = 64
     """Samples of a step over all GPUs together, so that 1 GPU and 8 train the same recipe."""
     max_batch_per_gpu: Count | None = None
     """Samples that a GPU has room for; a larger share of a batch is taken in parts, and the
     gradients are added up."""
-    loss: Annotated[
-        Annotated[Literal["cross-entropy", "focal"], Tag("name")] | Annotated[Focal, Tag("table")],
-        Discriminator(lambda v: "table" if isinstance(v, dict | Focal) else "name"),
-    ] = "cross-entropy"
-    """The loss: `"cross-entropy"` (with `data.multi_label`, of each class by itself), `"focal"`, or
-    a table with the latter's `gamma`."""
-    class_weights: Annotated[
-        Literal["balanced"] | list[NotNegative] | None,
-        must_be('"balanced" or a list of numbers, one for each class'),
-    ] = None
-    """What a sample of each class counts in the loss; `"balanced"` takes weights of mean 1 over the
-    samples, the rarer a class the larger. With `data.multi_label`: what a class counts where it is
-    there, as often as it is not if `"balanced"`."""
     amp: Literal["bf16", "fp16", "off"] = "off"
     """Automatic mixed precision: `"fp16"` scales the loss, `"bf16"` has no need of it."""
-    compile: bool = False
-    """Whether torch.compile makes the model faster, after some minutes."""
-    channels_last: bool = False
-    """Whether tensors lie in memory as tensor cores like them; pays with `amp` on GPUs."""
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Decay, for each step, of an exponential moving average of the model, which is then what is
     evaluated and saved as the best."""
@@ -65,3 +48,31 @@ class Train(Section):
     """Whether the same run gives the same bits, at some cost in speed on GPUs."""
     sync_bn: bool = True
     """Whether trained batch norms take their statistics over all GPUs, as one GPU would."""
+
+
+class Train(_Train):
+    loss: Annotated[
+        Annotated[Literal["cross-entropy", "focal"], Tag("name")] | Annotated[Focal, Tag("table")],
+        Discriminator(lambda v: "table" if isinstance(v, dict | Focal) else "name"),
+    ] = "cross-entropy"
+    """The loss: `"cross-entropy"` (with `data.multi_label`, of each class by itself), `"focal"`, or
+    a table with the latter's `gamma`."""
+    class_weights: Annotated[
+        Literal["balanced"] | list[NotNegative] | None,
+        must_be('"balanced" or a list of numbers, one for each class'),
+    ] = None
+    """What a sample of each class counts in the loss; `"balanced"` takes weights of mean 1 over the
+    samples, the rarer a class the larger. With `data.multi_label`: what a class counts where it is
+    there, as often as it is not if `"balanced"`."""
+    compile: bool = False
+    """Whether torch.compile makes the model faster, after some minutes."""
+    channels_last: bool = False
+    """Whether tensors lie in memory as tensor cores like them; pays with `amp` on GPUs."""
+
+
+class TrainBoxes(_Train):
+    batch_size: Count = 16
+    """Images of a step over all GPUs together, so that 1 GPU and 8 train the same recipe."""
+    group_by_shape: bool = True
+    """Whether a batch is of wide images only or of tall ones, where possible: of different shapes
+    it is mostly border. Of no use where the model's images have one size."""
