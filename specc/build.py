@@ -5,10 +5,12 @@ from pathlib import Path
 
 from specc import project
 from specc.plan.classification import plan_classification
+from specc.plan.detection import plan_detection
 from specc.plan.plan import Plan
 from specc.problems import Problems
 from specc.render import render
 from specc.source import read
+from specc.spec.classification import Classification
 from specc.spec.parse import parse
 
 
@@ -27,7 +29,9 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Plan:
     spec = parse(source, problems)
     if spec is None:
         raise problems.error()
-    return plan_classification(path.stem, spec, problems)
+    if isinstance(spec, Classification):
+        return plan_classification(path.stem, spec, problems)
+    return plan_detection(path.stem, spec, problems)
 
 
 def build(plan: Plan, folder: Path) -> project.Changes:

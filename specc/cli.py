@@ -77,7 +77,7 @@ def models(
     ] = None,
 ) -> None:
     """List the models that can be fine-tuned."""
-    from specc.catalog.models import table
+    from specc.catalog.table import table
 
     print(table(text, task, max_params, min_acc1))
 

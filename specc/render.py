@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from shlex import quote
+from textwrap import indent
 from typing import Any
 
 import black
@@ -63,6 +64,11 @@ def _block(text: str, keep: object) -> Markup:
     return Markup(re.sub("^    ", "", body, flags=re.MULTILINE))
 
 
+def _indented(text: str, width: int) -> Markup:
+    """For `#% filter indented(width)` around what is included in a block."""
+    return Markup(indent(text, " " * width))
+
+
 class ControlLines(Extension):
     """Lets a template say `#% if …` in a line of its own, which Python takes for a comment.
 
@@ -90,7 +96,7 @@ def _environment(suffix: str) -> Environment:
         trim_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["block"] = _block
+    environment.filters |= {"block": _block, "indented": _indented}
     return environment
 
 

@@ -93,13 +93,13 @@ def main() -> None:
     batches = Batches(train_set, BATCH_SIZE, SEED)
     train_loader, val_loader = build_loaders(train_set, batches, val_set)
     steps_per_epoch = len(batches)
-    counts = torch.bincount(torch.tensor(train_set.labels), minlength=NUM_CLASSES)
-    class_weights = (len(train_set) / NUM_CLASSES / counts.clamp(min=1)).to(device)
     model = build_model()
     if is_main and not args.resume:  # DistributedDataParallel hands it to the others
         load_pretrained(model)
     model.to(device)
     ddp = DistributedDataParallel(model)
+    counts = torch.bincount(torch.tensor(train_set.labels), minlength=NUM_CLASSES)
+    class_weights = (len(train_set) / NUM_CLASSES / counts.clamp(min=1)).to(device)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=LR, betas=BETAS, weight_decay=WEIGHT_DECAY
     )
@@ -147,9 +147,9 @@ def main() -> None:
         )
         window: list[tuple[Tensor, Tensor]] = []  # the steps since the last log line
         ddp.train()
-        for images, labels, indices in progress:
+        for images, targets, indices in progress:
             images = normalize(images.to(device, non_blocking=True))
-            targets = labels.to(device, non_blocking=True)
+            targets = targets.to(device, non_blocking=True)
             optimizer.zero_grad()
             logits = ddp(images)
             loss = F.cross_entropy(
@@ -165,11 +165,11 @@ def main() -> None:
             saving = stopping or step % CHECKPOINT_STEPS == 0
             if saving or end_of_epoch or step % LOG_EVERY == 0:
                 train_loss = mean_loss(window, train_set)
-                window.clear()
                 if is_main:
                     progress.set_postfix(loss=f"{train_loss:.4f}")
                     lr = optimizer.param_groups[-1]["lr"]
                     log({"train/loss": train_loss, "train/lr": lr})
+                window.clear()
             if saving and not end_of_epoch:
                 save()
             if stopping and not end_of_epoch:
@@ -187,10 +187,9 @@ def main() -> None:
             best = metrics[MONITOR]
             stale = 0
             if is_main:
-                classes = train_set.classes
-                state = {"model": model.state_dict(), "classes": classes}
+                state = {"model": model.state_dict(), "classes": train_set.classes}
                 checkpoint.save(args.output / "best.pt", state)
-                figure = draw_confusion(confusion, classes)
+                figure = draw_confusion(confusion, train_set.classes)
                 figure.savefig(args.output / "confusion_matrix.png")
         save()
         if stopping:

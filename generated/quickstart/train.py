@@ -135,9 +135,9 @@ def main() -> None:
         )
         window: list[tuple[Tensor, Tensor]] = []  # the steps since the last log line
         ddp.train()
-        for images, labels, indices in progress:
+        for images, targets, indices in progress:
             images = normalize(images.to(device, non_blocking=True))
-            targets = labels.to(device, non_blocking=True)
+            targets = targets.to(device, non_blocking=True)
             optimizer.zero_grad()
             logits = ddp(images)
             loss = F.cross_entropy(logits, targets)
@@ -152,11 +152,11 @@ def main() -> None:
             saving = stopping or step % CHECKPOINT_STEPS == 0
             if saving or end_of_epoch or step % LOG_EVERY == 0:
                 train_loss = mean_loss(window, train_set)
-                window.clear()
                 if is_main:
                     progress.set_postfix(loss=f"{train_loss:.4f}")
                     lr = optimizer.param_groups[-1]["lr"]
                     log({"train/loss": train_loss, "train/lr": lr})
+                window.clear()
             if saving and not end_of_epoch:
                 save()
             if stopping and not end_of_epoch:
@@ -169,10 +169,9 @@ def main() -> None:
         if metrics[MONITOR] > best:
             best = metrics[MONITOR]
             if is_main:
-                classes = train_set.classes
-                state = {"model": model.state_dict(), "classes": classes}
+                state = {"model": model.state_dict(), "classes": train_set.classes}
                 checkpoint.save(args.output / "best.pt", state)
-                figure = draw_confusion(confusion, classes)
+                figure = draw_confusion(confusion, train_set.classes)
                 figure.savefig(args.output / "confusion_matrix.png")
         save()
         if stopping:

@@ -147,16 +147,16 @@ def main() -> None:
         )
         window: list[tuple[Tensor, Tensor]] = []  # the steps since the last log line
         ddp.train()
-        for images, labels, indices in progress:
+        for images, targets, indices in progress:
             torch.manual_seed((SEED + step) * dist.get_world_size() + dist.get_rank())
             images = normalize(images.to(device, non_blocking=True))
-            targets = labels.to(device, non_blocking=True)
-            optimizer.zero_grad()
+            targets = targets.to(device, non_blocking=True)
             share, losses = len(images), []
             count = -(-share // MAX_BATCH_PER_GPU)
             splits = zip(
                 images.tensor_split(count), targets.tensor_split(count), strict=True
             )
+            optimizer.zero_grad()
             for images, targets in splits:
                 with nullcontext() if len(losses) + 1 == count else ddp.no_sync():
                     with torch.autocast(device.type, torch.bfloat16):
@@ -172,18 +172,18 @@ def main() -> None:
             optimizer.step()
             scheduler.step()
             step += 1
-            window.append((torch.stack(losses).sum(), indices))
+            window.append((torch.stack(losses).sum(0), indices))
 
             end_of_epoch = step % steps_per_epoch == 0
             stopping = distributed.any_process(stop.is_set())
             saving = stopping or step % CHECKPOINT_STEPS == 0
             if saving or end_of_epoch or step % LOG_EVERY == 0:
                 train_loss = mean_loss(window, train_set)
-                window.clear()
                 if is_main:
                     progress.set_postfix(loss=f"{train_loss:.4f}")
                     lr = optimizer.param_groups[-1]["lr"]
                     log({"train/loss": train_loss, "train/lr": lr})
+                window.clear()
             if saving and not end_of_epoch:
                 save()
             if stopping and not end_of_epoch:
@@ -196,10 +196,9 @@ def main() -> None:
         if metrics[MONITOR] > best:
             best = metrics[MONITOR]
             if is_main:
-                classes = train_set.classes
-                state = {"model": model.state_dict(), "classes": classes}
+                state = {"model": model.state_dict(), "classes": train_set.classes}
                 checkpoint.save(args.output / "best.pt", state)
-                figure = draw_confusion(confusion, classes)
+                figure = draw_confusion(confusion, train_set.classes)
                 figure.savefig(args.output / "confusion_matrix.png")
         save()
         if stopping:

@@ -1,21 +1,25 @@
 """From the spec of an image classifier to its plan."""
 
 from specc.diagnostics import visible
+from specc.plan.batches import check_batch
 from specc.plan.code import Name
 from specc.plan.data import data_requirements, plan_data
+from specc.plan.evaluate import plan_evaluate
 from specc.plan.export import plan_export, resizes
+from specc.plan.loss import plan_loss
 from specc.plan.model import known_model, plan_model, preprocessing
 from specc.plan.optimizer import OptimizerPlan, plan_optimizer
-from specc.plan.plan import LaunchPlan, ModelPlan, Plan
-from specc.plan.teacher import plan_teacher
-from specc.plan.train import plan_evaluate, plan_train
+from specc.plan.plan import BatchesPlan, ClassificationPlan, LaunchPlan
+from specc.plan.requirements import plan_requirements
+from specc.plan.teacher import distillation, plan_teacher
+from specc.plan.train import plan_train
 from specc.problems import Problems
 from specc.spec.classification import Classification
 
 PREDICTED = 3  # classes that predict.py prints for an image
 
 
-def plan_classification(name: str, spec: Classification, problems: Problems) -> Plan:
+def plan_classification(name: str, spec: Classification, problems: Problems) -> ClassificationPlan:
     """Decide everything for the project `name`.
 
     Raises:
@@ -28,16 +32,31 @@ def plan_classification(name: str, spec: Classification, problems: Problems) -> 
     some_frozen = model is not None and model.freezes
     optimizer = plan_optimizer(spec.optim, row, some_frozen=some_frozen, problems=problems)
     evaluate = plan_evaluate(spec, data, problems)
-    train = plan_train(spec, data, optimizer, evaluate, problems)
+    loss = plan_loss(
+        spec, classes=data.num_classes, multi_label=data.multi_label, problems=problems
+    )
+    train = plan_train(
+        spec,
+        optimizer,
+        [*loss.settings, *distillation(spec)],
+        monitor=evaluate.monitor,
+        recorded=Name("loss"),
+        classes=Name("train_set.classes"),
+        problems=problems,
+    )
     teacher = plan_teacher(spec, data.image_size, problems)
-    _check_batch(spec, problems)
+    pairs = [name for name in ("mixup", "cutmix") if getattr(spec.data, name)]
+    check_batch(spec, pairs, problems)
     if problems or row is None or model is None:
         raise problems.error()
-    return Plan(
+    return ClassificationPlan(
         name=visible(name),
         title=Name(f"{spec.model.name} for {data.num_classes} classes"),
+        folder="classification",
         model=model,
         data=data,
+        batches=BatchesPlan(repeat=spec.data.repeat > 1, balance=spec.data.balance, mix=data.mix),
+        loss=loss,
         optimizer=optimizer,
         train=train,
         teacher=teacher,
@@ -46,7 +65,7 @@ def plan_classification(name: str, spec: Classification, problems: Problems) -> 
         resizes=resizes(data.eval_transforms),
         export=plan_export(spec.export, row),
         launch=LaunchPlan(spec.launch.gpus, spec.launch.nodes, spec.launch.endpoint),
-        requirements=_requirements(spec, model, optimizer),
+        requirements=plan_requirements(spec, model, optimizer, _requirements(spec, optimizer)),
         files=_files(data.multi_label, bool(optimizer.groups), data.mix, teacher is not None),
     )
 
@@ -57,7 +76,7 @@ def _files(multi_label: bool, groups: bool, mixes: bool, teacher: bool) -> dict[
     files = {
         "README.md": "classification/README.md",
         "requirements.txt": "shared/requirements.txt",
-        "train.py": "classification/train.py",
+        "train.py": "shared/train.py",
         "model.py": "classification/model.py",
         "data.py": "classification/data.py",
         "evaluate.py": f"classification/{evaluate}",
@@ -66,10 +85,10 @@ def _files(multi_label: bool, groups: bool, mixes: bool, teacher: bool) -> dict[
         "checkpoint.py": "shared/checkpoint.py",
         "distributed.py": "shared/distributed.py",
         "launch.sh": "shared/launch.sh",
-        "smoke_test.py": "classification/smoke_test.py",
+        "smoke_test.py": "shared/smoke_test.py",
     }
     if groups:
-        files["optimizer.py"] = "classification/optimizer.py"
+        files["optimizer.py"] = "shared/optimizer.py"
     if mixes:
         files["mix.py"] = "classification/mix.py"
     if teacher:
@@ -77,47 +96,13 @@ def _files(multi_label: bool, groups: bool, mixes: bool, teacher: bool) -> dict[
     return files
 
 
-def _check_batch(spec: Classification, problems: Problems) -> None:
-    """A batch is divided among the GPUs that the spec names, if it names any."""
-    gpus = (spec.launch.gpus or 1) * spec.launch.nodes
-    size, parts, of = spec.train.batch_size, gpus, "GPUs"
-    others = [("launch", "gpus"), ("launch", "nodes")]
-    for name in ("mixup", "cutmix"):
-        if getattr(spec.data, name):
-            parts, of = 2 * gpus, "GPUs in pairs of images, which mixup and cutmix blend"
-            others.append(("data", name))
-    if size % parts:
-        below = size - size % parts
-        sizes = " or ".join(str(n) for n in (below, below + parts) if n)
-        among = f"among {gpus} {of}" if gpus > 1 else "into pairs, which mixup and cutmix blend"
-        message = f"{size} cannot be divided {among}; write {sizes}"
-        problems.add(("train", "batch_size"), message, *others)
-
-
-def _requirements(
-    spec: Classification, model: ModelPlan, optimizer: OptimizerPlan
-) -> tuple[str, ...]:
-    requirements = {
-        # 2.6 cannot write the conversion of uint8 images to floats as ONNX.
-        "torch>=2.7" if spec.export.format == "onnx" else "torch>=2.6",
-        "matplotlib>=3.8",
-        "torchmetrics>=1.4",
-        "tqdm>=4.66",
-        *data_requirements(spec),
-    }
+def _requirements(spec: Classification, optimizer: OptimizerPlan) -> set[str]:
+    """What a classifier's project needs beyond what all do."""
+    requirements = {"torchmetrics>=1.4", *data_requirements(spec)}
     names = [spec.model.name, spec.distill.name if spec.distill else ""]
-    if optimizer.timm or any(name.startswith("timm/") for name in names):
-        requirements.add("timm>=1.0.20" if optimizer.timm else "timm>=1.0")
+    if not optimizer.timm and any(name.startswith("timm/") for name in names):
+        requirements.add("timm>=1.0")
     if spec.export.format == "onnx":
-        requirements |= {"onnxruntime>=1.22", "onnxscript>=0.5"}
-    if spec.log.tensorboard:
-        requirements.add("tensorboard>=2.16")
-    if spec.log.wandb:
-        requirements.add("wandb>=0.17")
-    if spec.log.mlflow:
-        requirements.add("mlflow>=2.12")
-    if model.weights and model.weights.safetensors:
-        requirements.add("safetensors>=0.4")
-    if model.weights and model.weights.package:
-        requirements.add(model.weights.package.replace("_", "-"))
-    return tuple(sorted(requirements))
+        # 2.6 cannot write the conversion of uint8 images to floats as ONNX.
+        requirements |= {"torch>=2.7", "onnxruntime>=1.22", "onnxscript>=0.5"}
+    return requirements

@@ -1,14 +1,14 @@
 """Which images are read, how they are prepared, and how many classes they have."""
 
 import os
-from collections.abc import Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from specc.catalog import models as catalog
-from specc.plan.code import Name, Setting, python
+from specc.plan.code import Name, Setting
 from specc.plan.labels import count_labelled, given_classes, left, numbered, split_files
 from specc.plan.model import check_sizes
 from specc.plan.named import known_dataset, plan_named
+from specc.plan.places import IMAGES, check_enough, common, under
 from specc.plan.plan import DataPlan
 from specc.plan.transforms import augmented, last_sized, listed, resize_and_crop, sides
 from specc.problems import Problems
@@ -18,15 +18,13 @@ from specc.spec.data import CsvData, Emnist, ImageFolder, ListData, NamedData, O
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-# What torchvision.datasets.ImageFolder takes for an image.
-IMAGES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 NAME_CLASSES = Name("name_classes(rows)")
 BEYOND_A_PRESET = ("augment", "color_jitter", "random_erasing")  # or part of one
 
 
 def plan_data(
     spec: Classification,
-    model: catalog.Model | None,
+    model: catalog.Classifier | None,
     weights: catalog.Weights | None,
     problems: Problems,
 ) -> DataPlan:
@@ -54,7 +52,7 @@ def plan_data(
     dataset = known_dataset(data) if isinstance(data, NamedData | Emnist) else None
     named = plan_named(data, problems) if isinstance(data, NamedData | Emnist) else None
     num_classes, images = _num_classes(spec, problems)
-    _check_enough(spec, images, problems)
+    check_enough(spec, images, problems)
     return DataPlan(
         root=root,
         data_dir=Setting("DATA_DIR", root, dataset.place if dataset else ""),
@@ -82,13 +80,9 @@ def plan_data(
         val_fraction=data.val_fraction,
         multi_label=_multi_label(spec),
         label_columns=isinstance(data, CsvData) and data.label_columns is not None,
-        repeat=data.repeat if data.repeat > 1 else None,
-        balance=data.balance,
-        redraws=data.balance or data.repeat > 1,
         mixup=data.mixup,
         cutmix=data.cutmix,
         mix=bool(data.mixup or data.cutmix),
-        label_smoothing=data.label_smoothing or None,
     )
 
 
@@ -170,16 +164,16 @@ def _places(
         return data.root, (), (), None, None
     if isinstance(data, ImageFolder):
         train, val = image_folders(data)
-        return data.root, (_under("", train),), (_under("", val),) if val else (), None, None
+        return data.root, (under("", train),), (under("", val),) if val else (), None, None
     paths = split_files(data.train)
     val_paths = split_files(data.val) if data.val else ()
     file = data.classes if isinstance(data.classes, str) else None
-    root = _common([*paths, *val_paths, *([file] if file else [])])
-    train_args = tuple(_under(root, path) for path in paths)
-    val_args = tuple(_under(root, path) for path in val_paths)
+    root = common([*paths, *val_paths, *([file] if file else [])])
+    train_args = tuple(under(root, path) for path in paths)
+    val_args = tuple(under(root, path) for path in val_paths)
     classes, val_classes = NAME_CLASSES, None
     if file:
-        text = f'({_under(root, file)}).read_text(encoding="utf-8-sig")'
+        text = f'({under(root, file)}).read_text(encoding="utf-8-sig")'
         classes = Name(f"{text}.strip().splitlines()")
     elif given_classes(data):
         classes = Name("CLASSES")
@@ -187,19 +181,6 @@ def _places(
         classes = Name(f"read_classes({train_args[1]})")
         val_classes = Name(f"read_classes({val_args[1]})") if val_args else None
     return root or ".", train_args, val_args, classes, val_classes
-
-
-def _common(paths: Sequence[str]) -> str:
-    """The folder that all paths are in; "" for the current one."""
-    if len({os.path.isabs(path) for path in paths}) > 1:
-        return ""
-    return os.path.commonpath([PurePath(path) for path in paths])
-
-
-def _under(root: str, path: str) -> Name:
-    """The expression of a path in `root`."""
-    inside = str(PurePath(path).relative_to(root)) if root else path
-    return Name("root" if inside == "." else f"root / {python(inside)}")
 
 
 def image_folders(data: ImageFolder) -> tuple[str, str]:
@@ -235,7 +216,7 @@ def _settings(spec: Classification) -> tuple[Setting, ...]:
 
 def _image_size(
     spec: Classification,
-    model: catalog.Model | None,
+    model: catalog.Classifier | None,
     weights: catalog.Weights | None,
     problems: Problems,
 ) -> int:
@@ -322,12 +303,3 @@ def _count(folder: Path) -> dict[str, int]:
         name.name: sum(path.suffix.lower() in IMAGES for path in name.rglob("*"))
         for name in sorted(folder.glob("*/"))
     }
-
-
-def _check_enough(spec: Classification, images: int, problems: Problems) -> None:
-    """Whether the training images, if their number is known, make a batch."""
-    size, epoch = spec.train.batch_size, images * spec.data.repeat
-    if 0 < epoch < size:
-        message = f"needs {size} images, and an epoch has {epoch}; write {epoch} or less"
-        others = [("data", "format"), ("data", "val_fraction"), ("data", "repeat")]
-        problems.add(("train", "batch_size"), message, *others)

@@ -8,11 +8,11 @@ from specc.plan.plan import ExportPlan
 from specc.spec.export import Export
 
 
-def plan_export(spec: Export, model: catalog.Model) -> ExportPlan:
+def plan_export(spec: Export, model: catalog.Classifier) -> ExportPlan:
     return ExportPlan(onnx=spec.format == "onnx", any_size=_any_size(model))
 
 
-def _any_size(model: catalog.Model) -> bool:
+def _any_size(model: catalog.Classifier) -> bool:
     """Whether the model, as it was built, takes images of other sizes as well."""
     return bool(model.size_multiple) and not model.size_argument
 

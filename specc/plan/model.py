@@ -1,56 +1,63 @@
 """Which network is built, from which weights, and what of it is frozen."""
 
 import re
-from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
+from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
 from specc.catalog import models as catalog
-from specc.diagnostics import choices, nearest, show
+from specc.catalog.detectors import detector
+from specc.diagnostics import choices, nearest
 from specc.plan.code import Call, Name, python
-from specc.plan.plan import ModelPlan, WeightsPlan
+from specc.plan.freezing import backbone, frozen_by_epoch, inside
+from specc.plan.plan import ClassifierPlan, WeightsPlan
+from specc.plan.weights import check_name, file_weights, is_file, written
 from specc.problems import Problems
 from specc.source import Key
 from specc.spec.classification import Classification
-from specc.spec.model import Freeze, Model, WeightsSource
+from specc.spec.model import Model, WeightsSource
 
-PICKLED = {".pth", ".pt", ".bin", ".ckpt", ".tar"}
 # How names begin in files of OpenMMLab's ResNets, and in torchvision's.
 OPENMMLAB = {"backbone.": "", "head.fc.": "fc."}
 
 
-def known_model(name: str, key: Key, task: str, problems: Problems) -> catalog.Model | None:
+def known_model(name: str, key: Key, task: str, problems: Problems) -> catalog.Classifier | None:
     """The catalog's row of the model that is asked for."""
     model = catalog.model(name)
     if model is None or model.task != task:
         names = [name for name, row in catalog.models().items() if row.task == task]
-        if f"timm/{name}" in names:
-            hint = f'; timm has it: write "timm/{name}"'
+        message = f'no model "{name}"'
+        if other := model or detector(name):
+            message = f'"{name}" is for task = "{other.task}", not for "{task}"'
+        elif f"timm/{name}" in names:
+            message += f'; timm has it: write "timm/{name}"'
         else:
-            hint = nearest(name, names) or "; `specc models` lists all"
-        problems.add(key, f'no model "{name}"{hint}')
+            message += nearest(name, names) or "; `specc models` lists all"
+        problems.add(key, message)
         return None
     return model
 
 
 def plan_model(
-    spec: Classification, model: catalog.Model, image_size: int, problems: Problems
-) -> ModelPlan:
+    spec: Classification, model: catalog.Classifier, image_size: int, problems: Problems
+) -> ClassifierPlan:
     weights = _weights(spec.model, model, image_size, problems)
-    by_epoch = _frozen_by_epoch(spec, model, problems)
+    by_epoch = frozen_by_epoch(
+        spec.model.freeze, spec.model.unfreeze, spec.schedule.epochs, model, problems
+    )
     modules, parameters = by_epoch[0]
     last = [name for names in by_epoch[max(by_epoch)] for name in names]
-    trains_backbone = not set(_inside(model, _backbone(model))) <= set(_inside(model, last))
+    trains_backbone = not set(inside(model, backbone(model))) <= set(inside(model, last))
     trains_batch_norm = model.batch_norm and trains_backbone and not spec.model.norm_eval
     if spec.model.norm_eval and not model.batch_norm:
         problems.add(("model", "norm_eval"), f"{model.name} has no batch norm; leave it out")
     timm = model.library == "timm"
-    return ModelPlan(
+    return ClassifierPlan(
         constructor=_constructor(spec.model, model, weights, image_size, problems),
         weights=weights,
         heads=tuple(Name("model." + re.sub(r"\.(\d+)", r"[\1]", head)) for head in model.head),
         head_prefixes=tuple(f"{head}." for head in model.head),
+        new_head=True,
         head_bias=model.head_kind != "linear-no-bias",
         init_std=spec.model.init_std,
         frozen=modules,
@@ -59,17 +66,19 @@ def plan_model(
         unfreezes=len(by_epoch) > 1,
         freezes_parameters=any(others for _, others in by_epoch.values()),
         norm_eval=spec.model.norm_eval,
+        norm_frozen=False,
+        norm_eps=None,
         trains_batch_norm=trains_batch_norm,
         sync_batch_norm=spec.train.sync_bn and trains_batch_norm,
         # timm's batch norms contain the activation; PyTorch's function would lose it.
         convert_sync_batchnorm=Name(
             "convert_sync_batchnorm" if timm else "nn.SyncBatchNorm.convert_sync_batchnorm"
         ),
-        dropout=bool(model.draws or spec.model.dropout or spec.model.drop_path),
+        draws=bool(model.draws or spec.model.dropout or spec.model.drop_path),
     )
 
 
-def preprocessing(spec: Model, model: catalog.Model) -> catalog.Weights | None:
+def preprocessing(spec: Model, model: catalog.Classifier) -> catalog.Weights | None:
     """The weights whose preparation of images is followed: the ones named, or the default."""
     rows = {weights.name: weights for weights in model.weights}
     default = rows.get(model.default or "")
@@ -81,7 +90,9 @@ def preprocessing(spec: Model, model: catalog.Model) -> catalog.Weights | None:
     return default
 
 
-def check_sizes(model: catalog.Model, found: Mapping[Key, list[int]], problems: Problems) -> None:
+def check_sizes(
+    model: catalog.Classifier, found: Mapping[Key, list[int]], problems: Problems
+) -> None:
     """Report the sizes of images that the model does not take.
 
     Args:
@@ -108,7 +119,7 @@ def check_sizes(model: catalog.Model, found: Mapping[Key, list[int]], problems: 
 
 def _constructor(
     spec: Model,
-    model: catalog.Model,
+    model: catalog.Classifier,
     weights: WeightsPlan | None,
     image_size: int,
     problems: Problems,
@@ -124,7 +135,7 @@ def _constructor(
 
 
 def constructor(
-    model: catalog.Model, image_size: int, rates: Mapping[str, float], *, pretrained: bool
+    model: catalog.Classifier, image_size: int, rates: Mapping[str, float], *, pretrained: bool
 ) -> Call:
     """The call that builds the model with random weights."""
     options: dict[str, Any] = {
@@ -137,36 +148,30 @@ def constructor(
     return Call(f"models.{model.name}", (), options)
 
 
-def _size_option(
-    model: catalog.Model, image_size: int, built_for: int | None = None
-) -> dict[str, Name]:
-    """The argument that tells the builder of an unusual size of images."""
-    if not model.size_argument or image_size == (built_for or model.image_size):
-        return {}
-    pair = model.size_argument == "input_size"
-    return {model.size_argument: Name("(IMAGE_SIZE, IMAGE_SIZE)" if pair else "IMAGE_SIZE")}
-
-
 def _weights(
-    spec: Model, model: catalog.Model, image_size: int, problems: Problems
+    spec: Model, model: catalog.Classifier, image_size: int, problems: Problems
 ) -> WeightsPlan | None:
     """How the pretrained weights are read, or None if there are none."""
-    key: Key = ("model", "weights")
-    table = WeightsSource(source="?")
-    source = spec.weights
-    if isinstance(source, WeightsSource):
-        table, source, key = source, source.source, (*key, "source")
-    if "/" in source or PurePath(source).suffix in {*PICKLED, ".safetensors"}:
-        return _weights_of_file(source, key, table, model, image_size, problems)
-    for name in ("layout", "prefix", "rename"):
-        if getattr(table, name):
-            message = f"only a file has a {name}, not {show(source)}; leave it out"
-            problems.add((*key[:-1], name), message, key)
-    return _named_weights(source, key, model, image_size, problems)
+    source, key, table = written(spec.weights)
+    if not is_file(source):
+        check_name(source, key, table, problems)
+        return _named_weights(source, key, model, image_size, problems)
+    layout = table.layout if isinstance(table, WeightsSource) else None
+    if layout == "openmmlab" and model.family != "resnet":
+        message = f"openmmlab's names are known of ResNets only, not of {model.name}; write rename"
+        problems.add((*key[:-1], "layout"), message, ("model", "name"))
+    steps = []
+    if layout == "efficientnet-pytorch":
+        steps.append("classification/layouts/efficientnet-pytorch.py")
+    safe = PurePath(source).suffix == ".safetensors"
+    versions = not (safe or layout == "openmmlab" or (table and (table.prefix or table.rename)))
+    steps += _repairs(model, resized=image_size != model.image_size, versions=versions)
+    renamed = OPENMMLAB if layout == "openmmlab" else {}
+    return file_weights(source, key, table, renamed, steps, problems)
 
 
 def _named_weights(
-    source: str, key: Key, model: catalog.Model, image_size: int, problems: Problems
+    source: str, key: Key, model: catalog.Classifier, image_size: int, problems: Problems
 ) -> WeightsPlan | None:
     """Weights that the library has a name for."""
     if source == "none":
@@ -196,68 +201,7 @@ def _named_weights(
     return WeightsPlan(state=state, steps=tuple(_repairs(model, resized=resized, versions=True)))
 
 
-def _weights_of_file(
-    source: str,
-    key: Key,
-    table: WeightsSource,
-    model: catalog.Model,
-    image_size: int,
-    problems: Problems,
-) -> WeightsPlan:
-    """Weights in a file, here, in a package, or behind a URL."""
-    safe = PurePath(source).suffix == ".safetensors"
-    path: Name | str = source
-    package = fetch = hashed = ""
-    options = {} if safe else {"map_location": "cpu", "weights_only": True}
-    load = "safetensors.torch.load" if safe else "torch.load"
-    content = Name("content" if safe else "BytesIO(content)")
-    if source.startswith("package://"):
-        package, _, file = source.removeprefix("package://").partition("/")
-        # The name is that of a requirement as well, and so a word in a line that pip reads.
-        if not file or not re.fullmatch(r"(?ai:[a-z]([\w.]*[a-z0-9])?)", package):
-            message = "must be package://PACKAGE/FILE, with the package's import name"
-            problems.add(key, f"{message}, not {show(source)}")
-        path = Name(f"files({python(package)}) / {python(file)}")
-        fetch = "classification/weights/package.py"
-    elif re.match(r"https?://", source):
-        # A hash of eight digits before the suffix, as torch.hub's files have, is checked.
-        digits = re.search(r"-([0-9a-f]{8,})\.\w+$", source)
-        if digits and not safe:
-            load, content = "torch.hub.load_state_dict_from_url", Name("WEIGHTS")
-            options |= {"check_hash": True}
-        elif digits:
-            fetch, hashed = "classification/weights/hashed-url.py", digits[1]
-        else:
-            fetch = "classification/weights/url.py"
-    else:
-        content = Name("WEIGHTS")
-        load = "safetensors.torch.load_file" if safe else load
-    renamed = OPENMMLAB if table.layout == "openmmlab" else {}
-    if renamed and model.family != "resnet":
-        message = f"openmmlab's names are known of ResNets only, not of {model.name}; write rename"
-        problems.add((*key[:-1], "layout"), message, ("model", "name"))
-    renamed = renamed | table.rename
-    steps = ["classification/weights/unwrap.py"]
-    steps += ["classification/weights/prefix.py"] if table.prefix else []
-    steps += ["classification/weights/rename.py"] if renamed else []
-    if table.layout == "efficientnet-pytorch":
-        steps.append("classification/layouts/efficientnet-pytorch.py")
-    versions = not (safe or table.prefix or renamed)
-    steps += _repairs(model, resized=image_size != model.image_size, versions=versions)
-    return WeightsPlan(
-        state=Call(load, (content,), options),
-        path=path,
-        package=package,
-        fetch=fetch,
-        pickled=not safe,
-        hash=hashed,
-        prefix=table.prefix or "",
-        renamed=renamed,
-        steps=tuple(steps),
-    )
-
-
-def _repairs(model: catalog.Model, *, resized: bool, versions: bool) -> list[str]:
+def _repairs(model: catalog.Classifier, *, resized: bool, versions: bool) -> list[str]:
     """What brings the tensors of torchvision's files into the model's form.
 
     Args:
@@ -272,93 +216,11 @@ def _repairs(model: catalog.Model, *, resized: bool, versions: bool) -> list[str
     return repairs
 
 
-def _frozen_by_epoch(
-    spec: Classification, model: catalog.Model, problems: Problems
-) -> dict[int, tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Modules and other parameters that are frozen, by the epoch from which that is so."""
-    named = _named(spec.model.freeze, ("model", "freeze"), model, problems)
-    frozen = None if named is None else set(_inside(model, named))
-    by_epoch = {0: _fewest(model, frozen or set())}
-    for index, entry in enumerate(spec.model.unfreeze):
-        key = ("model", "unfreeze", index)
-        last, before = max(by_epoch), frozen
-        if entry.epoch >= spec.schedule.epochs:
-            message = f"must be below schedule.epochs ({spec.schedule.epochs}), not {entry.epoch}"
-            problems.add((*key, "epoch"), message, ("schedule", "epochs"))
-        elif entry.epoch <= last:
-            message = f"must be above the one before ({last}), not {entry.epoch}"
-            problems.add((*key, "epoch"), message)
-        named = _named(entry.freeze, (*key, "freeze"), model, problems)
-        frozen = None if named is None else set(_inside(model, named))
-        if frozen is not None and before is not None and not frozen < before:
-            more = [name for name in catalog.tree(model.name).parameters if name in frozen - before]
-            what = f"{more[0]} was not frozen before" if more else "the same was frozen before"
-            message = f"{what}; write a part of what was" if before else "nothing is frozen by then"
-            problems.add((*key, "freeze"), message, ("model", "freeze"))
-        by_epoch[entry.epoch] = _fewest(model, frozen or set())
-    return by_epoch
-
-
-def _fewest(model: catalog.Model, frozen: set[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The fewest modules that hold all these parameters, and the parameters outside of them."""
-    tree = catalog.tree(model.name)
-    left = set(frozen)
-    modules: list[str] = []
-    for module in tree.modules:
-        if not left:
-            break
-        inside = set(_inside(model, [module]))
-        if inside and inside <= left:
-            modules.append(module)
-            left -= inside
-    return tuple(modules), tuple(name for name in tree.parameters if name in left)
-
-
-def _named(freeze: Freeze, key: Key, model: catalog.Model, problems: Problems) -> list[str] | None:
-    """The modules and parameters that `freeze` names; None if it names what there is not."""
-    stages = model.stages
-    if freeze == "none":
-        return []
-    if freeze == "backbone":
-        return _backbone(model)
-    if isinstance(freeze, int):
-        if freeze >= len(stages):
-            message = f"{model.name} has {len(stages) - 1} stages after its stem"
-            problems.add(key, f"{message}, not {freeze}")
-            return None
-        return [name for stage in stages[: freeze + 1] for name in stage]
-    tree = catalog.tree(model.name)
-    known = [*tree.modules, *tree.parameters]
-    named: list[str] = []
-    wrong = False
-    for index, pattern in enumerate(freeze):
-        matches = [name for name in known if fnmatchcase(name, pattern)]
-        if not matches:
-            hint = "" if "*" in pattern else nearest(pattern, known)
-            hint = hint or f"; its stages are {_show(stages)}"
-            problems.add((*key, index), f"no such module in {model.name}{hint}")
-        elif not (inside := set(_inside(model, matches))):
-            message = f"no weights are in what {show(pattern)} matches; leave it out"
-            problems.add((*key, index), message)
-        elif inside & set(_inside(model, model.head)):
-            message = f'the new head, {model.head[0]}, would stay random; all but it is "backbone"'
-            problems.add((*key, index), message)
-        else:
-            named += matches
-            continue
-        wrong = True
-    return None if wrong else named
-
-
-def _backbone(model: catalog.Model) -> list[str]:
-    return [name for stage in model.stages for name in stage]
-
-
-def _inside(model: catalog.Model, names: Iterable[str]) -> list[str]:
-    """The parameters in some modules, and those that are themselves named."""
-    prefixes = tuple(f"{name}." for name in names)
-    return [p for p in catalog.tree(model.name).parameters if f"{p}.".startswith(prefixes)]
-
-
-def _show(stages: tuple[tuple[str, ...], ...]) -> str:
-    return ", ".join("+".join(stage) for stage in stages)
+def _size_option(
+    model: catalog.Classifier, image_size: int, built_for: int | None = None
+) -> dict[str, Name]:
+    """The argument that tells the builder of an unusual size of images."""
+    if not model.size_argument or image_size == (built_for or model.image_size):
+        return {}
+    pair = model.size_argument == "input_size"
+    return {model.size_argument: Name("(IMAGE_SIZE, IMAGE_SIZE)" if pair else "IMAGE_SIZE")}

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from specc.plan.code import Call, Name, Setting
+from specc.plan.loss import LossPlan
 from specc.plan.optimizer import OptimizerPlan
 
 
@@ -23,17 +24,16 @@ class WeightsPlan:
 
     @property
     def safetensors(self) -> bool:
-        return bool(self.path) and not self.pickled
+        return isinstance(self.state, Call) and self.state.function.startswith("safetensors.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelPlan:
     constructor: Call
     weights: WeightsPlan | None
     heads: tuple[Name, ...]  # the layers that are new: "model.classifier[6]"
     head_prefixes: tuple[str, ...]  # of their tensors' names: "classifier.6."
-    head_bias: bool
-    init_std: float  # of the heads' weights
+    new_head: bool  # whether they are, where there are pretrained weights
     frozen: tuple[str, ...]  # modules, at the beginning
     frozen_parameters: tuple[str, ...]  # that are in no frozen module
     # Modules and parameters that stay frozen after so many epochs, if that changes.
@@ -41,15 +41,21 @@ class ModelPlan:
     unfreezes: bool
     freezes_parameters: bool  # that are in no frozen module, at any time
     norm_eval: bool  # whether all batch norms keep their statistics
+    norm_frozen: bool  # and their scales and shifts as well
+    norm_eps: float | None  # where it is another one than usual
     trains_batch_norm: bool  # at any time
     sync_batch_norm: bool
     convert_sync_batchnorm: Name  # the library's function
-    dropout: bool
+    draws: bool  # random numbers, in training
+
+    @property
+    def pretrained(self) -> bool:
+        return self.weights is not None
 
     @property
     def freezes(self) -> bool:
         """Whether something is frozen at the beginning."""
-        return bool(self.frozen or self.frozen_parameters)
+        return bool(self.frozen or self.frozen_parameters or self.norm_frozen)
 
     @property
     def head(self) -> Name:
@@ -62,6 +68,25 @@ class ModelPlan:
     @property
     def single_head(self) -> bool:
         return len(self.heads) == 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierPlan(ModelPlan):
+    head_bias: bool
+    init_std: float  # of the heads' weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectorPlan(ModelPlan):
+    masks: bool  # whether it finds masks as well
+    fixed_size: bool  # whether all images are resized to one
+    backbone_weights: Call | None  # the detector with a trained backbone, where only that is
+    mmdet: bool  # whether it is built as MMDetection does
+    caffe: bool  # with the strides of Caffe's ResNet
+
+    @property
+    def pretrained(self) -> bool:
+        return self.weights is not None or self.backbone_weights is not None
 
 
 @dataclass(frozen=True)
@@ -105,13 +130,24 @@ class DataPlan:
     val_fraction: float | None
     multi_label: bool
     label_columns: bool  # whether a CSV has a column for each class
-    repeat: int | None
-    balance: bool
-    redraws: bool  # either of the two: whether a sample may be in an epoch several times
     mixup: float | None
     cutmix: float | None
     mix: bool  # mixup or cutmix
-    label_smoothing: float | None
+
+
+@dataclass(frozen=True)
+class BatchesPlan:
+    """How the samples of an epoch are drawn."""
+
+    repeat: bool  # whether an epoch passes over them several times
+    balance: bool = False  # whether each class is drawn equally often
+    grouped: bool = False  # whether wide and tall images come in different batches
+    mix: bool = False  # whether a process's share is blended in pairs
+
+    @property
+    def redraws(self) -> bool:
+        """Whether a sample may be in an epoch several times."""
+        return self.repeat or self.balance
 
 
 @dataclass(frozen=True)
@@ -125,9 +161,8 @@ class TrainPlan:
     one_cycle: bool
     plateau: Call | None  # called with the monitored metric, after each evaluation
     parts: Call  # what a checkpoint holds, by name
-    loss: Call
-    class_weights: str  # "" | "balanced" | "listed"
-    focal: bool  # whether the function focal_loss is needed
+    recorded: Name  # what is noted of a step's loss
+    classes: Name  # their names
     amp: Name | None  # the type that torch.autocast computes in
     scaler: bool
     compile: bool
@@ -162,6 +197,74 @@ class TeacherPlan:
 class EvaluatePlan:
     metrics: dict[str, Call]  # of torchmetrics, by the name that is printed
     named: bool  # whether there is room for names in a picture of all classes
+    monitor: str  # the one that says which model is best
+
+
+@dataclass(frozen=True)
+class AnnotationsPlan:
+    """The files that say what is in the images of a detector."""
+
+    root: str
+    data_dir: Setting  # the same
+    classes: tuple[str, ...]  # the background first, where the model counts it
+    named: Name  # an expression for the classes without the background
+    settings: tuple[Setting, ...]
+    template: str  # of the format
+    train: Call  # which reads the training images
+    val: Call | None  # None where the validation images are taken from them
+    subset: bool  # whether objects of other classes are left out, or are a problem
+    masks: bool
+    areas: bool  # of objects, as the file says
+    polygons: bool  # masks that are polygons or RLE
+    numbered: bool  # masks that are images of numbers
+    reads_sizes: bool  # of images, from themselves
+    cuts: bool  # boxes at the image's border, as not all have to be inside
+    folders: bool  # of YOLO's images
+    lists: bool  # of YOLO's images
+    val_fraction: float | None
+    keep_empty: bool
+    min_size: float | None
+    fix: bool  # what is wrong, rather than stopping
+    images: int  # to train on, at most, if known
+    requirements: frozenset[str]
+
+    @property
+    def speaks(self) -> bool:
+        """Whether reading tells of itself: of progress, or of what is left out."""
+        return self.fix or self.reads_sizes or self.template.endswith("cityscapes.py")
+
+    @property
+    def num_classes(self) -> int:
+        """How many the model counts."""
+        return len(self.classes)
+
+
+@dataclass(frozen=True)
+class BoxDataPlan:
+    """The images of a detector."""
+
+    settings: tuple[Setting, ...]
+    workers: int
+    train_transforms: tuple[Call, ...]
+    resizes: bool  # whether they bring the training images to their size, rather than the model
+    masks: bool
+    copy_paste: bool
+
+
+@dataclass(frozen=True)
+class EvaluateBoxesPlan:
+    masks: bool
+    loss: bool
+    two_stage: bool  # whether proposals are sampled for the loss
+    background: bool  # whether class 0 is that
+    named: bool  # whether there is room for the names of all classes in a picture
+    monitor: str  # the metric that says which model is best
+
+
+@dataclass(frozen=True)
+class ExportBoxesPlan:
+    masks: bool
+    resizes: bool  # whether the model brings images to a size that depends on their shapes
 
 
 @dataclass(frozen=True)
@@ -177,19 +280,38 @@ class LaunchPlan:
     endpoint: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
+    """What the projects of all tasks have."""
+
     name: str
     title: Name  # a noun for sentences: "resnet50 for 10 classes"
+    folder: str  # of the task's templates
     model: ModelPlan
-    data: DataPlan
+    batches: BatchesPlan
     optimizer: OptimizerPlan
     train: TrainPlan
-    teacher: TeacherPlan | None
-    evaluate: EvaluatePlan
-    predicted: int  # classes that are printed for an image
-    resizes: bool  # whether predict.py has to, as the eval_transforms are for images of one shape
-    export: ExportPlan
     launch: LaunchPlan
     requirements: tuple[str, ...]
     files: Mapping[str, str]  # path in the project: template
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassificationPlan(Plan):
+    model: ClassifierPlan
+    data: DataPlan
+    loss: LossPlan
+    teacher: TeacherPlan | None
+    evaluate: EvaluatePlan
+    export: ExportPlan
+    predicted: int  # classes that are printed for an image
+    resizes: bool  # whether predict.py has to, as the eval_transforms are for images of one shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectionPlan(Plan):
+    model: DetectorPlan
+    annotations: AnnotationsPlan
+    data: BoxDataPlan
+    evaluate: EvaluateBoxesPlan
+    export: ExportBoxesPlan

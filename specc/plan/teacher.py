@@ -1,10 +1,17 @@
 """The model that distillation learns from."""
 
-from specc.plan.code import Name
+from specc.plan.code import Name, Setting
 from specc.plan.model import check_sizes, constructor, known_model
 from specc.plan.plan import TeacherPlan
 from specc.problems import Problems
 from specc.spec.classification import Classification
+
+
+def distillation(spec: Classification) -> list[Setting]:
+    """The constants of a loss that is the teacher's in part."""
+    if spec.distill is None:
+        return []
+    return [Setting("DISTILL_ALPHA", spec.distill.alpha, "share of the loss that is the teacher's")]
 
 
 def plan_teacher(spec: Classification, image_size: int, problems: Problems) -> TeacherPlan | None:

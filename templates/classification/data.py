@@ -170,24 +170,7 @@ class Samples(Dataset[tuple[Tensor, int, int]]):
     #% endif
 
 
-def read_image(path: str | Path) -> Tensor:
-    """Read an image file as uint8 RGB [3, H, W], upright as its EXIF data says.
-
-    Of 16 bits the upper 8 are kept, of an animation the first image; transparency is
-    ignored.
-    """
-    try:
-        with Image.open(path) as file:
-            image = ImageOps.exif_transpose(file)
-            if image.mode in ("I", "F"):
-                raise ValueError("32 bits a channel; save it with 8 or 16")
-            if image.mode.startswith("I;16"):
-                deep = F.pil_to_tensor(image.convert("I"))
-                return (deep >> 8).to(torch.uint8).expand(3, -1, -1)
-            return F.pil_to_tensor(image.convert("RGB"))
-    except Exception as error:  # each decoder has its own
-        message = f"{path}: not a readable image; mend or remove it ({error})"
-        raise RuntimeError(message) from error
+#% include "shared/read_image.py"
 
 
 #% if data.val_fraction
@@ -230,89 +213,7 @@ def split(samples: Samples) -> tuple[Samples, Samples]:
 #% include data.source_template
 
 
-class Batches(Sampler[list[tuple[int, int]]]):
-    """This process's share of each batch of an epoch, as pairs of an index and a seed.
-
-    Order and seeds follow from (seed, epoch) alone, not from the number of processes.
-    #% if data.balance
-    Every class is drawn equally often, and of its samples any.
-    #% endif
-    The last samples of an epoch, too few for a whole batch, are left out.
-
-    Raises:
-        ValueError: if a batch cannot be divided among the processes, or the samples
-            are too few for one.
-    """
-
-    def __init__(self, samples: Samples, batch_size: int, seed: int) -> None:
-        self.rank, self.processes = dist.get_rank(), dist.get_world_size()
-        #% if data.mix
-        parts = 2 * self.processes  # `mix` blends the images of a process in pairs
-        if batch_size % parts:
-            fitting = batch_size + -batch_size % parts
-            raise ValueError(
-                f"a batch of {batch_size} cannot be divided among {self.processes} "
-                f"processes in pairs; it has to be a multiple of {parts}, as {fitting}"
-            )
-        #% else
-        if batch_size % self.processes:
-            fitting = batch_size + -batch_size % self.processes
-            raise ValueError(
-                f"a batch of {batch_size} cannot be divided among {self.processes} "
-                f"processes; it has to be a multiple of that, as {fitting}"
-            )
-        #% endif
-        #% if data.repeat
-        self.samples = REPEAT * len(samples)  # of an epoch
-        #% else
-        self.samples = len(samples)
-        #% endif
-        if self.samples < batch_size:
-            raise ValueError(f"{self.samples} samples make no batch of {batch_size}")
-        #% if data.balance
-        members = defaultdict(list)
-        for index, label in enumerate(samples.labels):
-            members[label].append(index)
-        self.members = list(members.values())
-        #% endif
-        self.batch_size, self.seed = batch_size, seed
-        self.epoch = self.first = 0
-
-    def start(self, epoch: int, first: int) -> None:
-        """Make the next iteration that of `epoch`, from its batch `first` on."""
-        self.epoch, self.first = epoch, first
-
-    def __len__(self) -> int:
-        return self.samples // self.batch_size
-
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        generator = torch.Generator().manual_seed(self.seed + self.epoch)
-        #% if data.balance
-        places = torch.randperm(self.samples, generator=generator).tolist()
-        chances = torch.rand(self.samples, generator=generator).tolist()
-        order = []
-        for place, chance in zip(places, chances, strict=True):
-            members = self.members[place % len(self.members)]
-            order.append(members[int(chance * len(members))])
-        #% else
-        #% if data.repeat
-        images = self.samples // REPEAT
-        passes = [torch.randperm(images, generator=generator) for _ in range(REPEAT)]
-        order = torch.cat(passes).tolist()
-        #% else
-        order = torch.randperm(self.samples, generator=generator).tolist()
-        #% endif
-        #% endif
-        seeds = torch.randint(2**31, (self.samples,), generator=generator).tolist()
-        share = self.batch_size // self.processes
-        for batch in range(self.first, len(self)):
-            begin = batch * self.batch_size + self.rank * share
-            #% if data.redraws
-            keys = slice(begin, begin + share)
-            yield list(zip(order[keys], seeds[keys], strict=True))
-            #% else
-            yield [(index, seeds[index]) for index in order[begin : begin + share]]
-            #% endif
+#% include "shared/batches.py"
 
 
 def build_loaders(
@@ -337,21 +238,7 @@ def build_eval_loader(dataset: Samples) -> DataLoader:
     return build_loader(dataset, sampler=keys, batch_size=EVAL_BATCH_SIZE)
 
 
-def build_loader(dataset: Dataset, **options: Any) -> DataLoader:
-    return DataLoader(
-        dataset,
-        num_workers=WORKERS,
-        worker_init_fn=leave_group,
-        persistent_workers=WORKERS > 0,
-        pin_memory=torch.cuda.is_available(),
-        **options,
-    )
-
-
-def leave_group(worker: int) -> None:
-    """Let what tells all the group to stop reach the training process alone."""
-    os.setsid()
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which that one ends its workers
+#% include "shared/loader.py"
 
 
 def draw(images: list[Tensor], titles: list[str], columns: int = 6) -> Figure:

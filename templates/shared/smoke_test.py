@@ -12,41 +12,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import nn
 from torchvision.datasets import FakeData
+from torchvision.io import write_png
+from torchvision.transforms import v2
 
 import data
 import evaluate
 import export
+import model
 import predict
 import train
+from annotations import NUM_CLASSES, Record
 
 
-#% if data.files
-def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
-    """The eight images of noise in `root`, for training and for validation."""
-    files = [root / f"{index}.png" for index in range(8)]
-    classes = [f"class {number}" for number in range(data.NUM_CLASSES)]
-    #% if data.multi_label
-    labels = [[index % data.NUM_CLASSES] for index in range(8)]
-    #% else
-    labels = [index % data.NUM_CLASSES for index in range(8)]
-    #% endif
-    return (
-        data.Samples(files, labels, classes, data.train_transform),
-        data.Samples(files, labels, classes, data.eval_transform),
-    )
-#% else
-def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
-    """Eight images of noise, for training and for validation."""
-    source = FakeData(8, (3, data.IMAGE_SIZE, data.IMAGE_SIZE))
-    names = [f"made-up image {index}" for index in range(8)]
-    labels = [index % data.NUM_CLASSES for index in range(8)]
-    classes = [f"class {number}" for number in range(data.NUM_CLASSES)]
-    return (
-        data.Samples(source, names, labels, classes, data.train_transform),
-        data.Samples(source, names, labels, classes, data.eval_transform),
-    )
-#% endif
+#% include folder ~ "/smoke_test/datasets.py"
 
 
 def call(script: Callable[[], None], *args: str) -> None:
@@ -64,15 +44,15 @@ def main() -> None:
     train.build_datasets = evaluate.build_datasets = build_datasets
     data.WORKERS = 0
     train.BATCH_SIZE, train.LOG_EVERY = 4, 1
-    #% if model.weights
+    #% if batches.repeat
+    data.REPEAT = 1
+    #% endif
+    #% if model.pretrained
     train.load_pretrained = lambda model: None
     #% endif
-    #% if teacher
-    train.build_teacher = train.build_model  # which knows as little as the model
-    #% endif
-    #% if train.compile
-    torch.compiler.set_stance("force_eager")  # compiling takes minutes
-    #% endif
+    #% filter indented(4)
+    #% include folder ~ "/smoke_test/setup.py"
+    #% endfilter
     if "RANK" in os.environ:  # this is one of the two processes that are started below
         return call(train.main, *sys.argv[1:])
 
@@ -87,16 +67,18 @@ def main() -> None:
         os.environ["MLFLOW_TRACKING_URI"] = f"file:{folder}/mlflow"
         os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
         #% endif
-        noise = FakeData(8, (3, data.IMAGE_SIZE, data.IMAGE_SIZE))
-        for index in range(8):
-            noise[index][0].save(f"{folder}/{index}.png")
+        #% filter indented(8)
+        #% include folder ~ "/smoke_test/images.py"
+        #% endfilter
         for options in (["--data", folder], ["--data", folder, "--resume"]):
             call(train.main, "--output", f"{folder}/one", *options)
             command = [*torchrun, "--nproc-per-node=2", __file__]
             subprocess.run([*command, "--output", f"{folder}/two", *options], check=True)
         best, image = f"{folder}/two/best.pt", f"{folder}/0.png"
         call(evaluate.main, "--data", folder, "--checkpoint", best)
-        answers = ["--csv", f"{folder}/answers.csv", "--draw", f"{folder}/drawn.png"]
+        #% filter indented(8)
+        #% include folder ~ "/smoke_test/answers.py"
+        #% endfilter
         call(predict.main, image, "--checkpoint", best, *answers)
         call(export.main, "--checkpoint", best)
     print("everything runs")

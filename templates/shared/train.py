@@ -40,23 +40,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torchvision.ops import sigmoid_focal_loss
 from tqdm import tqdm
 
-import checkpoint
-import distributed
-from data import (
-    DATA_DIR,
-    NUM_CLASSES,
-    Batches,
-    Samples,
-    build_datasets,
-    build_loaders,
-    draw_sheet,
-    normalize,
-)
-from evaluate import draw_confusion, draw_precisions, evaluate
-from mix import mix
-from model import build_model, load_pretrained, set_frozen
-from optimizer import build_optimizer
-from teacher import build_teacher, distillation_loss
+#% include folder ~ "/train/imports.py"
 
 SEED = {{ train.seed }}
 EPOCHS = {{ train.epochs }}
@@ -91,41 +75,7 @@ MLFLOW_EXPERIMENT = {{ train.mlflow }}
 RUN_DIR = Path(__file__).parent / "runs"
 
 
-#% if train.focal
-#% if train.class_weights
-def focal_loss(logits: Tensor, targets: Tensor, class_weights: Tensor) -> Tensor:
-    """The mean focal loss (arXiv 1708.02002), in which what is easy counts less.
-
-    Logits are [B, NUM_CLASSES], targets int64 [B], weights of classes [NUM_CLASSES].
-    """
-    losses = F.cross_entropy(logits, targets, reduction="none")
-    weights = class_weights[targets] * (1 - torch.exp(-losses)) ** FOCAL_GAMMA
-    return (weights * losses).mean()
-#% else
-def focal_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """The mean focal loss (arXiv 1708.02002), in which what is easy counts less.
-
-    Logits are [B, NUM_CLASSES], targets int64 [B].
-    """
-    losses = F.cross_entropy(logits, targets, reduction="none")
-    return ((1 - torch.exp(-losses)) ** FOCAL_GAMMA * losses).mean()
-#% endif
-
-
-#% endif
-def mean_loss(window: list[tuple[Tensor, Tensor]], samples: Samples) -> float:
-    """The mean loss of some steps, (loss, indices of samples) each, over all processes.
-
-    Raises:
-        FloatingPointError: if a loss is not finite; names the samples of its batch.
-    """
-    losses = torch.stack([loss for loss, _ in window])
-    for step in (~losses.isfinite()).nonzero().flatten().tolist():
-        names = ", ".join(map(samples.name, window[step][1].tolist()))
-        raise FloatingPointError(f"the loss is {losses[step]:g} on {names}")
-    total = losses.mean()
-    dist.all_reduce(total)
-    return total.item() / dist.get_world_size()
+#% include folder ~ "/train/losses.py"
 
 
 def main() -> None:
@@ -156,19 +106,8 @@ def main() -> None:
     batches = Batches(train_set, BATCH_SIZE, SEED)
     train_loader, val_loader = build_loaders(train_set, batches, val_set)
     steps_per_epoch = len(batches)
-    #% if train.class_weights == "balanced" and data.multi_label
-    found = torch.tensor([label for labels in train_set.labels for label in labels])
-    positives = torch.bincount(found, minlength=NUM_CLASSES)
-    class_weights = (len(train_set) - positives) / positives.clamp(min=1)
-    class_weights = class_weights.to(device)
-    #% elif train.class_weights == "balanced"
-    counts = torch.bincount(torch.tensor(train_set.labels), minlength=NUM_CLASSES)
-    class_weights = (len(train_set) / NUM_CLASSES / counts.clamp(min=1)).to(device)
-    #% elif train.class_weights
-    class_weights = torch.tensor(CLASS_WEIGHTS, device=device)
-    #% endif
     model = build_model()
-    #% if model.weights
+    #% if model.pretrained
     if is_main and not args.resume:  # DistributedDataParallel hands it to the others
         load_pretrained(model)
     #% endif
@@ -189,9 +128,9 @@ def main() -> None:
         model, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY), use_buffers=True
     )
     #% endif
-    #% if teacher
-    teacher = build_teacher().to(device)
-    #% endif
+    #% filter indented(4)
+    #% include folder ~ "/train/setup.py"
+    #% endfilter
     #% if optimizer.groups
     optimizer = build_optimizer(model)
     #% else
@@ -232,7 +171,7 @@ def main() -> None:
             writer.flush()
             #% endif
             state = {name: part.state_dict() for name, part in parts.items()}
-            state |= {"step": step, "best": best, "classes": train_set.classes}
+            state |= {"step": step, "best": best, "classes": {{ train.classes }}}
             #% if train.early_stop
             state["stale"] = stale
             #% endif
@@ -297,48 +236,23 @@ def main() -> None:
         )
         window: list[tuple[Tensor, Tensor]] = []  # the steps since the last log line
         ddp.train()
-        for images, labels, indices in progress:
-            #% if model.dropout
+        for images, targets, indices in progress:
+            #% if model.draws
             torch.manual_seed((SEED + step) * dist.get_world_size() + dist.get_rank())
             #% endif
-            images = normalize(images.to(device, non_blocking=True))
-            #% if train.channels_last
-            images = images.contiguous(memory_format=torch.channels_last)
-            #% endif
-            targets = labels.to(device, non_blocking=True)
-            #% if data.mix
-            images, targets = mix(images, targets, SEED, step)
-            #% endif
+            #% filter indented(12)
+            #% include folder ~ "/train/batch.py"
+            #% endfilter
             optimizer.zero_grad()
-            #% if train.micro_batch
-            share, losses = len(images), []
-            count = -(-share // MAX_BATCH_PER_GPU)
-            splits = zip(images.tensor_split(count), targets.tensor_split(count), strict=True)
-            #% endif
             #% filter block(train.micro_batch)
             for images, targets in splits:
                 #% filter block(train.micro_batch)
                 with nullcontext() if len(losses) + 1 == count else ddp.no_sync():
-                    #% filter block(train.amp)
-                    with torch.autocast(device.type, {{ train.amp }}):
-                        logits = ddp(images)
+                    #% filter indented(20)
+                    #% include folder ~ "/train/loss.py"
                     #% endfilter
-                    #% if train.amp
-                    logits = logits.float()
-                    #% endif
-                    loss = {{ train.loss }}
-                    #% if teacher
-                    with torch.no_grad():
-                        #% filter block(train.amp)
-                        with torch.autocast(device.type, {{ train.amp }}):
-                            teacher_logits = teacher(images)
-                        #% endfilter
-                    distillation = distillation_loss(logits, teacher_logits.float())
-                    loss = (1 - DISTILL_ALPHA) * loss + DISTILL_ALPHA * distillation
-                    #% endif
                     #% if train.micro_batch
-                    loss = loss * len(images) / share
-                    losses.append(loss.detach())
+                    losses.append({{ train.recorded }}.detach())
                     #% endif
                     #% if train.scaler
                     scaler.scale(loss).backward()
@@ -367,23 +281,19 @@ def main() -> None:
             #% endif
             step += 1
             #% if train.micro_batch
-            window.append((torch.stack(losses).sum(), indices))
+            window.append((torch.stack(losses).sum(0), indices))
             #% else
-            window.append((loss.detach(), indices))
+            window.append(({{ train.recorded }}.detach(), indices))
             #% endif
 
             end_of_epoch = step % steps_per_epoch == 0
             stopping = distributed.any_process(stop.is_set())
             saving = stopping or step % CHECKPOINT_STEPS == 0
             if saving or end_of_epoch or step % LOG_EVERY == 0:
-                train_loss = mean_loss(window, train_set)
+                #% filter indented(16)
+                #% include folder ~ "/train/log.py"
+                #% endfilter
                 window.clear()
-                if is_main:
-                    progress.set_postfix(loss=f"{train_loss:.4f}")
-                    #% if train.logs
-                    lr = optimizer.param_groups[-1]["lr"]
-                    log({"train/loss": train_loss, "train/lr": lr})
-                    #% endif
             if saving and not end_of_epoch:
                 save()
             if stopping and not end_of_epoch:
@@ -395,16 +305,16 @@ def main() -> None:
         #% endif
         #% filter block(train.evaluate_every > 1)
         if (epoch + 1) % EVALUATE_EVERY == 0 or epoch + 1 == EPOCHS:
-            #% if data.multi_label
-            metrics, precisions = evaluate({{ train.evaluated }}, val_loader, device)
-            #% else
-            metrics, confusion = evaluate({{ train.evaluated }}, val_loader, device)
-            #% endif
+            #% filter indented(12)
+            #% include folder ~ "/train/evaluate.py"
+            #% endfilter
             #% if train.plateau
             plateau.step(metrics[MONITOR])
             #% endif
             if is_main:
-                print(", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
+                #% filter indented(16)
+                #% include folder ~ "/train/print.py"
+                #% endfilter
                 #% if train.logs
                 log({f"val/{name}": value for name, value in metrics.items()})
                 #% endif
@@ -422,20 +332,15 @@ def main() -> None:
                 stale = 0
                 #% endif
                 if is_main:
-                    classes = train_set.classes
-                    state = {"model": {{ train.evaluated }}.state_dict(), "classes": classes}
+                    state = {"model": {{ train.evaluated }}.state_dict(), "classes": {{ train.classes }}}
                     checkpoint.save(args.output / "best.pt", state)
-                    #% if data.multi_label
-                    figure = draw_precisions(precisions, classes)
-                    figure.savefig(args.output / "average_precision.png")
-                    #% else
-                    figure = draw_confusion(confusion, classes)
-                    figure.savefig(args.output / "confusion_matrix.png")
-                    #% endif
+                    #% filter indented(20)
+                    #% include folder ~ "/train/pictures.py"
+                    #% endfilter
         #% endfilter
         #% if train.checkpoint_every
         if is_main and (epoch + 1) % CHECKPOINT_EVERY == 0:
-            state = {"model": {{ train.evaluated }}.state_dict(), "classes": train_set.classes}
+            state = {"model": {{ train.evaluated }}.state_dict(), "classes": {{ train.classes }}}
             checkpoint.save(args.output / f"epoch_{epoch + 1:04}.pt", state)
             #% if train.keep
             for old in sorted(args.output.glob("epoch_*.pt"))[:-KEEP]:

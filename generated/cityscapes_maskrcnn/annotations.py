@@ -1,0 +1,176 @@
+"""The images, and the objects that annotations say are in them."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+DATA_DIR = "data/cityscapes"
+CLASSES = [
+    "__background__",
+    "person",
+    "rider",
+    "car",
+    "truck",
+    "bus",
+    "train",
+    "motorcycle",
+    "bicycle",
+]
+NUM_CLASSES = len(CLASSES)
+LABEL_IDS = {
+    "person": 24,
+    "rider": 25,
+    "car": 26,
+    "truck": 27,
+    "bus": 28,
+    "train": 31,
+    "motorcycle": 32,
+    "bicycle": 33,
+}
+QUIET = os.environ.get("RANK", "0") != "0"  # one process speaks for all
+
+Object = tuple[list[float], int, bool, int]  # its box, label, crowd, and number
+
+
+@dataclass
+class Record:
+    """An image, and the N objects in it."""
+
+    file: Path
+    height: int  # pixels, upright as EXIF data say
+    width: int
+    boxes: Tensor  # float32 [N, 4]: x1, y1, x2, y2 in pixels
+    labels: Tensor  # int64 [N]: indices into CLASSES
+    crowd: Tensor  # bool [N]: neither trained on nor an error when found
+    mask_file: Path
+    numbers: Tensor  # int32 [N]: the value of an object's pixels in it
+
+
+def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
+    """The images to train on, which all have objects, and those to validate on.
+
+    Raises:
+        ValueError: names the annotations that are wrong.
+    """
+    problems: list[str] = []
+    train = read_records(root, "train", problems)
+    val = read_records(root, "val", problems)
+    report(problems)
+    train = [record for record in train if not record.crowd.all()]
+    if not train:
+        raise ValueError(f"{root}: no image to train on has an object of CLASSES")
+    return train, val
+
+
+def report(problems: list[str], shown: int = 20) -> None:
+    """Stop if annotations are wrong.
+
+    Raises:
+        ValueError: names them.
+    """
+    if problems:
+        if len(problems) > shown:
+            problems = [*problems[:shown], f"and {len(problems) - shown} more"]
+        advice = 'mend or remove them; data.on_bad_annotation = "fix" leaves them out'
+        raise ValueError("\n".join([f"annotations are wrong: {advice}", *problems]))
+
+
+def build_record(
+    file: Path, size: tuple[int, int], objects: list[Object], mask_file: Path
+) -> Record:
+    boxes = torch.tensor([it[0] for it in objects], dtype=torch.float32).reshape(-1, 4)
+    labels = torch.tensor([it[1] for it in objects], dtype=torch.int64)
+    crowd = torch.tensor([it[2] for it in objects], dtype=torch.bool)
+    numbers = torch.tensor([it[3] for it in objects], dtype=torch.int32)
+    return Record(file, *size, boxes, labels, crowd, mask_file, numbers)
+
+
+LABELS = {number: CLASSES.index(name) for name, number in LABEL_IDS.items()}
+Instances = list[tuple[int, list[float]]]  # their numbers and boxes
+
+
+def read_records(root: Path, part: str, problems: list[str]) -> list[Record]:
+    """The images of a part of Cityscapes, and the objects in their instanceIds.
+
+    Raises:
+        ValueError: if there is no image.
+    """
+    ends = {
+        root / "leftImg8bit" / part: "_leftImg8bit.png",
+        root / "gtFine" / part: "_gtFine_instanceIds.png",
+    }
+    frames = sorted(
+        {
+            str(file.relative_to(folder)).removesuffix(end)  # CITY/CITY_NUMBER_NUMBER
+            for folder, end in ends.items()
+            for file in folder.glob(f"*/*{end}")
+        }
+    )
+    if not frames:
+        raise ValueError(f"{root}: no images in leftImg8bit/{part}")
+    images, truths = (
+        [folder / f"{frame}{end}" for frame in frames] for folder, end in ends.items()
+    )
+    with ThreadPoolExecutor() as pool:
+        contents = pool.map(find_instances, truths)
+        contents = tqdm(contents, part, len(truths), leave=False, disable=QUIET)
+        found = list(contents)
+    records = []
+    for image, truth, content in zip(images, truths, found, strict=True):
+        if content is None:
+            fault = "not a readable PNG" if truth.exists() else "no such file"
+            problems.append(f"{truth}: {fault}")
+        elif not image.exists():
+            problems.append(f"{image}: no such image")
+        else:
+            size, instances = content
+            objects: list[Object] = []
+            for number, box in instances:
+                crowd = number < 1000  # several that are not told apart
+                label = LABELS.get(number if crowd else number // 1000)
+                if label is not None:
+                    objects.append((box, label, crowd, number))
+            records.append(build_record(image, size, objects, truth))
+    return records
+
+
+def find_instances(file: Path) -> tuple[tuple[int, int], Instances] | None:
+    """Height and width of an image, and what is in it; None if that cannot be read."""
+    try:
+        with Image.open(file) as image:
+            pixels = np.array(image, np.uint16)
+    except Exception:  # Pillow has many
+        return None
+    rows, columns = np.nonzero((pixels >= 1000) | np.isin(pixels, list(LABELS)))
+    numbers = pixels[rows, columns]
+    order = np.argsort(numbers, kind="stable")  # instance by instance
+    numbers, first = np.unique(numbers[order], return_index=True)
+    rows, columns = rows[order], columns[order]
+    edges = [
+        np.minimum.reduceat(columns, first),
+        np.minimum.reduceat(rows, first),
+        np.maximum.reduceat(columns, first) + 1,
+        np.maximum.reduceat(rows, first) + 1,
+    ]
+    boxes = np.stack(edges, 1).astype(float).tolist()
+    return pixels.shape, list(zip(numbers.tolist(), boxes, strict=True))
+
+
+def read_masks(record: Record) -> Tensor:
+    """The objects' masks: zeros and ones, uint8 [N, height, width].
+
+    Raises:
+        ValueError: if the file of masks is not as large as the image.
+    """
+    with Image.open(record.mask_file) as file:
+        pixels = torch.from_numpy(np.array(file, np.int32))
+    if pixels.shape != (record.height, record.width):
+        raise ValueError(f"{record.mask_file}: not of the same size as {record.file}")
+    return (pixels == record.numbers[:, None, None]).to(torch.uint8)

@@ -1,0 +1,217 @@
+"""Fine-tune maskrcnn_resnet50_fpn for 8 classes.
+
+    python train.py             on one GPU, or the CPU
+    ./launch.sh                 on all GPUs of this machine, or of many
+    python train.py --resume    continue a stopped run as if it had never stopped
+
+A run writes its checkpoints last.pt and best.pt, a sheet of samples, pictures of the
+results and curves to a folder, runs/ unless --output names another.
+"""
+
+import argparse
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.lr_scheduler import ChainedScheduler, LinearLR, MultiStepLR
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+import checkpoint
+import distributed
+from annotations import CLASSES, DATA_DIR
+from data import Batches, Samples, build_datasets, build_loaders, draw_sheet, to_floats
+from evaluate import build_truth, draw_precisions, draw_results, evaluate, summary
+from model import build_model, load_pretrained
+
+SEED = 0
+EPOCHS = 8
+BATCH_SIZE = 8  # samples, over all processes together
+LR = 0.01
+MOMENTUM = 0.9
+WEIGHT_DECAY = 0.0001
+WARMUP_STEPS = 500
+WARMUP_FACTOR = 0.001  # of LR, at the first step
+MILESTONES = (7,)  # epochs
+GAMMA = 0.1  # that LR is multiplied by after each
+LOG_EVERY = 100  # steps
+MONITOR = "mask_AP"  # the metric that says which model is best
+CHECKPOINT_STEPS = 1000  # last.pt; and at the end of every epoch
+RUN_DIR = Path(__file__).parent / "runs"
+
+
+def mean_losses(
+    window: list[tuple[Tensor, Tensor]], names: list[str], samples: Samples
+) -> dict[str, float]:
+    """The mean of each loss of some steps, and of their sum, over all processes.
+
+    Of each step there are the losses, as `names` says, and the indices of its samples.
+
+    Raises:
+        FloatingPointError: if a loss is not finite; names the samples of its batch.
+    """
+    losses = torch.stack([values for values, _ in window])  # [steps, losses]
+    for step, loss in (~losses.isfinite()).nonzero().tolist():
+        images = ", ".join(map(samples.name, window[step][1].tolist()))
+        value = losses[step, loss]
+        raise FloatingPointError(f"{names[loss]} is {value:g} on {images}")
+    means = losses.mean(0)
+    dist.all_reduce(means)
+    means /= dist.get_world_size()
+    return dict(
+        zip(["loss", *names], [means.sum().item(), *means.tolist()], strict=True)
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Train the model.")
+    parser.add_argument("--data", type=Path, default=DATA_DIR)
+    parser.add_argument("--output", type=Path, default=RUN_DIR, help="the run's folder")
+    parser.add_argument("--resume", action="store_true", help="continue that run")
+    args = parser.parse_args()
+
+    stop = threading.Event()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signal_number, lambda *_: stop.set())
+    # The same run gives the same bits: a resumed one goes on as if never stopped.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    device = distributed.init()
+    is_main = dist.get_rank() == 0
+    last = args.output / "last.pt"
+    if last.exists() and not args.resume:
+        raise SystemExit(f"{last} exists: --resume that run, or name another --output")
+
+    torch.manual_seed(SEED)
+    train_set, val_set = build_datasets(args.data)
+    batches = Batches(train_set, BATCH_SIZE, SEED)
+    train_loader, val_loader = build_loaders(train_set, batches, val_set)
+    steps_per_epoch = len(batches)
+    model = build_model()
+    if is_main and not args.resume:  # DistributedDataParallel hands it to the others
+        load_pretrained(model)
+    model.to(device)
+    ddp = DistributedDataParallel(model)
+    truth = build_truth(val_set) if is_main else None
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.SGD(
+        parameters, lr=LR, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY
+    )
+    scheduler = ChainedScheduler(
+        [
+            LinearLR(optimizer, start_factor=WARMUP_FACTOR, total_iters=WARMUP_STEPS),
+            MultiStepLR(
+                optimizer,
+                milestones=[epoch * steps_per_epoch for epoch in MILESTONES],
+                gamma=GAMMA,
+            ),
+        ],
+        optimizer=optimizer,
+    )
+    parts: dict[str, Any] = dict(model=model, optimizer=optimizer, scheduler=scheduler)
+    step, best = 0, -1.0
+    if args.resume:
+        state = checkpoint.load(last)
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+        step, best = state["step"], state["best"]
+
+    def save() -> None:
+        if is_main:
+            writer.flush()
+            state = {name: part.state_dict() for name, part in parts.items()}
+            state |= {"step": step, "best": best, "classes": CLASSES}
+            checkpoint.save(last, state)
+
+    def log(values: dict[str, float]) -> None:
+        """Add to the curves; for the main process."""
+        for name, value in values.items():
+            writer.add_scalar(name, value, step)
+
+    if is_main:
+        args.output.mkdir(parents=True, exist_ok=True)
+        sheet = draw_sheet(train_set)
+        sheet.savefig(args.output / "samples.png")
+        writer = SummaryWriter(args.output, purge_step=step + 1)
+        writer.add_figure("samples", sheet, step)
+
+    for epoch in range(step // steps_per_epoch, EPOCHS):
+        first = step % steps_per_epoch  # not 0 where a run was stopped inside an epoch
+        batches.start(epoch, first)
+        title = f"epoch {epoch + 1}/{EPOCHS}"
+        progress = tqdm(
+            train_loader, title, steps_per_epoch, initial=first, disable=not is_main
+        )
+        window: list[tuple[Tensor, Tensor]] = []  # the steps since the last log line
+        ddp.train()
+        for images, targets, indices in progress:
+            torch.manual_seed((SEED + step) * dist.get_world_size() + dist.get_rank())
+            images = to_floats(images, device)
+            targets = [
+                {
+                    name: value.to(device, non_blocking=True)
+                    for name, value in target.items()
+                }
+                for target in targets
+            ]
+            optimizer.zero_grad()
+            losses_by_name = ddp(images, targets)
+            values = torch.stack([value.float() for value in losses_by_name.values()])
+            loss = values.sum()
+            loss.backward()
+            optimizer.step()
+            scheduler.step()
+            step += 1
+            window.append((values.detach(), indices))
+
+            end_of_epoch = step % steps_per_epoch == 0
+            stopping = distributed.any_process(stop.is_set())
+            saving = stopping or step % CHECKPOINT_STEPS == 0
+            if saving or end_of_epoch or step % LOG_EVERY == 0:
+                train_losses = mean_losses(window, list(losses_by_name), train_set)
+                if is_main:
+                    progress.set_postfix(loss=f"{train_losses['loss']:.4f}")
+                    log(
+                        {f"train/{name}": value for name, value in train_losses.items()}
+                    )
+                    log({"train/lr": optimizer.param_groups[-1]["lr"]})
+                window.clear()
+            if saving and not end_of_epoch:
+                save()
+            if stopping and not end_of_epoch:
+                raise SystemExit(f"stopped at step {step}; --resume continues")
+
+        evaluation = evaluate(model, val_loader, truth, device)
+        metrics = evaluation.metrics
+        if is_main:
+            print(summary(metrics))
+            log({f"val/{name}": value for name, value in metrics.items()})
+        if metrics[MONITOR] > best:
+            best = metrics[MONITOR]
+            if is_main:
+                state = {"model": model.state_dict(), "classes": CLASSES}
+                checkpoint.save(args.output / "best.pt", state)
+                draw_precisions(evaluation.by_class).savefig(
+                    args.output / "average_precision.png"
+                )
+                figure = draw_results(val_set, evaluation.results)
+                figure.savefig(args.output / "predictions.png")
+                writer.add_figure("predictions", figure, step)
+        save()
+        if stopping:
+            raise SystemExit(f"stopped after epoch {epoch + 1}; --resume continues")
+
+    if is_main:
+        writer.close()
+        print(f"best {MONITOR} {best:.4f}; the model is in {args.output / 'best.pt'}")
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,212 @@
+"""The images, and the objects that annotations say are in them."""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import faster_coco_eval.core.mask as rle
+import numpy as np
+import torch
+from torch import Tensor
+
+DATA_DIR = "data/parts"
+CLASSES = ["__background__", "bolt", "nut", "washer"]
+NUM_CLASSES = len(CLASSES)
+VAL_FRACTION = 0.2  # of the images, to validate on
+
+Object = tuple[list[float], int, bool, float, Any]  # its box, label, crowd, area, shape
+
+
+@dataclass
+class Record:
+    """An image, and the N objects in it."""
+
+    file: Path
+    height: int  # pixels, upright as EXIF data say
+    width: int
+    boxes: Tensor  # float32 [N, 4]: x1, y1, x2, y2 in pixels
+    labels: Tensor  # int64 [N]: indices into CLASSES
+    crowd: Tensor  # bool [N]: neither trained on nor an error when found
+    areas: Tensor  # float64 [N]: in pixels; by them COCO tells small from large
+    shapes: list[Any]  # [N]: the polygons of an object, or the RLE of its pixels
+
+
+def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
+    """The images to train on, which all have objects, and those to validate on.
+
+    Raises:
+        ValueError: names the annotations that are wrong.
+    """
+    problems: list[str] = []
+    records = read_records(root / "images", root / "annotations.json", problems)
+    report(problems)
+    train, val = split(records)
+    train = [record for record in train if not record.crowd.all()]
+    if not train:
+        raise ValueError(f"{root}: no image to train on has an object of CLASSES")
+    return train, val
+
+
+def split(records: list[Record]) -> tuple[list[Record], list[Record]]:
+    """Take VAL_FRACTION of the images for validation, in every run the same ones.
+
+    Raises:
+        ValueError: if the images are too few for that.
+    """
+    generator = torch.Generator().manual_seed(0)
+    order = torch.randperm(len(records), generator=generator).tolist()
+    count = round(VAL_FRACTION * len(records))
+    if not 0 < count < len(records):
+        raise ValueError(f"{len(records)} images are too few to validate on some")
+    train, val = sorted(order[count:]), sorted(order[:count])
+    return [records[index] for index in train], [records[index] for index in val]
+
+
+def report(problems: list[str], shown: int = 20) -> None:
+    """Stop if annotations are wrong.
+
+    Raises:
+        ValueError: names them.
+    """
+    if problems:
+        if len(problems) > shown:
+            problems = [*problems[:shown], f"and {len(problems) - shown} more"]
+        advice = 'mend or remove them; data.on_bad_annotation = "fix" leaves them out'
+        raise ValueError("\n".join([f"annotations are wrong: {advice}", *problems]))
+
+
+def cut_box(
+    box: list[float], size: tuple[int, int], where: str, problems: list[str]
+) -> list[float] | None:
+    """The part of a box that is in an image of height and width `size`, if any is."""
+    x1, y1, x2, y2 = box
+    height, width = size
+    cut: list[float] | None
+    cut = [max(x1, 0.0), max(y1, 0.0), min(x2, width), min(y2, height)]
+    if not all(map(math.isfinite, box)):
+        fault, cut = "is not finite", None
+    elif cut[0] >= cut[2] or cut[1] >= cut[3]:
+        fault, cut = "has no area in the image", None
+    elif any(abs(a - b) > 1 for a, b in zip(box, cut, strict=True)):
+        fault = "leaves the image"
+    else:
+        return cut
+    corners = f"from {x1:g}, {y1:g} to {x2:g}, {y2:g}"
+    problems.append(f"{where}: the box {corners} {fault} ({width} x {height} pixels)")
+    return cut
+
+
+def build_record(file: Path, size: tuple[int, int], objects: list[Object]) -> Record:
+    boxes = torch.tensor([it[0] for it in objects], dtype=torch.float32).reshape(-1, 4)
+    labels = torch.tensor([it[1] for it in objects], dtype=torch.int64)
+    crowd = torch.tensor([it[2] for it in objects], dtype=torch.bool)
+    areas = torch.tensor([it[3] for it in objects], dtype=torch.float64)
+    shapes = [it[4] for it in objects]
+    return Record(file, *size, boxes, labels, crowd, areas, shapes)
+
+
+def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
+    """The images of a COCO file, in its order, and their objects.
+
+    Raises:
+        ValueError: if it is no such file, or has not all CLASSES.
+    """
+    try:
+        content = json.loads(file.read_bytes())
+        names = {it["id"]: it["name"] for it in content["categories"]}
+        rows, annotations = content["images"], content["annotations"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{file}: not JSON as COCO has it ({error!r})") from error
+    if missing := set(CLASSES[1:]) - set(names.values()):
+        raise ValueError(f"{file}: no category has the name {sorted(missing)}")
+    labels = {
+        key: CLASSES.index(name) for key, name in names.items() if name in CLASSES
+    }
+
+    found: dict[int, tuple[Path, tuple[int, int]]] = {}
+    for number, row in enumerate(rows):
+        where = f"{file}: image {row.get('id', f'number {number}')}"
+        if absent := {"id", "file_name", "height", "width"} - row.keys():
+            problems.append(f"{where}: no {', '.join(sorted(absent))}")
+        elif row["id"] in found:
+            problems.append(f"{where}: the id is there twice")
+        elif not all(isinstance(row[it], int) for it in ("height", "width")):
+            problems.append(f"{where}: height and width must be whole numbers")
+        elif not (image := images / row["file_name"]).is_file():
+            problems.append(f"{where}: no such image: {image}")
+        else:
+            found[row["id"]] = image, (row["height"], row["width"])
+
+    known = {row.get("id") for row in rows}
+    seen = set()
+    objects: dict[int, list[Object]] = {key: [] for key in found}
+    for number, annotation in enumerate(annotations):
+        where = f"{file}: annotation {annotation.get('id', f'number {number}')}"
+        needed = {"id", "image_id", "category_id", "bbox", "segmentation"}
+        if absent := needed - annotation.keys():
+            problems.append(f"{where}: no {', '.join(sorted(absent))}")
+            continue
+        image_id, category = annotation["image_id"], annotation["category_id"]
+        if annotation["id"] in seen:
+            problems.append(f"{where}: the id is there twice")
+        seen.add(annotation["id"])
+        if image_id not in known:
+            problems.append(f"{where}: no image {image_id}")
+        elif category not in names:
+            problems.append(f"{where}: no category {category}")
+        elif category not in labels:
+            continue
+        elif image_id in found:
+            _, size = found[image_id]
+            try:
+                x, y, width, height = map(float, annotation["bbox"])
+                area = float(annotation.get("area", width * height))
+                shape = read_shape(annotation["segmentation"], size)
+            except (KeyError, TypeError, ValueError) as error:
+                wanted = "a bbox and a segmentation as COCO has them"
+                problems.append(f"{where}: must have {wanted} ({error})")
+                continue
+            if box := cut_box([x, y, x + width, y + height], size, where, problems):
+                crowd = bool(annotation.get("iscrowd"))
+                objects[image_id].append((box, labels[category], crowd, area, shape))
+    return [build_record(*found[key], objects[key]) for key in found]
+
+
+def read_shape(segmentation: Any, size: tuple[int, int]) -> Any:
+    """Polygons as arrays of x, y, x, y, ..., or compressed RLE.
+
+    Raises:
+        KeyError, TypeError, ValueError: if it is neither.
+    """
+    if isinstance(segmentation, list):
+        polygons = [np.array(it, np.float64) for it in segmentation]
+        if not polygons or any(it.ndim != 1 or len(it) % 2 for it in polygons):
+            raise ValueError("a polygon is x, y, x, y, ...")
+        if any(len(it) < 6 or not np.isfinite(it).all() for it in polygons):
+            raise ValueError("a polygon has three points or more, all finite")
+        return polygons
+    if list(segmentation["size"]) != list(size):
+        raise ValueError(f"RLE of {segmentation['size']} in an image of {list(size)}")
+    if isinstance(segmentation["counts"], list):
+        return rle.frPyObjects(segmentation, *size)
+    return segmentation
+
+
+def read_masks(record: Record) -> Tensor:
+    """The objects' masks: zeros and ones, uint8 [N, height, width].
+
+    Raises:
+        ValueError: if one cannot be made.
+    """
+    size = record.height, record.width
+    masks = torch.zeros(len(record.shapes), *size, dtype=torch.uint8)
+    for mask, shape in zip(masks, record.shapes, strict=True):
+        try:
+            if isinstance(shape, list):
+                shape = rle.merge(rle.frPyObjects(shape, *size))
+            mask.copy_(torch.from_numpy(rle.decode(shape)))
+        except (RuntimeError, ValueError) as error:
+            raise ValueError(f"{record.file}: no mask can be made: {error}") from error
+    return masks

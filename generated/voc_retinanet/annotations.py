@@ -1,0 +1,201 @@
+"""The images, and the objects that annotations say are in them."""
+
+import math
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+import torch
+from PIL import ExifTags, Image
+from torch import Tensor
+from tqdm import tqdm
+
+DATA_DIR = "data/VOCdevkit"
+CLASSES = [
+    "aeroplane",
+    "bicycle",
+    "bird",
+    "boat",
+    "bottle",
+    "bus",
+    "car",
+    "cat",
+    "chair",
+    "cow",
+    "diningtable",
+    "dog",
+    "horse",
+    "motorbike",
+    "person",
+    "pottedplant",
+    "sheep",
+    "sofa",
+    "train",
+    "tvmonitor",
+]
+NUM_CLASSES = len(CLASSES)
+QUIET = os.environ.get("RANK", "0") != "0"  # one process speaks for all
+
+Object = tuple[list[float], int, bool]  # its box, label, and whether it is a crowd
+
+
+@dataclass
+class Record:
+    """An image, and the N objects in it."""
+
+    file: Path
+    height: int  # pixels, upright as EXIF data say
+    width: int
+    boxes: Tensor  # float32 [N, 4]: x1, y1, x2, y2 in pixels
+    labels: Tensor  # int64 [N]: indices into CLASSES
+    crowd: Tensor  # bool [N]: neither trained on nor an error when found
+
+
+def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
+    """The images to train on, which all have objects, and those to validate on.
+
+    Raises:
+        ValueError: names the annotations that are wrong.
+    """
+    problems: list[str] = []
+    train = read_records(
+        [
+            root / "VOC2007/ImageSets/Main/trainval.txt",
+            root / "VOC2012/ImageSets/Main/trainval.txt",
+        ],
+        problems,
+    )
+    val = read_records([root / "VOC2007/ImageSets/Main/test.txt"], problems)
+    report(problems)
+    train = [record for record in train if not record.crowd.all()]
+    if not train:
+        raise ValueError(f"{root}: no image to train on has an object of CLASSES")
+    return train, val
+
+
+def report(problems: list[str], shown: int = 20) -> None:
+    """Stop if annotations are wrong.
+
+    Raises:
+        ValueError: names them.
+    """
+    if problems:
+        if len(problems) > shown:
+            problems = [*problems[:shown], f"and {len(problems) - shown} more"]
+        advice = 'mend or remove them; data.on_bad_annotation = "fix" leaves them out'
+        raise ValueError("\n".join([f"annotations are wrong: {advice}", *problems]))
+
+
+def read_sizes(files: list[Path], problems: list[str]) -> list[tuple[int, int] | None]:
+    """Height and width of each image; None for those that are none."""
+    with ThreadPoolExecutor() as pool:
+        found = pool.map(read_size, files)
+        sizes = list(tqdm(found, "images", len(files), leave=False, disable=QUIET))
+    for file, size in zip(files, sizes, strict=True):
+        if size is None:
+            fault = "not a readable image" if file.exists() else "no such image"
+            problems.append(f"{file}: {fault}")
+    return sizes
+
+
+def read_size(file: Path) -> tuple[int, int] | None:
+    """Height and width of an image, upright as its EXIF data say."""
+    try:
+        with Image.open(file) as image:
+            width, height = image.size
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+            return (width, height) if turned else (height, width)
+    except Exception:  # each decoder has its own
+        return None
+
+
+def cut_box(
+    box: list[float], size: tuple[int, int], where: str, problems: list[str]
+) -> list[float] | None:
+    """The part of a box that is in an image of height and width `size`, if any is."""
+    x1, y1, x2, y2 = box
+    height, width = size
+    cut: list[float] | None
+    cut = [max(x1, 0.0), max(y1, 0.0), min(x2, width), min(y2, height)]
+    if not all(map(math.isfinite, box)):
+        fault, cut = "is not finite", None
+    elif cut[0] >= cut[2] or cut[1] >= cut[3]:
+        fault, cut = "has no area in the image", None
+    elif any(abs(a - b) > 1 for a, b in zip(box, cut, strict=True)):
+        fault = "leaves the image"
+    else:
+        return cut
+    corners = f"from {x1:g}, {y1:g} to {x2:g}, {y2:g}"
+    problems.append(f"{where}: the box {corners} {fault} ({width} x {height} pixels)")
+    return cut
+
+
+def build_record(file: Path, size: tuple[int, int], objects: list[Object]) -> Record:
+    boxes = torch.tensor([it[0] for it in objects], dtype=torch.float32).reshape(-1, 4)
+    labels = torch.tensor([it[1] for it in objects], dtype=torch.int64)
+    crowd = torch.tensor([it[2] for it in objects], dtype=torch.bool)
+    return Record(file, *size, boxes, labels, crowd)
+
+
+def read_records(lists: list[Path], problems: list[str]) -> list[Record]:
+    """The images that lists of Pascal VOC's name, in that order, and their objects."""
+    places: list[tuple[Path, str]] = []  # VOC's folder, and the name of an image
+    images: list[Path] = []
+    for file in lists:
+        folder = file.parents[2]
+        files = {it.stem: it for it in sorted((folder / "JPEGImages").iterdir())}
+        for line in file.read_text(encoding="utf-8-sig").splitlines():
+            if name := line.strip():
+                places.append((folder, name))
+                images.append(files.get(name, folder / "JPEGImages" / f"{name}.jpg"))
+    records = []
+    sizes = read_sizes(images, problems)
+    for (folder, name), image, size in zip(places, images, sizes, strict=True):
+        xml = folder / "Annotations" / f"{name}.xml"
+        if size and (objects := read_objects(xml, size, problems)) is not None:
+            records.append(build_record(image, size, objects))
+    return records
+
+
+def read_objects(
+    file: Path, size: tuple[int, int], problems: list[str]
+) -> list[Object] | None:
+    """The objects that an XML file names; None if it cannot be read."""
+    try:
+        elements = ElementTree.parse(file).getroot().findall("object")
+    except (OSError, ElementTree.ParseError) as error:
+        problems.append(f"{file}: {error}")
+        return None
+    objects: list[Object] = []
+    for number, element in enumerate(elements, 1):
+        where = f"{file}: object {number}"
+        name = element.findtext("name", "").strip()
+        if name not in CLASSES:
+            problems.append(f"{where}: {name!r} is none of CLASSES")
+            continue
+        try:
+            x1, y1, x2, y2 = read_box(element)
+        except ValueError:
+            problems.append(f"{where}: needs a bndbox of xmin, ymin, xmax and ymax")
+            continue
+        # VOC counts pixels from 1, and the last ones are part of the object.
+        if box := cut_box([x1 - 1, y1 - 1, x2, y2], size, where, problems):
+            label, crowd = CLASSES.index(name), is_difficult(element)
+            objects.append((box, label, crowd))
+    return objects
+
+
+def read_box(element: ElementTree.Element) -> list[float]:
+    """xmin, ymin, xmax and ymax of an object.
+
+    Raises:
+        ValueError: if it has not got them.
+    """
+    corners = [f"bndbox/{side}" for side in ("xmin", "ymin", "xmax", "ymax")]
+    return [float(element.findtext(corner, "")) for corner in corners]
+
+
+def is_difficult(element: ElementTree.Element) -> bool:
+    return element.findtext("difficult", "0").strip() == "1"

@@ -1,0 +1,59 @@
+"""Build retinanet_resnet50_fpn_v2 for 20 classes."""
+
+import torch
+from torch import nn
+from torchvision import models
+
+from annotations import NUM_CLASSES
+
+WEIGHTS = models.detection.RetinaNet_ResNet50_FPN_V2_Weights.COCO_V1
+FROZEN = ("backbone.body.conv1", "backbone.body.bn1", "backbone.body.layer1")
+
+
+def build_model() -> nn.Module:
+    """A detector, which takes lists of images, floats [3, H, W] from 0 to 1.
+
+    In training mode it takes their targets as well, and returns its losses by name;
+    else it returns for each image "boxes", float [N, 4] of x1, y1, x2, y2 in pixels;
+    "labels", int64 [N]; and "scores", float [N].
+
+    Its weights are random until `load_pretrained` or a checkpoint fills them.
+    """
+    model = models.detection.retinanet_resnet50_fpn_v2(
+        weights=None,
+        weights_backbone=None,
+        num_classes=NUM_CLASSES,
+        min_size=600,
+        max_size=1000,
+    )
+    if torch.cuda.is_available():
+        # Statistics over the whole batch, on any number of GPUs; CPUs cannot do it.
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    for name in FROZEN:
+        freeze(model.get_submodule(name))
+    return model
+
+
+def freeze(module: nn.Module) -> None:
+    """Fix the weights of `module` and, by keeping it in eval mode, its statistics."""
+    module.requires_grad_(False).eval()
+    # model.train() calls this, and leaves it in eval mode.
+    module.train = lambda mode=True: module  # type: ignore[method-assign]
+
+
+def load_pretrained(model: nn.Module) -> None:
+    """Fill all of `model` but its head, which is new, with the pretrained weights.
+
+    Raises:
+        RuntimeError: names all other tensors that are missing, unexpected or misshapen.
+    """
+    state = WEIGHTS.get_state_dict(
+        check_hash=True, map_location="cpu", weights_only=True
+    )
+    # The head stays as it is; all else has to be there.
+    state.update(
+        model.head.classification_head.cls_logits.state_dict(
+            prefix="head.classification_head.cls_logits."
+        )
+    )
+    model.load_state_dict(state)

@@ -1,0 +1,157 @@
+"""The images, and the objects that annotations say are in them."""
+
+import math
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import torch
+from PIL import ExifTags, Image
+from torch import Tensor
+from tqdm import tqdm
+
+DATA_DIR = "data/WIDER"
+CLASSES = ["face"]
+NUM_CLASSES = len(CLASSES)
+MIN_SIZE = 8.0  # pixels of a side, below which an object does not count
+QUIET = os.environ.get("RANK", "0") != "0"  # one process speaks for all
+
+Object = tuple[list[float], int, bool]  # its box, label, and whether it is a crowd
+
+
+@dataclass
+class Record:
+    """An image, and the N objects in it."""
+
+    file: Path
+    height: int  # pixels, upright as EXIF data say
+    width: int
+    boxes: Tensor  # float32 [N, 4]: x1, y1, x2, y2 in pixels
+    labels: Tensor  # int64 [N]: indices into CLASSES
+    crowd: Tensor  # bool [N]: neither trained on nor an error when found
+
+
+def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
+    """The images to train on, which all have objects, and those to validate on.
+
+    Raises:
+        ValueError: names the annotations that are wrong.
+    """
+    problems: list[str] = []
+    train = read_records(root, "train", problems)
+    val = read_records(root, "val", problems)
+    report(problems)
+    train = [record for record in train if not record.crowd.all()]
+    if not train:
+        raise ValueError(f"{root}: no image to train on has an object of CLASSES")
+    return train, val
+
+
+def report(problems: list[str], shown: int = 20) -> None:
+    """Stop if annotations are wrong.
+
+    Raises:
+        ValueError: names them.
+    """
+    if problems:
+        if len(problems) > shown:
+            problems = [*problems[:shown], f"and {len(problems) - shown} more"]
+        advice = 'mend or remove them; data.on_bad_annotation = "fix" leaves them out'
+        raise ValueError("\n".join([f"annotations are wrong: {advice}", *problems]))
+
+
+def read_sizes(files: list[Path], problems: list[str]) -> list[tuple[int, int] | None]:
+    """Height and width of each image; None for those that are none."""
+    with ThreadPoolExecutor() as pool:
+        found = pool.map(read_size, files)
+        sizes = list(tqdm(found, "images", len(files), leave=False, disable=QUIET))
+    for file, size in zip(files, sizes, strict=True):
+        if size is None:
+            fault = "not a readable image" if file.exists() else "no such image"
+            problems.append(f"{file}: {fault}")
+    return sizes
+
+
+def read_size(file: Path) -> tuple[int, int] | None:
+    """Height and width of an image, upright as its EXIF data say."""
+    try:
+        with Image.open(file) as image:
+            width, height = image.size
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+            return (width, height) if turned else (height, width)
+    except Exception:  # each decoder has its own
+        return None
+
+
+def cut_box(
+    box: list[float], size: tuple[int, int], where: str, problems: list[str]
+) -> list[float] | None:
+    """The part of a box that is in an image of height and width `size`, if any is."""
+    x1, y1, x2, y2 = box
+    height, width = size
+    cut: list[float] | None
+    cut = [max(x1, 0.0), max(y1, 0.0), min(x2, width), min(y2, height)]
+    if not all(map(math.isfinite, box)):
+        fault, cut = "is not finite", None
+    elif cut[0] >= cut[2] or cut[1] >= cut[3]:
+        fault, cut = "has no area in the image", None
+    elif any(abs(a - b) > 1 for a, b in zip(box, cut, strict=True)):
+        fault = "leaves the image"
+    else:
+        return cut
+    corners = f"from {x1:g}, {y1:g} to {x2:g}, {y2:g}"
+    problems.append(f"{where}: the box {corners} {fault} ({width} x {height} pixels)")
+    return cut
+
+
+def build_record(file: Path, size: tuple[int, int], objects: list[Object]) -> Record:
+    boxes = torch.tensor([it[0] for it in objects], dtype=torch.float32).reshape(-1, 4)
+    labels = torch.tensor([it[1] for it in objects], dtype=torch.int64)
+    crowd = torch.tensor([it[2] for it in objects], dtype=torch.bool)
+    crowd |= (boxes[:, 2:] - boxes[:, :2]).amin(1) < MIN_SIZE
+    return Record(file, *size, boxes, labels, crowd)
+
+
+Line = tuple[str, list[float]]  # its place, and its numbers
+
+
+def read_records(root: Path, part: str, problems: list[str]) -> list[Record]:
+    """The images of a part of WIDER FACE, and the faces in them.
+
+    Raises:
+        ValueError: names a line that is not as it should be.
+    """
+    file = root / "wider_face_split" / f"wider_face_{part}_bbx_gt.txt"
+    images: list[Path] = []
+    faces: list[list[Line]] = []  # of each image
+    lines = enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1)
+    for number, name in lines:
+        images.append(root / f"WIDER_{part}" / "images" / name.strip())
+        faces.append([])
+        try:
+            number, text = next(lines, (number, ""))
+            count = max(
+                int(text), 1
+            )  # where there is no face, there is a line of zeros
+            for number, text in islice(lines, count):
+                values = [float(it) for it in text.split()]
+                if len(values) != 10:
+                    raise ValueError(f"must be 10 numbers, not {len(values)}")
+                faces[-1].append((f"{file}:{number}", values))
+        except ValueError as error:
+            raise ValueError(f"{file}:{number}: {error}") from error
+    records = []
+    sizes = read_sizes(images, problems)
+    for image, size, rows in zip(images, sizes, faces, strict=True):
+        if size is None:
+            continue
+        objects: list[Object] = []
+        for where, (x, y, width, height, _, _, _, invalid, _, _) in rows:
+            if not width or not height:
+                continue  # a line of zeros, or one of the few faces of no size
+            if box := cut_box([x, y, x + width, y + height], size, where, problems):
+                objects.append((box, NUM_CLASSES - 1, invalid == 1))
+        records.append(build_record(image, size, objects))
+    return records

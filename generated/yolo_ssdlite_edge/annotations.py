@@ -1,0 +1,159 @@
+"""The images, and the objects that annotations say are in them."""
+
+import math
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import ExifTags, Image
+from torch import Tensor
+from tqdm import tqdm
+
+DATA_DIR = "data/helmets"
+CLASSES = ["__background__", "helmet", "vest", "no helmet"]
+NUM_CLASSES = len(CLASSES)
+NAMES = CLASSES[1:]  # by their numbers in files of labels
+QUIET = os.environ.get("RANK", "0") != "0"  # one process speaks for all
+
+Object = tuple[list[float], int, bool]  # its box, label, and whether it is a crowd
+
+
+@dataclass
+class Record:
+    """An image, and the N objects in it."""
+
+    file: Path
+    height: int  # pixels, upright as EXIF data say
+    width: int
+    boxes: Tensor  # float32 [N, 4]: x1, y1, x2, y2 in pixels
+    labels: Tensor  # int64 [N]: indices into CLASSES
+    crowd: Tensor  # bool [N]: neither trained on nor an error when found
+
+
+def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
+    """The images to train on, and those to validate on."""
+    problems: list[str] = []
+    train = read_records(find_images(root / "images/train"), problems)
+    val = read_records(find_images(root / "images/val"), problems)
+    report(problems)
+    return train, val
+
+
+def report(problems: list[str], shown: int = 20) -> None:
+    """Say which annotations are wrong, and so left out or mended."""
+    if problems and not QUIET:
+        print(
+            f"{len(problems)} wrong annotations, left out or mended:", file=sys.stderr
+        )
+        print(*problems[:shown], sep="\n", file=sys.stderr)
+        if len(problems) > shown:
+            print(f"and {len(problems) - shown} more", file=sys.stderr)
+
+
+def read_sizes(files: list[Path], problems: list[str]) -> list[tuple[int, int] | None]:
+    """Height and width of each image; None for those that are none."""
+    with ThreadPoolExecutor() as pool:
+        found = pool.map(read_size, files)
+        sizes = list(tqdm(found, "images", len(files), leave=False, disable=QUIET))
+    for file, size in zip(files, sizes, strict=True):
+        if size is None:
+            fault = "not a readable image" if file.exists() else "no such image"
+            problems.append(f"{file}: {fault}")
+    return sizes
+
+
+def read_size(file: Path) -> tuple[int, int] | None:
+    """Height and width of an image, upright as its EXIF data say."""
+    try:
+        with Image.open(file) as image:
+            width, height = image.size
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+            return (width, height) if turned else (height, width)
+    except Exception:  # each decoder has its own
+        return None
+
+
+def cut_box(
+    box: list[float], size: tuple[int, int], where: str, problems: list[str]
+) -> list[float] | None:
+    """The part of a box that is in an image of height and width `size`, if any is."""
+    x1, y1, x2, y2 = box
+    height, width = size
+    cut: list[float] | None
+    cut = [max(x1, 0.0), max(y1, 0.0), min(x2, width), min(y2, height)]
+    if not all(map(math.isfinite, box)):
+        fault, cut = "is not finite", None
+    elif cut[0] >= cut[2] or cut[1] >= cut[3]:
+        fault, cut = "has no area in the image", None
+    elif any(abs(a - b) > 1 for a, b in zip(box, cut, strict=True)):
+        fault = "leaves the image"
+    else:
+        return cut
+    corners = f"from {x1:g}, {y1:g} to {x2:g}, {y2:g}"
+    problems.append(f"{where}: the box {corners} {fault} ({width} x {height} pixels)")
+    return cut
+
+
+def build_record(file: Path, size: tuple[int, int], objects: list[Object]) -> Record:
+    boxes = torch.tensor([it[0] for it in objects], dtype=torch.float32).reshape(-1, 4)
+    labels = torch.tensor([it[1] for it in objects], dtype=torch.int64)
+    crowd = torch.tensor([it[2] for it in objects], dtype=torch.bool)
+    return Record(file, *size, boxes, labels, crowd)
+
+
+SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+
+
+def find_images(folder: Path) -> list[Path]:
+    """The images in a folder, and in folders in it.
+
+    Raises:
+        ValueError: if there are none.
+    """
+    images = sorted(it for it in folder.rglob("*") if it.suffix.lower() in SUFFIXES)
+    if not images:
+        raise ValueError(f"{folder}: no images")
+    return images
+
+
+def read_records(images: list[Path], problems: list[str]) -> list[Record]:
+    """The images and their objects; one without a file of labels has none."""
+    records = []
+    for image, size in zip(images, read_sizes(images, problems), strict=True):
+        if size is None:
+            continue
+        height, width = size
+        # Where YOLO looks: the last folder "images" on the path makes way for "labels".
+        path = "/labels/".join(image.absolute().as_posix().rsplit("/images/", 1))
+        file = Path(path).with_suffix(".txt")
+        text = file.read_text(encoding="utf-8-sig") if file.exists() else ""
+        objects: list[Object] = []
+        for number, line in enumerate(text.splitlines(), 1):
+            where = f"{file}:{number}"
+            if not line.strip():
+                continue
+            try:
+                key, *values = map(float, line.split())
+            except ValueError:
+                problems.append(f"{where}: must be numbers, not {line!r}")
+                continue
+            if len(values) < 4 or len(values) % 2:
+                wanted = "x, y, width and height, or x and y of three points or more"
+                problems.append(f"{where}: must be a class, and {wanted}")
+                continue
+            if key not in range(len(NAMES)):
+                problems.append(f"{where}: no class {key:g}; there are {len(NAMES)}")
+                continue
+            points = np.reshape(values, (-1, 2)) * (width, height)
+            low, high = points.min(0), points.max(0)
+            if len(points) == 2:
+                low, high = points[0] - points[1] / 2, points[0] + points[1] / 2
+            if box := cut_box([*low.tolist(), *high.tolist()], size, where, problems):
+                label = CLASSES.index(NAMES[int(key)])
+                objects.append((box, label, False))
+        records.append(build_record(image, size, objects))
+    return records

@@ -1,0 +1,272 @@
+"""Evaluate a checkpoint on the validation images: `python evaluate.py`."""
+
+import argparse
+import json
+from collections import Counter
+from dataclasses import dataclass
+from itertools import chain
+from math import nan
+from operator import itemgetter
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from faster_coco_eval import COCO, COCOeval_faster
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from torchvision.ops import box_convert
+from tqdm import tqdm
+
+import checkpoint
+import distributed
+from annotations import CLASSES, DATA_DIR
+from data import Samples, build_datasets, build_eval_loader, outline, to_floats
+from model import build_model
+
+CHECKPOINT = Path(__file__).parent / "runs/best.pt"
+CATEGORIES = [{"id": k, "name": name} for k, name in enumerate(CLASSES)][1:]
+# COCO's average precision and recall: means over IoUs from 0.5 to 0.95, or at one; s, m
+# and l are of objects below 32 x 32 pixels, below 96 x 96, and above. AR1 is of the
+# best object found in an image, AR10 of the best ten, all else of the best hundred.
+NUMBERS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
+NUMBERS += ("AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
+DRAWN_SCORE = 0.5  # from which on what was found is drawn
+
+
+@dataclass
+class Evaluation:
+    """What `evaluate` found out. The AP and AR of what is not there is NaN."""
+
+    metrics: dict[str, float]  # of all classes together, as "box_AP"; and "loss"
+    by_class: dict[str, list[float]]  # AP and AP50 of each of CATEGORIES
+    results: list[dict[str, Any]]  # all that was found; [] but in the main process
+
+
+def build_truth(dataset: Samples) -> COCO:
+    """All objects in the images of `dataset`; an image's id is its index + 1.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    images, objects = [], []
+    for image_id, record in enumerate(dataset.records, start=1):
+        size = {"height": record.height, "width": record.width}
+        images.append({"id": image_id, "file_name": str(record.file), **size})
+        target = {"boxes": record.boxes, "labels": record.labels}
+        objects += to_coco(image_id, target, iscrowd=record.crowd.int())
+    if all(item["iscrowd"] for item in objects):
+        raise ValueError("the validation images have no objects to be found")
+    return COCO(to_dataset(images, objects))
+
+
+def evaluate(
+    model: nn.Module, loader: DataLoader, truth: COCO | None, device: torch.device
+) -> Evaluation:
+    """Evaluate on this process's share of the images, and combine with all others'.
+
+    The answer is the same in each process, and on any number of them. The truth is
+    given to the main process, and to no other.
+    """
+    is_main = dist.get_rank() == 0
+    share = []
+    model.eval()
+    progress = tqdm(loader, "evaluate", leave=False, disable=not is_main)
+    for image, target, index in progress:
+        (image,) = to_floats([image], device)
+        found = detect(model, image)
+        results = to_coco(index + 1, found, score=found["scores"])
+        target = {name: values.to(device) for name, values in target.items()}
+        share.append((index, results, compute_loss(model, image, target)))
+
+    shares: list[list] = [[] for _ in range(dist.get_world_size())]
+    dist.gather_object(share, shares if is_main else None)
+    images = sorted(chain(*shares), key=itemgetter(0))
+    results = [item for image in images for item in image[1]]
+    answer: list[Any] = [None, None]
+    if truth is not None:
+        metrics, by_class = measure(truth, results)
+        metrics["loss"] = fmean(loss for _, _, loss in images)
+        answer = [metrics, by_class]
+    dist.broadcast_object_list(answer)
+    return Evaluation(*answer, results)
+
+
+@torch.no_grad()
+def detect(model: nn.Module, image: Tensor) -> dict[str, Tensor]:
+    """What `model`, in eval mode, finds in an image, float [3, H, W] from 0 to 1.
+
+    Returns, on the CPU:
+        "boxes", float [N, 4] in pixels; "labels", int64 [N]; "scores", float [N].
+    """
+    (found,) = model([image])
+    return {name: values.cpu() for name, values in found.items()}
+
+
+@torch.no_grad()
+def compute_loss(model: nn.Module, image: Tensor, target: dict[str, Tensor]) -> float:
+    """The sum of the losses on an image of `model`, which is in eval mode."""
+    model.training = True  # to get losses; its parts, as batch norms, stay in eval mode
+    losses = model([image], [target])
+    model.training = False
+    return sum(losses.values()).item()
+
+
+def measure(
+    truth: COCO, results: list[dict[str, Any]]
+) -> tuple[dict[str, float], dict[str, list[float]]]:
+    """NUMBERS, and AP and AP50 of each of CATEGORIES."""
+    found = [item.copy() for item in results]  # COCO's tools write to them
+    evaluator = COCOeval_faster(truth, truth.loadRes(found), "bbox")
+    evaluator.run()
+    # Of IoUs, recalls and classes, for objects of any size, 100 in an image.
+    precision = evaluator.eval["precision"][:, :, :, 0, -1]
+    overall = {f"box_{n}": v for n, v in zip(NUMBERS, evaluator.stats, strict=True)}
+    by_class = {"box_AP": precision.mean((0, 1)), "box_AP50": precision[0].mean(0)}
+    return (
+        {name: fraction(value) for name, value in overall.items()},
+        {name: list(map(fraction, values)) for name, values in by_class.items()},
+    )
+
+
+def fraction(value: float) -> float:
+    """A mean as COCO's tools give it, which is -1 where there is nothing to measure."""
+    return nan if value < 0 else float(value)
+
+
+def to_coco(
+    image_id: int, objects: dict[str, Tensor], **others: Tensor
+) -> list[dict[str, Any]]:
+    """The annotations, as COCO writes them, of the objects in an image.
+
+    Args:
+        objects: "boxes", float [N, 4] in pixels; "labels", int64 [N].
+        others: what else is known of them, [N] each, by COCO's name for it.
+    """
+    boxes = box_convert(objects["boxes"], "xyxy", "xywh")
+    columns = {
+        "category_id": objects["labels"].tolist(),
+        "bbox": boxes.tolist(),
+        "area": boxes[:, 2:].prod(1).tolist(),
+        **{name: values.tolist() for name, values in others.items()},
+    }
+    return [
+        {"image_id": image_id, **dict(zip(columns, row, strict=True))}
+        for row in zip(*columns.values(), strict=True)
+    ]
+
+
+def to_dataset(
+    images: list[dict[str, Any]], annotations: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """What a JSON file of COCO holds."""
+    # Their ids begin with 1, as 0 stands for no object in COCO's tools.
+    numbered = [
+        {"id": number, "iscrowd": 0, **item}
+        for number, item in enumerate(annotations, start=1)
+    ]
+    return {"images": images, "annotations": numbered, "categories": CATEGORIES}
+
+
+def summary(metrics: dict[str, float]) -> str:
+    """What was measured of all classes together."""
+    lines = [" " * 4 + "".join(f"{name:>8}" for name in NUMBERS)]
+    lines.append("box " + "".join(f"{metrics[f'box_{name}']:8.4f}" for name in NUMBERS))
+    lines.append(f"loss{metrics['loss']:8.4f}")
+    return "\n".join(lines).replace("nan", "  -")
+
+
+def table(by_class: dict[str, list[float]], truth: COCO) -> str:
+    """AP, AP50 and number of objects of each class."""
+    objects = truth.dataset["annotations"]
+    counts = Counter(item["category_id"] for item in objects if not item["iscrowd"])
+    lines = ["".join(f"{name:11}" for name in by_class) + "objects  class"]
+    for category, *values in zip(CATEGORIES, *by_class.values(), strict=True):
+        # A class that is not there has no average precision.
+        cells = [f"{value:<11.4f}".replace("nan", "-  ") for value in values]
+        lines.append("".join(cells) + f"{counts[category['id']]:7}  {category['name']}")
+    return "\n".join(lines)
+
+
+def draw_precisions(by_class: dict[str, list[float]]) -> Figure:
+    """A picture of the average precision of each class."""
+    figure = Figure(figsize=(8, 2 + 0.25 * len(CATEGORIES)), layout="constrained")
+    axes = figure.subplots()
+    rows = range(len(CATEGORIES))
+    axes.barh(rows, by_class["box_AP"])
+    axes.set_yticks(rows, [item["name"] for item in CATEGORIES], parse_math=False)
+    axes.set(xlabel="average precision", xlim=(0, 1))
+    axes.invert_yaxis()
+    return figure
+
+
+def draw_results(
+    dataset: Samples, results: list[dict[str, Any]], count: int = 8
+) -> Figure:
+    """Images from all over `dataset`, with their objects, and with what was found."""
+    count = min(count, len(dataset))
+    figure = Figure(figsize=(12, 4.5 * count), layout="constrained")
+    pairs = figure.subplots(count, 2, squeeze=False)
+    indices = torch.linspace(0, len(dataset) - 1, count).int().tolist()
+    for index, (left, right) in zip(indices, pairs, strict=True):
+        image, target, _ = dataset[index, 0]
+        left.imshow(outline(image, target).permute(1, 2, 0))
+        left.set_title(dataset.name(index), parse_math=False)
+        items = [item for item in results if item["image_id"] == index + 1]
+        items = [item for item in items if item["score"] >= DRAWN_SCORE]
+        boxes = torch.tensor([item["bbox"] for item in items]).reshape(-1, 4)
+        labels = torch.tensor([item["category_id"] for item in items])
+        found = {"boxes": box_convert(boxes, "xywh", "xyxy"), "labels": labels}
+        texts = [
+            f"{CLASSES[item['category_id']]} {item['score']:.0%}" for item in items
+        ]
+        right.imshow(outline(image, found, texts).permute(1, 2, 0))
+        right.set_title("found", parse_math=False)
+    for axes in figure.axes:
+        axes.axis("off")
+    return figure
+
+
+def load_model(path: Path, device: torch.device) -> nn.Module:
+    """The model of a checkpoint, in eval mode."""
+    state = checkpoint.load(path)
+    if state["classes"] != CLASSES:
+        raise SystemExit(f"{path} was trained on other classes: {state['classes']}")
+    model = build_model().to(device).eval()
+    model.load_state_dict(state["model"])
+    return model
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Evaluate a checkpoint.")
+    parser.add_argument("--data", type=Path, default=DATA_DIR)
+    parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
+    parser.add_argument("--json", type=Path, help="file to write what was found to")
+    args = parser.parse_args()
+
+    device = distributed.init()
+    model = load_model(args.checkpoint, device)
+    _, val_set = build_datasets(args.data)
+    truth = build_truth(val_set) if dist.get_rank() == 0 else None
+    evaluation = evaluate(model, build_eval_loader(val_set), truth, device)
+    if truth is not None:
+        print(summary(evaluation.metrics))
+        print(table(evaluation.by_class, truth))
+        pictures = {
+            "average_precision.png": draw_precisions(evaluation.by_class),
+            "predictions.png": draw_results(val_set, evaluation.results),
+        }
+        for name, figure in pictures.items():
+            picture = args.checkpoint.with_name(name)
+            figure.savefig(picture)
+            print(picture)
+        if args.json:
+            answer = to_dataset(truth.dataset["images"], evaluation.results)
+            args.json.write_text(json.dumps(answer))
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,215 @@
+"""What annotations of objects say of classes and images, where they are here to be read."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import Any
+from xml.etree import ElementTree
+
+from specc.catalog.classes import classes
+from specc.plan.labels import Unreadable
+from specc.plan.places import IMAGES
+from specc.problems import Problems
+from specc.source import Key
+from specc.spec.boxes import BoxData, Cityscapes, Coco, Voc, WiderFace, Yolo
+
+LARGE = 100_000_000  # bytes of JSON that take too long to read here
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is known of the data."""
+
+    # The names of all classes that a file or folder tells of, in its order.
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    images: int = 0  # to train on, at most; 0 if that is not known
+
+
+def look(data: BoxData, masks: bool, problems: Problems) -> Seen:
+    """Read what is here, and report what is missing beside it, or not as it should be."""
+    places: dict[Path, Key] = {}
+    for path, key in _places(data, masks):
+        places.setdefault(path, key)
+    here = [path for path in places if os.path.exists(path)]
+    missing: dict[Key, list[str]] = {}
+    for path, key in places.items():
+        if path not in here:
+            missing.setdefault(key, []).append(str(path))
+    for key, paths in missing.items() if here else ():
+        hint = "; write val_fraction = 0.2, say" if key[1] == "val" and not data.val else ""
+        there = f"there is no {' and no '.join(paths)}, but there is {here[0]}"
+        problems.add(key, f"{there}{hint}")
+    train = [key for key in missing if key[1] != "val"]
+    try:
+        match data:
+            case Coco():
+                return _coco(data, problems)
+            case Yolo():
+                return Seen(_yolo_names(data), len(_yolo_images(data)) if not train else 0)
+            case Cityscapes():
+                names = tuple(classes("cityscapes").numbers)
+                images = Path(data.root, "leftImg8bit", data.train).glob("*/*_leftImg8bit.png")
+                return Seen({"Cityscapes": names}, len(list(images)))
+            case Voc() if not train:
+                return _voc(data, masks)
+            case WiderFace() if not train:
+                return Seen(images=_wider_images(data))
+    except (Unreadable, OSError, UnicodeDecodeError) as error:
+        problems.add(("data",), str(error))
+    return Seen()
+
+
+def parts(data: BoxData) -> dict[str, Any]:
+    """The values of data.train and data.val, if something else than training images is that."""
+    found = {"train": data.train}
+    if isinstance(data, Coco):
+        return found | ({"val": data.val} if data.val else {})
+    default = "images/val" if isinstance(data, Yolo) else "val"
+    return found | ({} if data.val_fraction else {"val": data.val or default})
+
+
+def voc_lists(names: str | list[str], masks: bool) -> list[str]:
+    """The files in VOC's folder that list images: of "VOC2007/train" and the like."""
+    kind = "Segmentation" if masks else "Main"
+    paths = [PurePath(name) for name in ([names] if isinstance(names, str) else names)]
+    return [str(path.parent / "ImageSets" / kind / f"{path.name}.txt") for path in paths]
+
+
+def read_names(path: Path) -> list[str]:
+    """The names in a text file, one in each line, or those in YOLO's data.yaml.
+
+    Raises:
+        Unreadable, OSError, UnicodeDecodeError: if there are none.
+    """
+    text = path.read_text(encoding="utf-8-sig")
+    if path.suffix not in (".yaml", ".yml"):
+        return [line.strip() for line in text.strip().splitlines()]
+    import yaml  # takes a while, and few need it
+
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise Unreadable(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    names = content.get("names") if isinstance(content, dict) else None
+    if isinstance(names, dict) and sorted(names, key=str) == sorted(range(len(names)), key=str):
+        names = [names[number] for number in range(len(names))]
+    if not isinstance(names, list) or not names:
+        raise Unreadable(f"{path}: must have names, as a list or of the numbers from 0 on")
+    return [str(name) for name in names]
+
+
+# ---- where things are ----
+
+
+def _places(data: BoxData, masks: bool) -> Iterator[tuple[Path, Key]]:
+    """The files and folders that the format has."""
+    for part, value in parts(data).items():
+        key = ("data", part)
+        match data:
+            case Coco():
+                yield Path(value.json), (*key, "json")
+                yield Path(value.images), (*key, "images")
+            case Voc():
+                for path in voc_lists(value, masks):
+                    folder = Path(data.root, path).parents[2]
+                    yield Path(data.root, path), key
+                    for name in ("Annotations", "JPEGImages", *["SegmentationObject"] * masks):
+                        yield folder / name, ("data", "root")
+            case Cityscapes():
+                yield Path(data.root, "leftImg8bit", value), key
+                yield Path(data.root, "gtFine", value), key
+            case WiderFace(annotations="text"):
+                yield _wider_list(data, value), key
+                yield Path(data.root, f"WIDER_{value}", "images"), key
+            case WiderFace():
+                yield _wider_list(data, value), key
+                yield Path(data.root, f"WIDER_{value}"), key
+                yield Path(data.root, f"WIDER_{value}", "Annotations"), key
+            case Yolo():
+                images = Path(data.root, value)
+                yield images, key
+                if images.suffix != ".txt":
+                    labels = "/labels/".join(f"/{images.as_posix()}/".rsplit("/images/", 1))
+                    yield Path(labels[1:]), key
+
+
+def _wider_list(data: WiderFace, part: str) -> Path:
+    if data.annotations == "voc":
+        return Path(data.root, f"{part}.txt")
+    return Path(data.root, "wider_face_split", f"wider_face_{part}_bbx_gt.txt")
+
+
+# ---- what they say ----
+
+
+def _coco(data: Coco, problems: Problems) -> Seen:
+    names: dict[str, tuple[str, ...]] = {}
+    images = 0
+    for part, split in parts(data).items():
+        path, key = Path(split.json), ("data", part, "json")
+        if not path.is_file() or path.stat().st_size > LARGE:
+            continue
+        try:
+            content = json.loads(path.read_bytes())
+            rows = sorted(content["categories"], key=lambda row: row["id"])
+            names[split.json] = tuple(dict.fromkeys(str(row["name"]) for row in rows))
+            rows = [row for row in content["images"] if {"id", "file_name"} <= row.keys()]
+            files = {row["id"]: Path(split.images, row["file_name"]) for row in rows}
+            objects = [row for row in content["annotations"] if not row.get("iscrowd")]
+            wanted = set(files) if data.keep_empty else {row.get("image_id") for row in objects}
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+            wants = "categories, images and annotations"
+            problems.add(key, f"{path}: not JSON with {wants} as COCO has them ({error!r})")
+            problems.left_out([("data", "classes")])
+            continue
+        missing = [file for file in files.values() if not file.exists()]
+        if 0 < len(missing) < len(files) and data.on_bad_annotation == "error":
+            more = f", and {len(missing) - 1} more are missing" if len(missing) > 1 else ""
+            problems.add(key, f"{path}: no image {missing[0]}{more}")
+        if part == "train":
+            images = len(wanted & set(files))
+    return Seen(names, images)
+
+
+def _voc(data: Voc, masks: bool) -> Seen:
+    names: set[str] = set()
+    images = 0
+    for part, value in parts(data).items():
+        for path in voc_lists(value, masks):
+            file = Path(data.root, path)
+            text = file.read_text(encoding="utf-8-sig") if file.exists() else ""
+            lines = [line.strip() for line in text.splitlines() if line.strip()]
+            images += len(lines) if part == "train" else 0
+            for line in lines:
+                xml = file.parents[2] / "Annotations" / f"{line}.xml"
+                try:
+                    objects = ElementTree.parse(xml).getroot().findall("object")
+                except (OSError, ElementTree.ParseError):
+                    continue  # which is said when training starts
+                names |= {it.findtext("name", "").strip() for it in objects}
+    found = tuple(sorted(names - {""}))
+    return Seen({data.root: found} if found else {}, images)
+
+
+def _wider_images(data: WiderFace) -> int:
+    lines = _wider_list(data, data.train).read_text(encoding="utf-8-sig").splitlines()
+    if data.annotations == "voc":
+        return len(" ".join(lines).split())
+    return sum(Path(line.strip()).suffix.lower() in IMAGES for line in lines)
+
+
+def _yolo_names(data: Yolo) -> dict[str, tuple[str, ...]]:
+    for name in ("data.yaml", "data.yml", "classes.txt"):
+        path = Path(data.root, name)
+        if path.is_file():
+            return {str(path): tuple(read_names(path))}
+    return {}
+
+
+def _yolo_images(data: Yolo) -> list[str]:
+    path = Path(data.root, data.train)
+    if path.suffix == ".txt":
+        return [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    return [str(file) for file in path.rglob("*") if file.suffix.lower() in IMAGES]

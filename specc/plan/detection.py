@@ -1,0 +1,129 @@
+"""From the spec of a detector to its plan."""
+
+from specc.diagnostics import nearest, visible
+from specc.plan.annotations import plan_annotations
+from specc.plan.batches import check_batch
+from specc.plan.box_data import plan_box_data
+from specc.plan.code import Name
+from specc.plan.detector import known_detector, plan_detector
+from specc.plan.optimizer import plan_optimizer
+from specc.plan.plan import (
+    BatchesPlan,
+    DetectionPlan,
+    EvaluateBoxesPlan,
+    ExportBoxesPlan,
+    LaunchPlan,
+)
+from specc.plan.requirements import plan_requirements
+from specc.plan.train import plan_train
+from specc.problems import Problems
+from specc.spec.boxes import Voc
+from specc.spec.detection import Detection
+
+NAMED_CLASSES = 60  # for more a picture of all classes would be metres high
+# Before 1.8, faster-coco-eval cannot evaluate a model that finds nothing at all.
+REQUIREMENTS = {"faster-coco-eval>=1.8", "onnx>=1.16", "onnxruntime>=1.22", "torchvision>=0.21"}
+# What COCO measures.
+NUMBERS = "AP AP50 AP75 APs APm APl AR1 AR10 AR100 ARs ARm ARl".split()
+
+
+def plan_detection(name: str, spec: Detection, problems: Problems) -> DetectionPlan:
+    """Decide everything for the project `name`.
+
+    Raises:
+        SpecError: with all problems, those found before included.
+    """
+    row = known_detector(spec, problems)
+    background = row is None or row.background
+    annotations = plan_annotations(spec, background=background, problems=problems)
+    data = plan_box_data(spec, row, problems) if row else None
+    resized = data is not None and data.resizes
+    model = plan_detector(spec, row, resized=resized, problems=problems) if row else None
+    some_frozen = model is not None and model.freezes
+    optimizer = plan_optimizer(spec.optim, row, some_frozen=some_frozen, problems=problems)
+    train = plan_train(
+        spec,
+        optimizer,
+        [],
+        monitor=_monitor(spec, problems),
+        recorded=Name("values"),
+        classes=Name("CLASSES"),
+        problems=problems,
+    )
+    check_batch(spec, [], problems)
+    if problems or row is None or model is None or data is None:
+        raise problems.error()
+    count = len(annotations.classes) - background
+    return DetectionPlan(
+        name=visible(name),
+        title=Name(f"{spec.model.name} for {count} {'class' if count == 1 else 'classes'}"),
+        folder="detection",
+        model=model,
+        annotations=annotations,
+        data=data,
+        batches=BatchesPlan(
+            repeat=spec.data.repeat > 1,
+            grouped=spec.train.group_by_shape and not row.fixed_size,
+        ),
+        optimizer=optimizer,
+        train=train,
+        evaluate=EvaluateBoxesPlan(
+            masks=data.masks,
+            loss=spec.evaluate.loss,
+            two_stage=row.draws,
+            background=background,
+            named=count <= NAMED_CLASSES,
+            monitor=train.monitor,
+        ),
+        export=ExportBoxesPlan(masks=data.masks, resizes=not row.fixed_size),
+        launch=LaunchPlan(spec.launch.gpus, spec.launch.nodes, spec.launch.endpoint),
+        requirements=plan_requirements(
+            spec, model, optimizer, REQUIREMENTS | annotations.requirements
+        ),
+        files=_files(bool(optimizer.groups), copy_paste=data.copy_paste),
+    )
+
+
+def _files(groups: bool, *, copy_paste: bool) -> dict[str, str]:
+    """The files of the project, and their templates."""
+    files = {
+        "README.md": "detection/README.md",
+        "requirements.txt": "shared/requirements.txt",
+        "train.py": "shared/train.py",
+        "model.py": "detection/model.py",
+        "data.py": "detection/data.py",
+        "annotations.py": "detection/annotations.py",
+        "evaluate.py": "detection/evaluate.py",
+        "predict.py": "detection/predict.py",
+        "export.py": "detection/export.py",
+        "checkpoint.py": "shared/checkpoint.py",
+        "distributed.py": "shared/distributed.py",
+        "launch.sh": "shared/launch.sh",
+        "smoke_test.py": "shared/smoke_test.py",
+    }
+    if groups:
+        files["optimizer.py"] = "shared/optimizer.py"
+    if copy_paste:
+        files["copy_paste.py"] = "detection/copy_paste.py"
+    return files
+
+
+def _monitor(spec: Detection, problems: Problems) -> str:
+    """The metric that says which model is best."""
+    masks = spec.task == "instance-segmentation"
+    kinds = ("box", "mask") if masks else ("box",)
+    measured = [f"{kind}_{number}" for kind in kinds for number in NUMBERS]
+    measured += ["loss"] if spec.evaluate.loss else []
+    default = "mask_AP" if masks else "box_AP50" if isinstance(spec.data, Voc) else "box_AP"
+    monitor = spec.evaluate.monitor or default
+    if monitor not in measured:
+        names = [f'"{kind}_{number}"' for kind in kinds for number in ("AP", "AP50", "AR1")]
+        message = f'must be one of what is measured, as {", ".join(names)}, not "{monitor}"'
+        if monitor == "loss":
+            message += ", which evaluate.loss = false leaves out"
+        elif monitor.startswith("mask_"):
+            message += '; masks are only for task = "instance-segmentation"'
+        else:
+            message += nearest(monitor, measured)
+        problems.add(("evaluate", "monitor"), message, ("evaluate", "loss"), ("task",))
+    return monitor

@@ -1,0 +1,58 @@
+"""What is measured on the validation data of a classifier."""
+
+from collections.abc import Iterable
+
+from specc.diagnostics import choices, nearest
+from specc.plan.code import Call, Name
+from specc.plan.plan import DataPlan, EvaluatePlan
+from specc.problems import Problems
+from specc.spec.classification import Classification
+
+NAMED_CLASSES = 60  # for more a picture of all classes would be metres wide
+CLASSES = Name("NUM_CLASSES")
+
+
+def plan_evaluate(spec: Classification, data: DataPlan, problems: Problems) -> EvaluatePlan:
+    metrics: dict[str, Call] = {}
+    if not data.multi_label:
+        for k in _topk(spec, data.num_classes, problems):
+            metrics[f"top{k}"] = Call("MulticlassAccuracy", (CLASSES, k, "micro"))
+    elif spec.evaluate.topk is not None:
+        message = "is for images of one class; leave it out"
+        problems.add(("evaluate", "topk"), message, ("data", "multi_label"))
+    kind = "Multilabel" if data.multi_label else "Multiclass"
+    names = {"precision": "Precision", "recall": "Recall", "f1": "F1Score"}
+    names["mean_class_accuracy"] = "Accuracy"
+    for name in spec.evaluate.metrics:
+        metrics[name] = Call(f"{kind}{names[name]}", (CLASSES,))
+    return EvaluatePlan(
+        metrics=metrics,
+        named=data.num_classes <= NAMED_CLASSES,
+        monitor=_monitor(spec, data, metrics, problems),
+    )
+
+
+def _topk(spec: Classification, classes: int, problems: Problems) -> tuple[int, ...]:
+    topk = spec.evaluate.topk
+    if topk is None:
+        return (1, 5) if classes > 5 else (1,)
+    for index, k in enumerate(topk):
+        if 0 < classes <= k:
+            message = f"top-{k} of {classes} classes is always right; write less than {classes}"
+            problems.add(("evaluate", "topk", index), message, ("model", "num_classes"))
+    return tuple(sorted({1, *topk}))
+
+
+def _monitor(
+    spec: Classification, data: DataPlan, metrics: Iterable[str], problems: Problems
+) -> str:
+    """The metric that says which model is best."""
+    default = "mAP" if data.multi_label else "top1"
+    measured = list(dict.fromkeys([default, *metrics, "loss"]))
+    monitor = spec.evaluate.monitor or default
+    if monitor not in measured:
+        hint = nearest(monitor, measured)
+        message = f'must be {choices(measured)}, which are measured, not "{monitor}"{hint}'
+        others = [("evaluate", "topk"), ("evaluate", "metrics"), ("data", "multi_label")]
+        problems.add(("evaluate", "monitor"), message, *others)
+    return monitor

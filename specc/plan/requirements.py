@@ -1,0 +1,33 @@
+"""What a project needs to be installed."""
+
+from collections.abc import Iterable
+
+from specc.plan.optimizer import OptimizerPlan
+from specc.plan.plan import ModelPlan
+from specc.spec.classification import Classification
+from specc.spec.detection import Detection
+
+
+def plan_requirements(
+    spec: Classification | Detection,
+    model: ModelPlan,
+    optimizer: OptimizerPlan,
+    others: Iterable[str],
+) -> tuple[str, ...]:
+    """Lines of requirements.txt: what all projects need by the keys they share, and `others`."""
+    requirements = {"matplotlib>=3.8", "tqdm>=4.66", *others}
+    if not any(line.startswith("torch>") for line in requirements):
+        requirements.add("torch>=2.6")
+    if optimizer.timm:
+        requirements.add("timm>=1.0.20")
+    if spec.log.tensorboard:
+        requirements.add("tensorboard>=2.16")
+    if spec.log.wandb:
+        requirements.add("wandb>=0.17")
+    if spec.log.mlflow:
+        requirements.add("mlflow>=2.12")
+    if model.weights and model.weights.safetensors:
+        requirements.add("safetensors>=0.4")
+    if model.weights and model.weights.package:
+        requirements.add(model.weights.package.replace("_", "-"))
+    return tuple(sorted(requirements))

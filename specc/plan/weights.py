@@ -1,0 +1,93 @@
+"""Where pretrained weights come from, and how their names become the model's."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+
+from specc.diagnostics import show
+from specc.plan.code import Call, Name, python
+from specc.plan.plan import WeightsPlan
+from specc.problems import Problems
+from specc.source import Key
+from specc.spec.model import WeightsFile
+
+PICKLED = {".pth", ".pt", ".bin", ".ckpt", ".tar"}
+
+
+def written(weights: str | WeightsFile) -> tuple[str, Key, WeightsFile | None]:
+    """Where weights come from, the key that says so, and the table that it is in."""
+    key: Key = ("model", "weights")
+    if isinstance(weights, WeightsFile):
+        return weights.source, (*key, "source"), weights
+    return weights, key, None
+
+
+def is_file(source: str) -> bool:
+    return "/" in source or PurePath(source).suffix in {*PICKLED, ".safetensors"}
+
+
+def check_name(source: str, key: Key, table: WeightsFile | None, problems: Problems) -> None:
+    """Report what of a table is for files only, where it names weights instead."""
+    for name in ("layout", "prefix", "rename", "head"):
+        if getattr(table, name, None):
+            message = f"only a file has a {name}, not {show(source)}; leave it out"
+            problems.add((*key[:-1], name), message, key)
+
+
+def file_weights(
+    source: str,
+    key: Key,
+    table: WeightsFile | None,
+    layout: Mapping[str, str],
+    steps: Sequence[str],
+    problems: Problems,
+) -> WeightsPlan:
+    """Weights in a file, here, in a package, or behind a URL.
+
+    Args:
+        layout: how names begin in the file and in the model, by what the file's layout says.
+        steps: templates that then make the names the model's own.
+    """
+    safe = PurePath(source).suffix == ".safetensors"
+    path: Name | str = source
+    package = fetch = hashed = ""
+    options = {} if safe else {"map_location": "cpu", "weights_only": True}
+    load = "safetensors.torch.load" if safe else "torch.load"
+    content = Name("content" if safe else "BytesIO(content)")
+    if source.startswith("package://"):
+        package, _, file = source.removeprefix("package://").partition("/")
+        # The name is that of a requirement as well, and so a word in a line that pip reads.
+        if not file or not re.fullmatch(r"(?ai:[a-z]([\w.]*[a-z0-9])?)", package):
+            message = "must be package://PACKAGE/FILE, with the package's import name"
+            problems.add(key, f"{message}, not {show(source)}")
+        path = Name(f"files({python(package)}) / {python(file)}")
+        fetch = "shared/weights/package.py"
+    elif re.match(r"https?://", source):
+        # A hash of eight digits before the suffix, as torch.hub's files have, is checked.
+        digits = re.search(r"-([0-9a-f]{8,})\.\w+$", source)
+        if digits and not safe:
+            load, content = "torch.hub.load_state_dict_from_url", Name("WEIGHTS")
+            options |= {"check_hash": True}
+        elif digits:
+            fetch, hashed = "shared/weights/hashed-url.py", digits[1]
+        else:
+            fetch = "shared/weights/url.py"
+    else:
+        content = Name("WEIGHTS")
+        load = "safetensors.torch.load_file" if safe else load
+    renamed = {**layout, **(table.rename if table else {})}
+    prefix = table.prefix or "" if table else ""
+    first = ["shared/weights/unwrap.py"]
+    first += ["shared/weights/prefix.py"] if prefix else []
+    first += ["shared/weights/rename.py"] if renamed else []
+    return WeightsPlan(
+        state=Call(load, (content,), options),
+        path=path,
+        package=package,
+        fetch=fetch,
+        pickled=not safe,
+        hash=hashed,
+        prefix=prefix,
+        renamed=renamed,
+        steps=(*first, *steps),
+    )

@@ -1,0 +1,6 @@
+#% if teacher
+train.build_teacher = train.build_model  # which knows as little as the model
+#% endif
+#% if train.compile
+torch.compiler.set_stance("force_eager")  # compiling takes minutes
+#% endif

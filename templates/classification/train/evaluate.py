@@ -1,0 +1,5 @@
+#% if data.multi_label
+metrics, precisions = evaluate({{ train.evaluated }}, val_loader, device)
+#% else
+metrics, confusion = evaluate({{ train.evaluated }}, val_loader, device)
+#% endif

@@ -1,0 +1,20 @@
+#% filter block(train.amp)
+with torch.autocast(device.type, {{ train.amp }}):
+    logits = ddp(images)
+#% endfilter
+#% if train.amp
+logits = logits.float()
+#% endif
+loss = {{ loss.call }}
+#% if teacher
+with torch.no_grad():
+    #% filter block(train.amp)
+    with torch.autocast(device.type, {{ train.amp }}):
+        teacher_logits = teacher(images)
+    #% endfilter
+distillation = distillation_loss(logits, teacher_logits.float())
+loss = (1 - DISTILL_ALPHA) * loss + DISTILL_ALPHA * distillation
+#% endif
+#% if train.micro_batch
+loss = loss * len(images) / share
+#% endif

@@ -1,0 +1,1 @@
+print(", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))

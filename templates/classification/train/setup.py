@@ -1,0 +1,14 @@
+#% if loss.class_weights == "balanced" and data.multi_label
+found = torch.tensor([label for labels in train_set.labels for label in labels])
+positives = torch.bincount(found, minlength=NUM_CLASSES)
+class_weights = (len(train_set) - positives) / positives.clamp(min=1)
+class_weights = class_weights.to(device)
+#% elif loss.class_weights == "balanced"
+counts = torch.bincount(torch.tensor(train_set.labels), minlength=NUM_CLASSES)
+class_weights = (len(train_set) / NUM_CLASSES / counts.clamp(min=1)).to(device)
+#% elif loss.class_weights
+class_weights = torch.tensor(CLASS_WEIGHTS, device=device)
+#% endif
+#% if teacher
+teacher = build_teacher().to(device)
+#% endif

@@ -1,0 +1,225 @@
+"""The images, and the objects that annotations say are in them."""
+
+import json
+import math
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import faster_coco_eval.core.mask as rle
+import numpy as np
+import torch
+from PIL import ExifTags, Image
+from torch import Tensor
+from tqdm import tqdm
+
+{{ annotations.data_dir }}
+CLASSES = {{ annotations.classes | list }}
+NUM_CLASSES = len(CLASSES)
+#% for setting in annotations.settings
+{{ setting }}
+#% endfor
+#% if annotations.speaks
+QUIET = os.environ.get("RANK", "0") != "0"  # one process speaks for all
+#% endif
+
+#% if annotations.areas and annotations.polygons
+Object = tuple[list[float], int, bool, float, Any]  # its box, label, crowd, area, shape
+#% elif annotations.areas
+Object = tuple[list[float], int, bool, float]  # its box, label, crowd, and area
+#% elif annotations.polygons
+Object = tuple[list[float], int, bool, Any]  # its box, label, crowd, and shape
+#% elif annotations.numbered
+Object = tuple[list[float], int, bool, int]  # its box, label, crowd, and number
+#% else
+Object = tuple[list[float], int, bool]  # its box, label, and whether it is a crowd
+#% endif
+
+
+@dataclass
+class Record:
+    """An image, and the N objects in it."""
+
+    file: Path
+    height: int  # pixels, upright as EXIF data say
+    width: int
+    boxes: Tensor  # float32 [N, 4]: x1, y1, x2, y2 in pixels
+    labels: Tensor  # int64 [N]: indices into CLASSES
+    crowd: Tensor  # bool [N]: neither trained on nor an error when found
+    #% if annotations.areas
+    areas: Tensor  # float64 [N]: in pixels; by them COCO tells small from large
+    #% endif
+    #% if annotations.polygons
+    shapes: list[Any]  # [N]: the polygons of an object, or the RLE of its pixels
+    #% endif
+    #% if annotations.numbered
+    mask_file: Path
+    numbers: Tensor  # int32 [N]: the value of an object's pixels in it
+    #% endif
+
+
+def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
+    #% if annotations.keep_empty
+    """The images to train on, and those to validate on.
+
+    #% if not annotations.fix
+    Raises:
+        ValueError: names the annotations that are wrong.
+    #% endif
+    """
+    #% else
+    """The images to train on, which all have objects, and those to validate on.
+
+    Raises:
+    #% if annotations.fix
+        ValueError: if nothing is left to train on.
+    #% else
+        ValueError: names the annotations that are wrong.
+    #% endif
+    """
+    #% endif
+    problems: list[str] = []
+    #% if annotations.val
+    train = {{ annotations.train }}
+    val = {{ annotations.val }}
+    #% else
+    records = {{ annotations.train }}
+    #% endif
+    report(problems)
+    #% if not annotations.val
+    train, val = split(records)
+    #% endif
+    #% if not annotations.keep_empty
+    train = [record for record in train if not record.crowd.all()]
+    if not train:
+        raise ValueError(f"{root}: no image to train on has an object of CLASSES")
+    #% endif
+    return train, val
+
+
+#% if not annotations.val
+def split(records: list[Record]) -> tuple[list[Record], list[Record]]:
+    """Take VAL_FRACTION of the images for validation, in every run the same ones.
+
+    Raises:
+        ValueError: if the images are too few for that.
+    """
+    generator = torch.Generator().manual_seed(0)
+    order = torch.randperm(len(records), generator=generator).tolist()
+    count = round(VAL_FRACTION * len(records))
+    if not 0 < count < len(records):
+        raise ValueError(f"{len(records)} images are too few to validate on some")
+    train, val = sorted(order[count:]), sorted(order[:count])
+    return [records[index] for index in train], [records[index] for index in val]
+
+
+#% endif
+def report(problems: list[str], shown: int = 20) -> None:
+    #% if annotations.fix
+    """Say which annotations are wrong, and so left out or mended."""
+    if problems and not QUIET:
+        print(f"{len(problems)} wrong annotations, left out or mended:", file=sys.stderr)
+        print(*problems[:shown], sep="\n", file=sys.stderr)
+        if len(problems) > shown:
+            print(f"and {len(problems) - shown} more", file=sys.stderr)
+    #% else
+    """Stop if annotations are wrong.
+
+    Raises:
+        ValueError: names them.
+    """
+    if problems:
+        if len(problems) > shown:
+            problems = [*problems[:shown], f"and {len(problems) - shown} more"]
+        advice = 'mend or remove them; data.on_bad_annotation = "fix" leaves them out'
+        raise ValueError("\n".join([f"annotations are wrong: {advice}", *problems]))
+    #% endif
+
+
+#% if annotations.reads_sizes
+def read_sizes(files: list[Path], problems: list[str]) -> list[tuple[int, int] | None]:
+    """Height and width of each image; None for those that are none."""
+    with ThreadPoolExecutor() as pool:
+        found = pool.map(read_size, files)
+        sizes = list(tqdm(found, "images", len(files), leave=False, disable=QUIET))
+    for file, size in zip(files, sizes, strict=True):
+        if size is None:
+            fault = "not a readable image" if file.exists() else "no such image"
+            problems.append(f"{file}: {fault}")
+    return sizes
+
+
+def read_size(file: Path) -> tuple[int, int] | None:
+    """Height and width of an image, upright as its EXIF data say."""
+    try:
+        with Image.open(file) as image:
+            width, height = image.size
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+            return (width, height) if turned else (height, width)
+    except Exception:  # each decoder has its own
+        return None
+
+
+#% endif
+#% if annotations.cuts
+def cut_box(
+    box: list[float], size: tuple[int, int], where: str, problems: list[str]
+) -> list[float] | None:
+    """The part of a box that is in an image of height and width `size`, if any is."""
+    x1, y1, x2, y2 = box
+    height, width = size
+    cut: list[float] | None
+    cut = [max(x1, 0.0), max(y1, 0.0), min(x2, width), min(y2, height)]
+    if not all(map(math.isfinite, box)):
+        fault, cut = "is not finite", None
+    elif cut[0] >= cut[2] or cut[1] >= cut[3]:
+        fault, cut = "has no area in the image", None
+    elif any(abs(a - b) > 1 for a, b in zip(box, cut, strict=True)):
+        fault = "leaves the image"
+    else:
+        return cut
+    corners = f"from {x1:g}, {y1:g} to {x2:g}, {y2:g}"
+    problems.append(f"{where}: the box {corners} {fault} ({width} x {height} pixels)")
+    return cut
+
+
+#% endif
+def build_record(
+    file: Path,
+    size: tuple[int, int],
+    objects: list[Object]
+    #% if annotations.numbered
+    , mask_file: Path
+    #% endif
+) -> Record:
+    boxes = torch.tensor([it[0] for it in objects], dtype=torch.float32).reshape(-1, 4)
+    labels = torch.tensor([it[1] for it in objects], dtype=torch.int64)
+    crowd = torch.tensor([it[2] for it in objects], dtype=torch.bool)
+    #% if annotations.min_size
+    crowd |= (boxes[:, 2:] - boxes[:, :2]).amin(1) < MIN_SIZE
+    #% endif
+    #% if annotations.areas
+    areas = torch.tensor([it[3] for it in objects], dtype=torch.float64)
+    #% if annotations.polygons
+    shapes = [it[4] for it in objects]
+    return Record(file, *size, boxes, labels, crowd, areas, shapes)
+    #% else
+    return Record(file, *size, boxes, labels, crowd, areas)
+    #% endif
+    #% elif annotations.polygons
+    shapes = [it[3] for it in objects]
+    return Record(file, *size, boxes, labels, crowd, shapes)
+    #% elif annotations.numbered
+    numbers = torch.tensor([it[3] for it in objects], dtype=torch.int32)
+    return Record(file, *size, boxes, labels, crowd, mask_file, numbers)
+    #% else
+    return Record(file, *size, boxes, labels, crowd)
+    #% endif
+
+
+#% include annotations.template

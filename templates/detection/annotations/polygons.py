@@ -1,0 +1,16 @@
+def read_masks(record: Record) -> Tensor:
+    """The objects' masks: zeros and ones, uint8 [N, height, width].
+
+    Raises:
+        ValueError: if one cannot be made.
+    """
+    size = record.height, record.width
+    masks = torch.zeros(len(record.shapes), *size, dtype=torch.uint8)
+    for mask, shape in zip(masks, record.shapes, strict=True):
+        try:
+            if isinstance(shape, list):
+                shape = rle.merge(rle.frPyObjects(shape, *size))
+            mask.copy_(torch.from_numpy(rle.decode(shape)))
+        except (RuntimeError, ValueError) as error:
+            raise ValueError(f"{record.file}: no mask can be made: {error}") from error
+    return masks

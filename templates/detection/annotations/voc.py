@@ -1,0 +1,70 @@
+def read_records(lists: list[Path], problems: list[str]) -> list[Record]:
+    """The images that lists of Pascal VOC's name, in that order, and their objects."""
+    places: list[tuple[Path, str]] = []  # VOC's folder, and the name of an image
+    images: list[Path] = []
+    for file in lists:
+        folder = file.parents[2]
+        files = {it.stem: it for it in sorted((folder / "JPEGImages").iterdir())}
+        for line in file.read_text(encoding="utf-8-sig").splitlines():
+            if name := line.strip():
+                places.append((folder, name))
+                images.append(files.get(name, folder / "JPEGImages" / f"{name}.jpg"))
+    records = []
+    sizes = read_sizes(images, problems)
+    for (folder, name), image, size in zip(places, images, sizes, strict=True):
+        xml = folder / "Annotations" / f"{name}.xml"
+        #% if annotations.masks
+        mask_file = folder / "SegmentationObject" / f"{name}.png"
+        if not mask_file.exists():
+            problems.append(f"{mask_file}: no such file")
+            continue
+        #% endif
+        if size and (objects := read_objects(xml, size, problems)) is not None:
+            #% if annotations.masks
+            records.append(build_record(image, size, objects, mask_file))
+            #% else
+            records.append(build_record(image, size, objects))
+            #% endif
+    return records
+
+
+def read_objects(
+    file: Path, size: tuple[int, int], problems: list[str]
+) -> list[Object] | None:
+    """The objects that an XML file names; None if it cannot be read."""
+    try:
+        elements = ElementTree.parse(file).getroot().findall("object")
+    except (OSError, ElementTree.ParseError) as error:
+        problems.append(f"{file}: {error}")
+        return None
+    objects: list[Object] = []
+    for number, element in enumerate(elements, 1):
+        where = f"{file}: object {number}"
+        name = element.findtext("name", "").strip()
+        if name not in CLASSES:
+            #% if not annotations.subset
+            problems.append(f"{where}: {name!r} is none of CLASSES")
+            #% endif
+            continue
+        try:
+            x1, y1, x2, y2 = read_box(element)
+        except ValueError:
+            problems.append(f"{where}: needs a bndbox of xmin, ymin, xmax and ymax")
+            continue
+        # VOC counts pixels from 1, and the last ones are part of the object.
+        if box := cut_box([x1 - 1, y1 - 1, x2, y2], size, where, problems):
+            label, crowd = CLASSES.index(name), is_difficult(element)
+            #% if annotations.masks
+            objects.append((box, label, crowd, number))
+            #% else
+            objects.append((box, label, crowd))
+            #% endif
+    return objects
+
+
+#% include "detection/annotations/xml.py"
+#% if annotations.masks
+
+
+#% include "detection/annotations/numbered.py"
+#% endif

@@ -1,0 +1,82 @@
+#% if annotations.folders
+SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+
+
+def find_images(folder: Path) -> list[Path]:
+    """The images in a folder, and in folders in it.
+
+    Raises:
+        ValueError: if there are none.
+    """
+    images = sorted(it for it in folder.rglob("*") if it.suffix.lower() in SUFFIXES)
+    if not images:
+        raise ValueError(f"{folder}: no images")
+    return images
+
+
+#% endif
+#% if annotations.lists
+def list_images(file: Path) -> list[Path]:
+    """The images that a text file names, from its own folder on."""
+    lines = file.read_text(encoding="utf-8-sig").splitlines()
+    return [file.parent / line.strip() for line in lines if line.strip()]
+
+
+#% endif
+def read_records(images: list[Path], problems: list[str]) -> list[Record]:
+    """The images and their objects; one without a file of labels has none."""
+    records = []
+    for image, size in zip(images, read_sizes(images, problems), strict=True):
+        if size is None:
+            continue
+        height, width = size
+        # Where YOLO looks: the last folder "images" on the path makes way for "labels".
+        path = "/labels/".join(image.absolute().as_posix().rsplit("/images/", 1))
+        file = Path(path).with_suffix(".txt")
+        text = file.read_text(encoding="utf-8-sig") if file.exists() else ""
+        objects: list[Object] = []
+        for number, line in enumerate(text.splitlines(), 1):
+            where = f"{file}:{number}"
+            if not line.strip():
+                continue
+            try:
+                key, *values = map(float, line.split())
+            except ValueError:
+                problems.append(f"{where}: must be numbers, not {line!r}")
+                continue
+            #% if annotations.masks
+            if len(values) < 6 or len(values) % 2:
+                wanted = "x and y of three points or more"
+            #% else
+            if len(values) < 4 or len(values) % 2:
+                wanted = "x, y, width and height, or x and y of three points or more"
+            #% endif
+                problems.append(f"{where}: must be a class, and {wanted}")
+                continue
+            if key not in range(len(NAMES)):
+                problems.append(f"{where}: no class {key:g}; there are {len(NAMES)}")
+                continue
+            #% if annotations.subset
+            if NAMES[int(key)] not in CLASSES:
+                continue
+            #% endif
+            points = np.reshape(values, (-1, 2)) * (width, height)
+            low, high = points.min(0), points.max(0)
+            #% if not annotations.masks
+            if len(points) == 2:
+                low, high = points[0] - points[1] / 2, points[0] + points[1] / 2
+            #% endif
+            if box := cut_box([*low.tolist(), *high.tolist()], size, where, problems):
+                label = CLASSES.index(NAMES[int(key)])
+                #% if annotations.masks
+                objects.append((box, label, False, [points.ravel()]))
+                #% else
+                objects.append((box, label, False))
+                #% endif
+        records.append(build_record(image, size, objects))
+    return records
+#% if annotations.masks
+
+
+#% include "detection/annotations/polygons.py"
+#% endif

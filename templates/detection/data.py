@@ -1,0 +1,205 @@
+"""The images with their objects, their transforms, and the loaders.
+
+Any number of processes and workers trains on the same batches of the same samples.
+"""
+
+import argparse
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont
+from PIL import Image, ImageOps
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as F
+from torchvision.utils import draw_bounding_boxes, draw_segmentation_masks
+
+import distributed
+from annotations import CLASSES, DATA_DIR, Record, read_datasets, read_masks
+from copy_paste import paste
+
+WORKERS = {{ data.workers }}  # that read images, for each process
+#% for setting in data.settings
+{{ setting }}
+#% endfor
+COLORS = ["red", "blue", "orange", "lime", "magenta", "cyan", "yellow", "purple"]
+
+#% if data.resizes
+# Of uint8 images [3, H, W], with what is in them; the model normalises, on the device.
+#% else
+# Of uint8 images [3, H, W], with what is in them; the model resizes and normalises, on
+# the device.
+#% endif
+train_transform = v2.Compose(
+    [
+        #% for transform in data.train_transforms
+        {{ transform }},
+        #% endfor
+        v2.ClampBoundingBoxes(),
+        v2.SanitizeBoundingBoxes(),  # what was cut off is no object any more
+        v2.ToPureTensor(),
+    ]
+)
+eval_transform = v2.ToPureTensor()
+
+
+def to_floats(images: list[Tensor], device: torch.device) -> list[Tensor]:
+    """Bring uint8 images [3, H, W] to the device, as floats from 0 to 1."""
+    return [
+        F.to_dtype(image.to(device, non_blocking=True), torch.float32, scale=True)
+        for image in images
+    ]
+
+
+@dataclass
+class Samples(Dataset[tuple[Tensor, dict[str, Tensor], int]]):
+    """Images, uint8 [3, H, W], with what is in them, and their indices.
+
+    #% if data.masks
+    That is "boxes", float [N, 4] of x1, y1, x2, y2 in pixels; "labels", int64 [N]; and
+    "masks", uint8 [N, H, W]. Crowds are left out.
+    #% else
+    That is "boxes", float [N, 4] of x1, y1, x2, y2 in pixels, and "labels", int64 [N].
+    Crowds are left out.
+    #% endif
+
+    A sample is asked for as (index, seed), and its transform draws from `seed`: it is
+    the same whichever process and worker reads it.
+    """
+
+    records: list[Record]
+    transform: v2.Transform
+    #% if data.copy_paste
+    copy_paste: float = 0.0  # share of the images that get objects of another one
+    #% endif
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, dict[str, Tensor], int]:
+        index, seed = key
+        image, target = self.read(index)
+        torch.manual_seed(seed)
+        image, target = self.transform(image, target)
+        #% if data.copy_paste
+        if torch.rand(()) < self.copy_paste:
+            other = int(torch.randint(len(self), ()))
+            image, target = paste(image, target, *self.transform(*self.read(other)))
+        #% endif
+        return image, target, index
+
+    def read(self, index: int) -> tuple[tv_tensors.Image, dict[str, Any]]:
+        """An image and its objects, as they are in the files.
+
+        Raises:
+            ValueError: if the image has another size than its annotations say.
+        """
+        record = self.records[index]
+        image = tv_tensors.Image(read_image(record.file))
+        size = record.height, record.width
+        if image.shape[1:] != size:
+            found = f"{image.shape[2]} x {image.shape[1]} pixels"
+            wanted = f"{record.width} x {record.height}"
+            raise ValueError(f"{record.file}: has {found}, and {wanted} in its annotations")
+        there = ~record.crowd
+        target = {
+            "boxes": tv_tensors.BoundingBoxes(
+                record.boxes[there], format="XYXY", canvas_size=size
+            ),
+            "labels": record.labels[there],
+            #% if data.masks
+            "masks": tv_tensors.Mask(read_masks(record)[there]),
+            #% endif
+        }
+        return image, target
+
+    def name(self, index: int) -> str:
+        """What an error calls a sample."""
+        return str(self.records[index].file)
+
+
+#% include "shared/read_image.py"
+
+
+def build_datasets(root: Path) -> tuple[Samples, Samples]:
+    """The training and validation images."""
+    train, val = read_datasets(root)
+    #% if data.copy_paste
+    return Samples(train, train_transform, COPY_PASTE), Samples(val, eval_transform)
+    #% else
+    return Samples(train, train_transform), Samples(val, eval_transform)
+    #% endif
+
+
+#% include "shared/batches.py"
+
+
+def collate(
+    samples: list[tuple[Tensor, dict[str, Tensor], int]],
+) -> tuple[list[Tensor], list[dict[str, Tensor]], Tensor]:
+    """A batch as lists, as images have different sizes."""
+    images, targets, indices = zip(*samples, strict=True)
+    return list(images), list(targets), torch.tensor(indices)
+
+
+def build_loaders(
+    train_set: Samples, batches: Batches, val_set: Samples
+) -> tuple[DataLoader, DataLoader]:
+    """Loaders of this process's training batches, and of its validation images.
+
+    A batch is (images, targets, indices): lists of what `Samples` has, and int64 [B].
+    """
+    train_loader = build_loader(train_set, batch_sampler=batches, collate_fn=collate)
+    return train_loader, build_eval_loader(val_set)
+
+
+def build_eval_loader(dataset: Samples) -> DataLoader:
+    """A loader of this process's share of `dataset`; each sample is in one share.
+
+    They come one by one. A batch would be padded to its largest image, and what a model
+    finds in an image would depend on the others.
+    """
+    share = range(dist.get_rank(), len(dataset), dist.get_world_size())
+    return build_loader(dataset, sampler=[(index, 0) for index in share], batch_size=None)
+
+
+#% include "shared/loader.py"
+
+
+#% include "detection/outline.py"
+
+
+def draw_sheet(dataset: Samples, count: int = 12, columns: int = 4) -> Figure:
+    """A sheet of `count` samples from all over `dataset`, as training gets them."""
+    indices = torch.linspace(0, len(dataset) - 1, count).long().tolist()
+    rows = -(-count // columns)
+    figure = Figure(figsize=(4 * columns, 3.5 * rows), layout="constrained")
+    for axes, index in zip(figure.subplots(rows, columns).flat, indices, strict=True):
+        image, target, _ = dataset[index, index]
+        axes.imshow(outline(image, target).permute(1, 2, 0))
+        axes.axis("off")
+    return figure
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Draw some training samples.")
+    parser.add_argument("--data", type=Path, default=DATA_DIR)
+    parser.add_argument("--output", type=Path, default="samples.png")
+    args = parser.parse_args()
+    distributed.init()
+    train_set, _ = build_datasets(args.data)
+    draw_sheet(train_set).savefig(args.output)
+    print(args.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+answers = ["--json", f"{folder}/found.json", "--draw", f"{folder}/drawn"]

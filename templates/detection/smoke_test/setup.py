@@ -1,0 +1,13 @@
+#% if not model.fixed_size
+for script in (train, evaluate, predict, export):
+    script.build_model = build_model
+#% endif
+#% if data.resizes
+for transform in data.train_transform.transforms:
+    if isinstance(transform, v2.RandomShortestSize):
+        transform.min_size, transform.max_size = [96], 128
+    if isinstance(transform, v2.ScaleJitter):
+        transform.target_size = (96, 128)
+    if isinstance(transform, v2.RandomCrop):
+        transform.size = (96, 128)
+#% endif

@@ -1,0 +1,2 @@
+evaluation = evaluate({{ train.evaluated }}, val_loader, truth, device)
+metrics = evaluation.metrics

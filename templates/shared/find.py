@@ -1,0 +1,18 @@
+def find(patterns: list[str]) -> list[str]:
+    """Files, and all images in folders and among what globs match, each once."""
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        inside = os.path.join(glob.escape(pattern), "**")
+        matches = glob.glob(inside if os.path.isdir(pattern) else pattern, recursive=True)
+        images = sorted(filter(is_image_file, matches))
+        if os.path.isfile(pattern):
+            images = [pattern]  # whatever its name
+        if not images:
+            raise SystemExit(f"{shown(pattern)}: no image here")
+        found |= dict.fromkeys(images)
+    return list(found)
+
+
+def shown(text: str) -> str:
+    """`text` in one line, with escapes for characters that a terminal would obey."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

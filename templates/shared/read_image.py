@@ -1,0 +1,18 @@
+def read_image(path: str | Path) -> Tensor:
+    """Read an image file as uint8 RGB [3, H, W], upright as its EXIF data says.
+
+    Of 16 bits the upper 8 are kept, of an animation the first image; transparency is
+    ignored.
+    """
+    try:
+        with Image.open(path) as file:
+            image = ImageOps.exif_transpose(file)
+            if image.mode in ("I", "F"):
+                raise ValueError("32 bits a channel; save it with 8 or 16")
+            if image.mode.startswith("I;16"):
+                deep = F.pil_to_tensor(image.convert("I"))
+                return (deep >> 8).to(torch.uint8).expand(3, -1, -1)
+            return F.pil_to_tensor(image.convert("RGB"))
+    except Exception as error:  # each decoder has its own
+        message = f"{path}: not a readable image; mend or remove it ({error})"
+        raise RuntimeError(message) from error
