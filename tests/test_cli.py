@@ -118,7 +118,9 @@ def test_models_are_searched_by_name() -> None:
         ),
         ("vit_ --min-acc1 85 --max-params 100", ["vit_b_16"]),
         ("--max-params 1.3", ["squeezenet1_0", "squeezenet1_1"]),
-        ("--task detection", []),
+        ("--task instance-segmentation", ["maskrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn_v2"]),
+        ("--task detection --max-params 10", ["ssdlite320_mobilenet_v3_large"]),
+        ("--task pose", []),
     ],
 )
 def test_models_are_searched_by_what_they_are(options: str, names: list[str]) -> None:
@@ -131,13 +133,27 @@ def test_models_are_searched_by_what_they_are(options: str, names: list[str]) ->
 
 
 def test_timm_s_models_are_only_counted_if_none_is_named() -> None:
-    *lines, last = specc("models").stdout.splitlines()
+    classifiers, _ = specc("models").stdout.split("\n\n")
+    *lines, last = classifiers.splitlines()
     assert len(lines) == 1 + 80
     assert last.startswith("and 1357 of timm")
 
 
+def test_detectors_have_columns_of_their_own() -> None:
+    *_, found = specc("models", "maskrcnn_resnet50_fpn").stdout.split("\n\n")
+    assert found.splitlines() == [
+        "model                       params    pixels box AP mask AP  weights",
+        "maskrcnn_resnet50_fpn        44.5M  800-1333   37.9    34.6  COCO_V1",
+        "maskrcnn_resnet50_fpn_v2     46.4M  800-1333   47.4    41.8  COCO_V1",
+    ]
+    detectors = specc("models").stdout.split("\n\n")[1].splitlines()
+    assert len(detectors) == 1 + 11 and len({line.index("COCO") for line in detectors[1:]}) == 1
+
+
 def test_schema_is_json() -> None:
-    assert "optim" in json.loads(specc("schema").stdout)["properties"]
+    schema = json.loads(specc("schema").stdout)
+    for task in schema["anyOf"]:
+        assert "optim" in schema["$defs"][task["$ref"].split("/")[-1]]["properties"]
 
 
 def test_no_command_imports_torch(here: Path) -> None:

@@ -3,7 +3,10 @@
 import ast
 import copy
 import json
+import os
+import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +17,13 @@ from hypothesis import strategies as st
 
 from specc import build
 from specc.catalog import models
+from specc.catalog.classes import classes as known_classes
+from specc.catalog.detectors import detectors
 from specc.diagnostics import SpecError
+from specc.plan.detector import MMDET_MODELS
 from specc.render import render
 
+DETECTORS = list(detectors())
 TORCHVISION = [row.name for row in models.models().values() if row.library == "torchvision"]
 TIMM = [row.name for row in models.models().values() if row.library == "timm"]
 text = st.text(st.characters().filter(str.isprintable), min_size=1, max_size=20)
@@ -89,8 +96,67 @@ weights = st.one_of(
 )
 
 
+def optimizers(head: str) -> st.SearchStrategy[dict[str, Any]]:
+    """`[optim]` for a model whose head, or a part of it, is called so."""
+    group = table({"match": st.just(head), "lr": positive}, {"weight_decay": share})
+    parts = {
+        "head_lr": positive,
+        "layer_decay": st.floats(0.1, 0.9),
+        "clip_norm": positive,
+        "no_decay": st.lists(st.sampled_from(["norm", "bias", f"{head}.*"]), min_size=1),
+        "groups": st.lists(group, min_size=1, max_size=2),
+    }
+    return st.one_of(
+        table({}, {"lr": positive, "momentum": share, "weight_decay": share} | parts),
+        table(
+            {"name": st.sampled_from(["adam", "adamw", "nadam", "lamb"])},
+            {"lr": positive, "betas": st.tuples(share, share).map(list)} | parts,
+        ),
+        table({"name": st.sampled_from(["rmsprop", "muon"])}, {"momentum": share} | parts),
+    )
+
+
+def schedules(epochs: int) -> st.SearchStrategy[dict[str, Any]]:
+    """`[schedule]` of so many epochs."""
+    length = {"epochs": st.just(epochs)}
+    warm = {"warmup": table({"steps": st.integers(1, 999)}, {"factor": st.floats(0.001, 1)})}
+    milestones = st.lists(st.integers(1, epochs - 1), min_size=1, unique=True).map(sorted)
+    smooth = st.sampled_from(["cosine", "constant", "poly", "plateau"])
+    step_size = st.integers(1, epochs - 1)
+    return st.one_of(
+        table(length, {"name": smooth} | warm),
+        table(
+            length | {"name": st.just("multistep"), "milestones": milestones},
+            {"gamma": st.floats(0.01, 1)},
+        ),
+        table(length | {"name": st.just("step"), "step_size": step_size}, warm),
+        table(length | {"name": st.just("onecycle")}, {"div_factor": st.floats(2, 100)}),
+    )
+
+
+def unfreezing(epochs: int) -> st.SearchStrategy[list[dict[str, Any]]]:
+    less = {"epoch": st.integers(1, epochs - 1), "freeze": st.just("none")}
+    return st.lists(table(less, {}), min_size=1, max_size=1)
+
+
+# Of `[train]`, what all tasks have.
+loop = {
+    "batch_size": st.integers(1, 5_000).map(lambda half: 2 * half),
+    "seed": st.integers(0, 2**31 - 1),
+    "workers": st.integers(0, 64),
+    "deterministic": st.booleans(),
+    "sync_bn": st.booleans(),
+    "max_batch_per_gpu": st.integers(1, 64),
+    "amp": st.sampled_from(["bf16", "fp16", "off"]),
+    "ema": st.floats(0.5, 0.9999),
+    "early_stop": st.integers(1, 9),
+    "checkpoint_every": st.integers(1, 9),
+}
+log = table({}, {"tensorboard": st.booleans(), "wandb": text, "mlflow": text})
+
+
 @st.composite
-def valid_specs(draw: st.DrawFn) -> dict[str, Any]:
+def valid_classifiers(draw: st.DrawFn) -> dict[str, Any]:
     name = draw(st.one_of(st.sampled_from(TORCHVISION), st.sampled_from(TIMM)))
     row = models.models()[name]
     freeze = st.one_of(st.sampled_from(["none", "backbone"]), st.integers(0, len(row.stages) - 1))
@@ -102,18 +168,16 @@ def valid_specs(draw: st.DrawFn) -> dict[str, Any]:
     data = draw(sources) | draw(table({}, optional))
     any_size = row.size_multiple == 1 and row.min_size <= 75
     steps = draw(epochs)
-    warm = {"warmup": table({"steps": st.integers(1, 999)}, {"factor": st.floats(0.001, 1)})}
-    group = table({"match": st.just(row.head[0]), "lr": positive}, {"weight_decay": share})
-    parts = {
-        "head_lr": positive,
-        "layer_decay": st.floats(0.1, 0.9),
-        "clip_norm": positive,
-        "no_decay": st.lists(st.sampled_from(["norm", "bias", f"{row.head[0]}.*"]), min_size=1),
-        "groups": st.lists(group, min_size=1, max_size=2),
+    further = {
+        "class_weights": st.just("balanced"),
+        "compile": st.booleans(),
+        "channels_last": st.booleans(),
     }
-    less = {"epoch": st.integers(1, steps - 1), "freeze": st.just("none")}
-    unfreeze = st.lists(table(less, {}), min_size=1, max_size=1)
-    milestones = st.lists(st.integers(1, steps - 1), min_size=1, unique=True).map(sorted)
+    measured = {
+        "every": st.integers(1, 9),
+        "metrics": st.lists(st.sampled_from(["precision", "recall", "f1"])),
+        "monitor": st.just("loss"),
+    }
     spec = {
         "task": "classification",
         "model": draw(
@@ -125,62 +189,108 @@ def valid_specs(draw: st.DrawFn) -> dict[str, Any]:
             )
         ),
         "data": data | draw(augmentation if any_size else preset),
-        "optim": draw(
-            st.one_of(
-                table({}, {"lr": positive, "momentum": share, "weight_decay": share} | parts),
-                table(
-                    {"name": st.sampled_from(["adam", "adamw", "nadam", "lamb"])},
-                    {"lr": positive, "betas": st.tuples(share, share).map(list)} | parts,
-                ),
-                table({"name": st.sampled_from(["rmsprop", "muon"])}, {"momentum": share} | parts),
-            )
-        ),
-        "schedule": {"epochs": steps}
-        | draw(
-            st.one_of(
-                table(
-                    {}, {"name": st.sampled_from(["cosine", "constant", "poly", "plateau"])} | warm
-                ),
-                table({"name": st.just("multistep"), "milestones": milestones}, {"gamma": share}),
-                table({"name": st.just("step"), "step_size": st.integers(1, steps - 1)}, warm),
-                table({"name": st.just("onecycle")}, {"div_factor": st.floats(2, 100)}),
-            ).filter(lambda schedule: schedule.get("gamma") != 0)
-        ),
-        "train": draw(
-            table(
-                {},
-                {
-                    "batch_size": st.integers(1, 5_000).map(lambda half: 2 * half),
-                    "seed": st.integers(0, 2**31 - 1),
-                    "workers": st.integers(0, 64),
-                    "deterministic": st.booleans(),
-                    "sync_bn": st.booleans(),
-                    "max_batch_per_gpu": st.integers(1, 64),
-                    "class_weights": st.just("balanced"),
-                    "amp": st.sampled_from(["bf16", "fp16", "off"]),
-                    "compile": st.booleans(),
-                    "channels_last": st.booleans(),
-                    "ema": st.floats(0.5, 0.9999),
-                    "early_stop": st.integers(1, 9),
-                    "checkpoint_every": st.integers(1, 9),
-                },
-            )
-        ),
-        "evaluate": draw(
-            table(
-                {},
-                {
-                    "every": st.integers(1, 9),
-                    "metrics": st.lists(st.sampled_from(["precision", "recall", "f1"])),
-                    "monitor": st.just("loss"),
-                },
-            )
-        ),
+        "optim": draw(optimizers(row.head[0])),
+        "schedule": draw(schedules(steps)),
+        "train": draw(table({}, loop | further)),
+        "evaluate": draw(table({}, measured)),
         "export": draw(table({}, {"format": st.sampled_from(["torch", "onnx"])})),
-        "log": draw(table({}, {"tensorboard": st.booleans(), "wandb": text, "mlflow": text})),
+        "log": draw(log),
     }
     if spec["model"].get("freeze", "none") != "none" and draw(st.booleans()):
-        spec["model"]["unfreeze"] = draw(unfreeze)
+        spec["model"]["unfreeze"] = draw(unfreezing(steps))
+    return spec
+
+
+# ---- detection ----
+
+names = st.lists(text, min_size=1, max_size=5, unique=True)
+# Nothing of the data is here, and so nothing can be missing beside it.
+place = text.filter(lambda path: not os.path.exists(path))
+STREETS = known_classes("cityscapes").names
+streets = st.lists(st.sampled_from(STREETS), min_size=1, unique=True)
+pixels = st.integers(32, 999)
+long = st.integers(999, 2000)
+
+
+def annotated(masks: bool) -> st.SearchStrategy[dict[str, Any]]:
+    """Where annotations are; `[data]` without what is done to the images."""
+    file = table({"images": place, "json": place}, {})
+    root = {"root": place}
+    kinds = [
+        ({"format": st.just("coco"), "train": file, "classes": names}, {}, file),
+        ({"format": st.just("voc")} | root, {"classes": names, "train": names}, names),
+        ({"format": st.just("cityscapes")} | root, {"classes": streets, "train": text}, text),
+        ({"format": st.just("yolo"), "classes": names} | root, {"train": text}, text),
+    ]
+    if not masks:
+        style = {"annotations": st.sampled_from(["text", "voc"])}
+        kinds.append(({"format": st.just("wider-face")} | root, style, text))
+    return st.one_of(
+        table(needed | validated, optional)
+        for needed, optional, split in kinds
+        for validated in ({"val": split}, {"val_fraction": part})
+    )
+
+
+one_size = table({"short": pixels, "long": long}, {})
+several = st.lists(pixels, min_size=2, max_size=4, unique=True).map(sorted)
+drawn_sizes = table({"short": several, "long": long}, {})
+prepared = {
+    "keep_empty": st.booleans(),
+    "on_bad_annotation": st.sampled_from(["error", "fix"]),
+    "min_size": st.floats(0, 50),
+    "repeat": st.integers(1, 9),
+    "mean": channels,
+    "std": channels,
+}
+distorted = {"photometric_distort": st.booleans()}
+
+
+@st.composite
+def valid_detectors(draw: st.DrawFn) -> dict[str, Any]:
+    row = detectors()[draw(st.sampled_from(DETECTORS))]
+    masks = row.task == "instance-segmentation"
+    resize, resizes = (
+        ({}, {}) if row.fixed_size else ({"resize": one_size}, {"resize": drawn_sizes})
+    )
+    presets = st.sampled_from(["flip", "ssd", "ssdlite", "none"])
+    augmentation = st.one_of(
+        table({}, resizes | distorted | {"augment": presets}),
+        table({"augment": st.just("large-scale-jitter")}, resize | distorted),
+        table({"train_transforms": st.lists(st.one_of(flip, jitter), max_size=3)}, resize),
+    )
+    named = ["none", "default", row.default]
+    named += row.backbone_weights if row.backbone_fits else []
+    kinds = [st.sampled_from(named), weights]
+    if row.name in MMDET_MODELS:
+        source = st.sampled_from(["a.pth", "package://pack/a.pth", "https://a/b.safetensors"])
+        layout = st.sampled_from(["mmdet", "mmdet-caffe"])
+        kinds.append(table({"source": source, "layout": layout}, {"head": st.booleans()}))
+    freeze = st.one_of(st.sampled_from(["none", "backbone"]), st.integers(0, len(row.stages) - 1))
+    norm = {"batch_norm": st.sampled_from(["frozen", "eval", "train"])}
+    options = st.sampled_from(sorted(row.options))
+    steps = draw(epochs)
+    loss = draw(st.booleans())
+    monitors = ["box_AP", "box_AP50"] + ["mask_AP75"] * masks + ["loss"] * loss
+    pasted = {"copy_paste": st.floats(0.01, 1)} if masks else {}
+    spec = {
+        "task": row.task,
+        "model": draw(
+            table(
+                {"name": st.just(row.name), "weights": st.one_of(kinds)},
+                {"freeze": freeze, "options": st.dictionaries(options, st.integers(0, 1))}
+                | (norm if row.batch_norm else {}),
+            )
+        ),
+        "data": draw(annotated(masks)) | draw(table({}, prepared | pasted)) | draw(augmentation),
+        "optim": draw(optimizers(row.head[0])),
+        "schedule": draw(schedules(steps)),
+        "train": draw(table({}, loop | {"group_by_shape": st.booleans()})),
+        "evaluate": draw(table({"loss": st.just(loss)}, {"monitor": st.sampled_from(monitors)})),
+        "log": draw(log),
+    }
+    if spec["model"].get("freeze", "none") != "none" and draw(st.booleans()):
+        spec["model"]["unfreeze"] = draw(unfreezing(steps))
     return spec
 
 
@@ -191,14 +301,39 @@ def compiled(spec: Any) -> dict[str, str]:
         return render(build.load(path))
 
 
-@pytest.mark.slow
-@settings(max_examples=40, deadline=None)
-@given(valid_specs())
-def test_a_valid_spec_becomes_a_project(spec: dict[str, Any]) -> None:
-    for path, source in compiled(spec).items():
+def check(spec: dict[str, Any]) -> None:
+    """The project of a spec is Python as Black has it, and each of its modules is imported."""
+    files = compiled(spec)
+    for path, source in files.items():
         if path.endswith(".py"):
             ast.parse(source)
             assert black.format_str(source, mode=black.Mode()) == source
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        for path, source in {**files, "pack/__init__.py": "", "pack/age.pth": ""}.items():
+            Path(folder, path).parent.mkdir(exist_ok=True)
+            Path(folder, path).write_text(source)
+        modules = [Path(path).stem for path in files if path.endswith(".py")]
+        try:
+            for module in modules:
+                import_module(module)
+        finally:
+            for module in [*modules, "pack"]:
+                sys.modules.pop(module, None)
+
+
+@pytest.mark.slow
+@settings(max_examples=40, deadline=None)
+@given(valid_classifiers())
+def test_a_valid_classifier_becomes_a_project(spec: dict[str, Any]) -> None:
+    check(spec)
+
+
+@pytest.mark.slow
+@settings(max_examples=40, deadline=None)
+@given(valid_detectors())
+def test_a_valid_detector_becomes_a_project(spec: dict[str, Any]) -> None:
+    check(spec)
 
 
 values = st.recursive(
@@ -220,12 +355,16 @@ MISPLACED = [
     "imagefolder",
     "text",
     "epoch",
+    "voc",
+    "train",
+    "short",
+    "layout",
 ]
 
 
 @pytest.mark.slow
 @settings(max_examples=200, deadline=None)
-@given(valid_specs(), st.data())
+@given(st.one_of(valid_classifiers(), valid_detectors()), st.data())
 def test_a_broken_spec_ends_in_diagnostics(spec: dict[str, Any], data: st.DataObject) -> None:
     broken = copy.deepcopy(spec)
     for _ in range(data.draw(st.integers(1, 3))):

@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from formatting import each_text_once
 from jsonschema import Draft202012Validator
 
 from specc import build
+from specc.diagnostics import SpecError
 from specc.render import render
 from specc.source import read
 from specc.spec.classification import Classification
 from specc.spec.data import Transform
+from specc.spec.detection import Detection
+from specc.spec.parse import TASKS
 from specc.spec.schema import schema_text
 from specc.spec.section import Section
 
@@ -22,9 +26,113 @@ SPECS = sorted((ROOT / "specs").glob("*.toml"))
 
 # For each key a spec in which it counts, and another value. Sections with a choice of kinds are
 # written "optim=adamw". A key that is not here, or changes nothing, fails the test.
+Changes = dict[str, tuple[dict[str, Any], Any]]
+
+# ---- what the tasks have in common ----
+
+STEPS = {"name": "multistep", "milestones": [2]}
+GROUP = {"optim": {"groups": [{"match": "*layer1", "lr": 0.5, "weight_decay": 0.5}]}}
+SHARED: Changes = {
+    "model.weights": ({}, "none"),
+    "model.freeze": ({}, 0),
+    "data.mean": ({}, [0.1, 0.2, 0.3]),
+    "data.std": ({}, [0.1, 0.2, 0.3]),
+    "data.repeat": ({}, 8),
+    "data.val_fraction": ({}, 0.2),
+    "optim=sgd.name": ({}, "adamw"),
+    "optim=sgd.lr": ({}, 0.5),
+    "optim=sgd.weight_decay": ({}, 0.5),
+    "optim=sgd.momentum": ({}, 0.5),
+    "optim=sgd.nesterov": ({}, True),
+    "optim=adam.name": ({"optim": {"name": "adam"}}, "sgd"),
+    "optim=adam.lr": ({"optim": {"name": "adam"}}, 0.5),
+    "optim=adam.weight_decay": ({"optim": {"name": "adam"}}, 0.5),
+    "optim=adam.betas": ({"optim": {"name": "adam"}}, [0.5, 0.6]),
+    "optim=adamw.name": ({"optim": {"name": "adamw"}}, "sgd"),
+    "optim=adamw.lr": ({"optim": {"name": "adamw"}}, 0.5),
+    "optim=adamw.weight_decay": ({"optim": {"name": "adamw"}}, 0.5),
+    "optim=adamw.betas": ({"optim": {"name": "adamw"}}, [0.5, 0.6]),
+    "optim=nadam.name": ({"optim": {"name": "nadam"}}, "sgd"),
+    "optim=nadam.lr": ({"optim": {"name": "nadam"}}, 0.5),
+    "optim=nadam.weight_decay": ({"optim": {"name": "nadam"}}, 0.5),
+    "optim=nadam.betas": ({"optim": {"name": "nadam"}}, [0.5, 0.6]),
+    "optim=rmsprop.name": ({"optim": {"name": "rmsprop"}}, "sgd"),
+    "optim=rmsprop.lr": ({"optim": {"name": "rmsprop"}}, 0.5),
+    "optim=rmsprop.weight_decay": ({"optim": {"name": "rmsprop"}}, 0.5),
+    "optim=rmsprop.momentum": ({"optim": {"name": "rmsprop"}}, 0.5),
+    "optim=rmsprop.alpha": ({"optim": {"name": "rmsprop"}}, 0.5),
+    "optim=adagrad.name": ({"optim": {"name": "adagrad"}}, "sgd"),
+    "optim=adagrad.lr": ({"optim": {"name": "adagrad"}}, 0.5),
+    "optim=adagrad.weight_decay": ({"optim": {"name": "adagrad"}}, 0.5),
+    "optim=lamb.name": ({"optim": {"name": "lamb"}}, "sgd"),
+    "optim=lamb.lr": ({"optim": {"name": "lamb"}}, 0.5),
+    "optim=lamb.weight_decay": ({"optim": {"name": "lamb"}}, 0.5),
+    "optim=lamb.betas": ({"optim": {"name": "lamb"}}, [0.5, 0.6]),
+    "optim=muon.name": ({"optim": {"name": "muon"}}, "sgd"),
+    "optim=muon.lr": ({"optim": {"name": "muon"}}, 0.5),
+    "optim=muon.weight_decay": ({"optim": {"name": "muon"}}, 0.5),
+    "optim=muon.momentum": ({"optim": {"name": "muon"}}, 0.5),
+    "optim.groups": ({}, [{"match": "*layer1", "lr": 0.5}]),
+    "schedule.warmup": ({}, {"steps": 3}),
+    "optim.head_lr": ({}, 0.5),
+    "optim.layer_decay": ({}, 0.5),
+    "optim.no_decay": ({}, ["norm"]),
+    "optim.clip_norm": ({}, 0.5),
+    "optim.groups.match": (GROUP, "*layer2"),
+    "optim.groups.lr": (GROUP, 0.25),
+    "optim.groups.weight_decay": (GROUP, 0.25),
+    "schedule=cosine.name": ({}, "constant"),
+    "schedule=cosine.epochs": ({}, 9),
+    "schedule=poly.name": ({"schedule": {"name": "poly"}}, "constant"),
+    "schedule=poly.epochs": ({"schedule": {"name": "poly"}}, 9),
+    "schedule=poly.power": ({"schedule": {"name": "poly"}}, 0.5),
+    "schedule=multistep.name": ({"schedule": STEPS}, "constant"),
+    "schedule=multistep.epochs": ({"schedule": STEPS}, 9),
+    "schedule=multistep.milestones": ({"schedule": STEPS}, [3]),
+    "schedule=multistep.gamma": ({"schedule": STEPS}, 0.5),
+    "schedule=step.name": ({"schedule": {"name": "step", "step_size": 2}}, "constant"),
+    "schedule=step.epochs": ({"schedule": {"name": "step", "step_size": 2}}, 9),
+    "schedule=step.step_size": ({"schedule": {"name": "step", "step_size": 2}}, 3),
+    "schedule=step.gamma": ({"schedule": {"name": "step", "step_size": 2}}, 0.5),
+    "schedule=constant.name": ({"schedule": {"name": "constant"}}, "cosine"),
+    "schedule=constant.epochs": ({"schedule": {"name": "constant"}}, 9),
+    "schedule=plateau.name": ({"schedule": {"name": "plateau"}}, "constant"),
+    "schedule=plateau.epochs": ({"schedule": {"name": "plateau"}}, 9),
+    "schedule=plateau.patience": ({"schedule": {"name": "plateau"}}, 3),
+    "schedule=plateau.gamma": ({"schedule": {"name": "plateau"}}, 0.5),
+    "schedule=onecycle.name": ({"schedule": {"name": "onecycle"}}, "constant"),
+    "schedule=onecycle.epochs": ({"schedule": {"name": "onecycle"}}, 9),
+    "schedule=onecycle.pct_start": ({"schedule": {"name": "onecycle"}}, 0.5),
+    "schedule=onecycle.div_factor": ({"schedule": {"name": "onecycle"}}, 5.0),
+    "schedule.warmup.steps": ({"schedule": {"warmup": {"steps": 3}}}, 4),
+    "schedule.warmup.epochs": ({"schedule": {"warmup": {"epochs": 3}}}, 4),
+    "schedule.warmup.factor": ({"schedule": {"warmup": {"steps": 3}}}, 0.5),
+    "train.batch_size": ({}, 8),
+    "train.max_batch_per_gpu": ({}, 8),
+    "train.amp": ({}, "bf16"),
+    "train.ema": ({}, 0.9),
+    "train.seed": ({}, 8),
+    "train.workers": ({}, 8),
+    "train.log_every": ({}, 8),
+    "train.checkpoint_every": ({}, 8),
+    "train.keep": ({"train": {"checkpoint_every": 8}}, 8),
+    "train.checkpoint_steps": ({}, 8),
+    "train.early_stop": ({}, 8),
+    "train.deterministic": ({}, False),
+    "train.sync_bn": ({}, False),
+    "evaluate.every": ({}, 8),
+    "log.tensorboard": ({}, False),
+    "log.wandb": ({}, "project"),
+    "log.mlflow": ({}, "experiment"),
+    "launch.gpus": ({}, 2),
+    "launch.nodes": ({}, 2),
+    "launch.endpoint": ({}, "first:29500"),
+}
+
+# ---- classification ----
+
 MODEL = {"name": "resnet18", "num_classes": 10}
 FOLDER = {"format": "imagefolder", "root": "images"}
-STEPS = {"name": "multistep", "milestones": [2]}
 TEN = list("abcdefghij")
 LIST = {
     "format": "list",
@@ -43,18 +151,15 @@ MMLAB = {
 }
 EMNIST = {"format": "emnist", "split": "digits"}
 PACKAGE = {"source": "package://a/b.pth", "layout": "efficientnet-pytorch"}
-GROUP = {"optim": {"groups": [{"match": "layer1", "lr": 0.5, "weight_decay": 0.5}]}}
 TEACHER = {"name": "resnet50", "weights": "teacher.pt"}
 THAWING = MODEL | {"freeze": 1, "unfreeze": [{"epoch": 1, "freeze": "none"}]}
-CHANGES: dict[str, tuple[dict[str, Any], Any]] = {
-    "task": ({}, "…"),  # the only key with one value so far
+CLASSIFICATION: Changes = SHARED | {
+    "task": ({}, "…"),
     "model.name": ({}, "resnet34"),
-    "model.weights": ({}, "none"),
     "model.weights.source": ({"model": MODEL | {"weights": PACKAGE}}, "package://c/d.pth"),
     "model.weights.layout": ({"model": MODEL | {"weights": PACKAGE}}, None),
     "model.weights.prefix": ({"model": MODEL | {"weights": PACKAGE}}, "encoder."),
     "model.weights.rename": ({"model": MODEL | {"weights": PACKAGE}}, {"body.": ""}),
-    "model.freeze": ({}, 1),
     "model.unfreeze": ({"model": THAWING}, []),
     "model.unfreeze.epoch": ({"model": THAWING}, 2),
     "model.unfreeze.freeze": ({"model": THAWING}, 0),
@@ -64,19 +169,15 @@ CHANGES: dict[str, tuple[dict[str, Any], Any]] = {
     "model.init_std": ({}, 0.5),
     "model.num_classes": ({}, 11),
     "data.image_size": ({}, 96),
-    "data.mean": ({}, [0.1, 0.2, 0.3]),
-    "data.std": ({}, [0.1, 0.2, 0.3]),
     "data.augment": ({}, "flip"),
     "data.train_transforms": ({}, [{"name": "CenterCrop", "size": 224}]),
     "data.eval_transforms": ({}, [{"name": "CenterCrop", "size": 200}]),
     "data.color_jitter": ({}, 0.4),
     "data.random_erasing": ({}, 0.25),
-    "data.repeat": ({}, 8),
     "data.balance": ({}, True),
     "data.mixup": ({}, 0.2),
     "data.cutmix": ({}, 1.0),
     "data.label_smoothing": ({}, 0.1),
-    "data.val_fraction": ({}, 0.2),
     "data.classes": ({"data": LIST}, TEN),
     "data.multi_label": ({"data": LIST}, True),
     "data=list.format": ({"data": LIST}, "…"),
@@ -118,114 +219,107 @@ CHANGES: dict[str, tuple[dict[str, Any], Any]] = {
     "data=imagefolder.val": ({}, "test"),
     "data=cifar10.format": ({"data": {"format": "cifar10", "root": "images"}}, "imagefolder"),
     "data=cifar10.root": ({"data": {"format": "cifar10"}}, "pictures"),
-    "optim=sgd.name": ({}, "adamw"),
-    "optim=sgd.lr": ({}, 0.5),
-    "optim=sgd.weight_decay": ({}, 0.5),
-    "optim=sgd.momentum": ({}, 0.5),
-    "optim=sgd.nesterov": ({}, True),
-    "optim=adam.name": ({"optim": {"name": "adam"}}, "sgd"),
-    "optim=adam.lr": ({"optim": {"name": "adam"}}, 0.5),
-    "optim=adam.weight_decay": ({"optim": {"name": "adam"}}, 0.5),
-    "optim=adam.betas": ({"optim": {"name": "adam"}}, [0.5, 0.6]),
-    "optim=adamw.name": ({"optim": {"name": "adamw"}}, "sgd"),
-    "optim=adamw.lr": ({"optim": {"name": "adamw"}}, 0.5),
-    "optim=adamw.weight_decay": ({"optim": {"name": "adamw"}}, 0.5),
-    "optim=adamw.betas": ({"optim": {"name": "adamw"}}, [0.5, 0.6]),
-    "optim=nadam.name": ({"optim": {"name": "nadam"}}, "sgd"),
-    "optim=nadam.lr": ({"optim": {"name": "nadam"}}, 0.5),
-    "optim=nadam.weight_decay": ({"optim": {"name": "nadam"}}, 0.5),
-    "optim=nadam.betas": ({"optim": {"name": "nadam"}}, [0.5, 0.6]),
-    "optim=rmsprop.name": ({"optim": {"name": "rmsprop"}}, "sgd"),
-    "optim=rmsprop.lr": ({"optim": {"name": "rmsprop"}}, 0.5),
-    "optim=rmsprop.weight_decay": ({"optim": {"name": "rmsprop"}}, 0.5),
-    "optim=rmsprop.momentum": ({"optim": {"name": "rmsprop"}}, 0.5),
-    "optim=rmsprop.alpha": ({"optim": {"name": "rmsprop"}}, 0.5),
-    "optim=adagrad.name": ({"optim": {"name": "adagrad"}}, "sgd"),
-    "optim=adagrad.lr": ({"optim": {"name": "adagrad"}}, 0.5),
-    "optim=adagrad.weight_decay": ({"optim": {"name": "adagrad"}}, 0.5),
-    "optim=lamb.name": ({"optim": {"name": "lamb"}}, "sgd"),
-    "optim=lamb.lr": ({"optim": {"name": "lamb"}}, 0.5),
-    "optim=lamb.weight_decay": ({"optim": {"name": "lamb"}}, 0.5),
-    "optim=lamb.betas": ({"optim": {"name": "lamb"}}, [0.5, 0.6]),
-    "optim=muon.name": ({"optim": {"name": "muon"}}, "sgd"),
-    "optim=muon.lr": ({"optim": {"name": "muon"}}, 0.5),
-    "optim=muon.weight_decay": ({"optim": {"name": "muon"}}, 0.5),
-    "optim=muon.momentum": ({"optim": {"name": "muon"}}, 0.5),
-    "optim.groups": ({}, [{"match": "layer1", "lr": 0.5}]),
-    "schedule.warmup": ({}, {"steps": 3}),
-    "optim.head_lr": ({}, 0.5),
-    "optim.layer_decay": ({}, 0.5),
-    "optim.no_decay": ({}, ["norm"]),
-    "optim.clip_norm": ({}, 0.5),
-    "optim.groups.match": (GROUP, "layer2"),
-    "optim.groups.lr": (GROUP, 0.25),
-    "optim.groups.weight_decay": (GROUP, 0.25),
-    "schedule=cosine.name": ({}, "constant"),
-    "schedule=cosine.epochs": ({}, 9),
-    "schedule=poly.name": ({"schedule": {"name": "poly"}}, "constant"),
-    "schedule=poly.epochs": ({"schedule": {"name": "poly"}}, 9),
-    "schedule=poly.power": ({"schedule": {"name": "poly"}}, 0.5),
-    "schedule=multistep.name": ({"schedule": STEPS}, "constant"),
-    "schedule=multistep.epochs": ({"schedule": STEPS}, 9),
-    "schedule=multistep.milestones": ({"schedule": STEPS}, [3]),
-    "schedule=multistep.gamma": ({"schedule": STEPS}, 0.5),
-    "schedule=step.name": ({"schedule": {"name": "step", "step_size": 2}}, "constant"),
-    "schedule=step.epochs": ({"schedule": {"name": "step", "step_size": 2}}, 9),
-    "schedule=step.step_size": ({"schedule": {"name": "step", "step_size": 2}}, 3),
-    "schedule=step.gamma": ({"schedule": {"name": "step", "step_size": 2}}, 0.5),
-    "schedule=constant.name": ({"schedule": {"name": "constant"}}, "cosine"),
-    "schedule=constant.epochs": ({"schedule": {"name": "constant"}}, 9),
-    "schedule=plateau.name": ({"schedule": {"name": "plateau"}}, "constant"),
-    "schedule=plateau.epochs": ({"schedule": {"name": "plateau"}}, 9),
-    "schedule=plateau.patience": ({"schedule": {"name": "plateau"}}, 3),
-    "schedule=plateau.gamma": ({"schedule": {"name": "plateau"}}, 0.5),
-    "schedule=onecycle.name": ({"schedule": {"name": "onecycle"}}, "constant"),
-    "schedule=onecycle.epochs": ({"schedule": {"name": "onecycle"}}, 9),
-    "schedule=onecycle.pct_start": ({"schedule": {"name": "onecycle"}}, 0.5),
-    "schedule=onecycle.div_factor": ({"schedule": {"name": "onecycle"}}, 5.0),
-    "schedule.warmup.steps": ({"schedule": {"warmup": {"steps": 3}}}, 4),
-    "schedule.warmup.epochs": ({"schedule": {"warmup": {"epochs": 3}}}, 4),
-    "schedule.warmup.factor": ({"schedule": {"warmup": {"steps": 3}}}, 0.5),
-    "train.batch_size": ({}, 8),
-    "train.max_batch_per_gpu": ({}, 8),
     "train.loss": ({}, "focal"),
     "train.loss.name": ({"train": {"loss": {"name": "focal"}}}, "focal"),
     "train.loss.gamma": ({"train": {"loss": {"name": "focal"}}}, 1.0),
     "train.class_weights": ({}, "balanced"),
-    "train.amp": ({}, "bf16"),
     "train.compile": ({}, True),
     "train.channels_last": ({}, True),
-    "train.ema": ({}, 0.9),
-    "train.seed": ({}, 8),
-    "train.workers": ({}, 8),
-    "train.log_every": ({}, 8),
-    "train.checkpoint_every": ({}, 8),
-    "train.keep": ({"train": {"checkpoint_every": 8}}, 8),
-    "train.checkpoint_steps": ({}, 8),
-    "train.early_stop": ({}, 8),
-    "train.deterministic": ({}, False),
-    "train.sync_bn": ({}, False),
     "distill.name": ({"distill": TEACHER}, "resnet34"),
     "distill.weights": ({"distill": TEACHER}, "other.pt"),
     "distill.temperature": ({"distill": TEACHER}, 2.0),
     "distill.alpha": ({"distill": TEACHER}, 0.25),
     "evaluate.batch_size": ({}, 8),
-    "evaluate.every": ({}, 8),
     "evaluate.topk": ({}, [1, 3]),
     "evaluate.metrics": ({}, ["f1"]),
     "evaluate.monitor": ({}, "loss"),
     "export.format": ({}, "onnx"),
-    "log.tensorboard": ({}, False),
-    "log.wandb": ({}, "project"),
-    "log.mlflow": ({}, "experiment"),
-    "launch.gpus": ({}, 2),
-    "launch.nodes": ({}, 2),
-    "launch.endpoint": ({}, "first:29500"),
 }
+
+# ---- detection and instance segmentation ----
+
+DETECTOR = {"name": "fasterrcnn_resnet50_fpn"}
+MASKS = {"task": "instance-segmentation", "model": {"name": "maskrcnn_resnet50_fpn"}}
+VOC = {"format": "voc", "root": "voc"}
+COCO = {
+    "format": "coco",
+    "classes": ["a", "b"],
+    "train": {"images": "a/train", "json": "a/train.json"},
+    "val": {"images": "a/val", "json": "a/val.json"},
+}
+YOLO = {"format": "yolo", "root": "yolo", "classes": ["a", "b"]}
+STREETS = {"format": "cityscapes", "root": "streets"}
+FACES = {"format": "wider-face", "root": "faces"}
+RESIZED = VOC | {"resize": {"short": 600, "long": 1000}}
+MMDET = {"source": "package://a/b.pth", "layout": "mmdet"}
+THAWING_BODY = DETECTOR | {"freeze": 2, "unfreeze": [{"epoch": 1, "freeze": "none"}]}
+DETECTION: Changes = SHARED | {
+    "task": ({}, "…"),
+    "model.name": ({}, "fcos_resnet50_fpn"),
+    "model.weights.source": ({"model": DETECTOR | {"weights": MMDET}}, "package://c/d.pth"),
+    "model.weights.layout": ({"model": DETECTOR | {"weights": MMDET}}, "mmdet-caffe"),
+    "model.weights.head": ({"model": DETECTOR | {"weights": MMDET}}, True),
+    "model.weights.prefix": ({"model": DETECTOR | {"weights": MMDET}}, "model."),
+    "model.weights.rename": ({"model": DETECTOR | {"weights": MMDET}}, {"body.": ""}),
+    "model.unfreeze": ({"model": THAWING_BODY}, []),
+    "model.unfreeze.epoch": ({"model": THAWING_BODY}, 2),
+    "model.unfreeze.freeze": ({"model": THAWING_BODY}, 0),
+    "model.batch_norm": ({}, "train"),
+    "model.options": ({}, {"box_nms_thresh": 0.6}),
+    "data.classes": ({}, ["dog", "cat"]),
+    "data.keep_empty": ({}, True),
+    "data.on_bad_annotation": ({}, "fix"),
+    "data.min_size": ({}, 8),
+    "data.resize": ({}, {"short": 600, "long": 1000}),
+    "data.resize.short": ({"data": RESIZED}, [480, 600]),
+    "data.resize.long": ({"data": RESIZED}, 900),
+    "data.augment": ({}, "large-scale-jitter"),
+    "data.photometric_distort": ({}, True),
+    "data.copy_paste": (MASKS, 0.5),
+    "data.train_transforms": ({}, [{"name": "RandomVerticalFlip"}]),
+    "data=coco.format": ({"data": COCO}, "…"),
+    "data=coco.train": ({"data": COCO}, {"images": "b", "json": "a/train.json"}),
+    "data=coco.train.images": ({"data": COCO}, "b"),
+    "data=coco.train.json": ({"data": COCO}, "b.json"),
+    "data=coco.val": ({"data": COCO}, {"images": "b", "json": "a/val.json"}),
+    "data=coco.val.images": ({"data": COCO}, "b"),
+    "data=coco.val.json": ({"data": COCO}, "b.json"),
+    "data=voc.format": ({}, "cityscapes"),
+    "data=voc.root": ({}, "pictures"),
+    "data=voc.train": ({}, ["VOC2007/trainval", "VOC2012/trainval"]),
+    "data=voc.val": ({}, "test"),
+    "data=cityscapes.format": ({"data": STREETS}, "voc"),
+    "data=cityscapes.root": ({"data": STREETS}, "pictures"),
+    "data=cityscapes.train": ({"data": STREETS}, "training"),
+    "data=cityscapes.val": ({"data": STREETS}, "test"),
+    "data=wider-face.format": ({"data": FACES}, "voc"),
+    "data=wider-face.root": ({"data": FACES}, "pictures"),
+    "data=wider-face.annotations": ({"data": FACES}, "voc"),
+    "data=wider-face.train": ({"data": FACES}, "training"),
+    "data=wider-face.val": ({"data": FACES}, "test"),
+    "data=yolo.format": ({"data": YOLO}, "voc"),
+    "data=yolo.root": ({"data": YOLO}, "pictures"),
+    "data=yolo.train": ({"data": YOLO}, "train.txt"),
+    "data=yolo.val": ({"data": YOLO}, "val.txt"),
+    "train.group_by_shape": ({}, False),
+    "train.sync_bn": ({"model": DETECTOR | {"batch_norm": "train"}}, False),
+    "evaluate.loss": ({}, False),
+    "evaluate.monitor": ({}, "box_AP75"),
+}
+
 # Another value has other keys, or there is none.
 ALONE = {"task", "train.loss.name", "data=emnist.val"}
 ALONE |= {f"schedule={kind}.name" for kind in ("multistep", "step")}
-ALONE |= {f"data={kind}.format" for kind in ("list", "csv", "openmmlab")}
+ALONE |= {f"data={kind}.format" for kind in ("list", "csv", "openmmlab", "coco")}
+# What the language of each task has of these, and a spec to start from.
+LANGUAGES: dict[type[Section], tuple[Changes, dict[str, Any]]] = {
+    Classification: (CLASSIFICATION, {"task": "classification", "model": MODEL, "data": FOLDER}),
+    Detection: (DETECTION, {"task": "detection", "model": DETECTOR, "data": VOC}),
+}
+
+
+def test_the_test_knows_every_language() -> None:
+    assert set(TASKS.values()) == set(LANGUAGES)
 
 
 def keys(section: type[Section], prefix: str = "") -> Iterator[str]:
@@ -250,15 +344,22 @@ def tag(section: type[Section]) -> str:
     return str(get_args(section.model_fields[key].annotation)[0])
 
 
-def shared(key: str) -> str:
-    """The key by which CHANGES knows it: what all kinds of a section have is there once."""
-    section, _, name = key.partition(".")
-    common = f"{section.partition('=')[0]}.{name}"
-    return common if common in CHANGES else key
+def known(language: type[Section]) -> list[str]:
+    """The keys as CHANGES know them: what all kinds of a section have is there once."""
+    changes, _ = LANGUAGES[language]
+    found = set()
+    for key in keys(language):
+        section, _, name = key.partition(".")
+        common = f"{section.partition('=')[0]}.{name}"
+        found.add(common if common in changes else key)
+    return sorted(found)
 
 
-def spec_with(changes: dict[str, Any]) -> dict[str, Any]:
-    return {"task": "classification", "model": MODEL, "data": FOLDER} | changes
+@pytest.fixture(autouse=True, scope="module")
+def quickly() -> Iterator[None]:
+    """What a key does not change is formatted once for all keys."""
+    with each_text_once():
+        yield
 
 
 def compiled(spec: dict[str, Any], folder: Path) -> dict[str, str]:
@@ -267,19 +368,22 @@ def compiled(spec: dict[str, Any], folder: Path) -> dict[str, str]:
     return render(build.load(path))
 
 
-ALL = sorted(set(map(shared, keys(Classification))))
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_test_knows_every_key(language: type[Section]) -> None:
+    changes, _ = LANGUAGES[language]
+    assert known(language) == sorted(changes)
 
 
-def test_the_test_knows_every_key() -> None:
-    assert ALL == sorted(CHANGES)
-
-
-@pytest.mark.parametrize("key", [key for key in ALL if key not in ALONE])
-def test_every_key_does_something(key: str, tmp_path: Path) -> None:
-    changes, value = CHANGES[key]
-    spec = spec_with(changes)
+@pytest.mark.parametrize(
+    "language, key",
+    [(language, key) for language in LANGUAGES for key in known(language) if key not in ALONE],
+)
+def test_every_key_does_something(language: type[Section], key: str, tmp_path: Path) -> None:
+    everything, start = LANGUAGES[language]
+    changes, value = everything[key]
+    spec = json.loads(json.dumps(start | changes))
     before = compiled(spec, tmp_path)
-    node = spec = json.loads(json.dumps(spec))
+    node = spec
     *parents, last = [part.partition("=")[0] for part in key.split(".")]
     for parent in parents:
         node = node.setdefault(parent, {})
@@ -290,7 +394,8 @@ def test_every_key_does_something(key: str, tmp_path: Path) -> None:
     assert compiled(spec, tmp_path) != before
 
 
-def test_every_key_is_described() -> None:
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_key_is_described(language: type[Section]) -> None:
     def described(section: type[Section]) -> Iterator[str]:
         for name, field in section.model_fields.items():
             if not field.description and not sections(field.annotation):
@@ -298,7 +403,7 @@ def test_every_key_is_described() -> None:
             for inner in sections(field.annotation):
                 yield from described(inner)
 
-    assert list(described(Classification)) == []
+    assert list(described(language)) == []
 
 
 # ---- TOML and JSON, extends and --set ----
@@ -343,20 +448,55 @@ def test_the_schema_takes_the_example_specs(path: Path, validator: Draft202012Va
     assert (path.parent / schema).resolve() == ROOT / "specs/schema.json"
 
 
+# Whatever the task; and of one task, what only another one has.
+WRONG: list[dict[str, Any]] = [
+    {"optim": {"learning_rate": 1}},
+    {"optim": {"name": "sdg"}},
+    {"optim": {"lr": "0.1"}},
+    {"schedule": {"name": "cosine", "milestones": [1]}},
+    {"model": {"name": "resnet18", "freeze": -1}},
+    {"train": {"batch_size": 0}},
+    {"task": "classify"},
+    {"data": {"format": "folder", "root": "x"}},
+    {"trian": {"seed": 1}},
+    {"log": {"tensorbord": True}},
+]
+OF_ANOTHER_TASK: dict[type[Section], list[dict[str, Any]]] = {
+    Classification: [
+        {"model": {"name": "resnet18", "batch_norm": "eval"}},
+        {"data": FOLDER | {"copy_paste": 0.5}},
+        {"data": VOC},
+        {"train": {"group_by_shape": True}},
+        {"evaluate": {"loss": True}},
+    ],
+    Detection: [
+        {"model": DETECTOR | {"num_classes": 3}},
+        {"model": DETECTOR | {"weights": PACKAGE}},
+        {"data": VOC | {"mixup": 0.2}},
+        {"data": VOC | {"resize": {"short": 600}, "image_size": 600}},
+        {"data": FOLDER},
+        {"train": {"class_weights": "balanced"}},
+        {"evaluate": {"topk": [1]}},
+    ],
+}
+
+
 @pytest.mark.parametrize(
-    "changes",
+    "language, changes",
     [
-        {"optim": {"learning_rate": 1}},
-        {"optim": {"name": "sdg"}},
-        {"optim": {"lr": "0.1"}},
-        {"schedule": {"name": "cosine", "milestones": [1]}},
-        {"model": {"name": "resnet18", "freeze": -1}},
-        {"train": {"batch_size": 0}},
-        {"task": "classify"},
-        {"data": {"format": "folder", "root": "x"}},
+        (language, changes)
+        for language, others in OF_ANOTHER_TASK.items()
+        for changes in WRONG + others
     ],
 )
 def test_the_schema_refuses_what_a_build_refuses(
-    changes: dict[str, Any], validator: Draft202012Validator
+    language: type[Section],
+    changes: dict[str, Any],
+    validator: Draft202012Validator,
+    tmp_path: Path,
 ) -> None:
-    assert list(validator.iter_errors(spec_with(changes)))
+    _, start = LANGUAGES[language]
+    assert not list(validator.iter_errors(start))
+    assert list(validator.iter_errors(start | changes))
+    with pytest.raises(SpecError):
+        compiled(start | changes, tmp_path)

@@ -8,17 +8,46 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import black
 import pytest
+from formatting import each_text_once
 
 from specc import build
 from specc.render import TEMPLATES, render
 
 # One line each: a key, and values that lead to different code. Pairs of them are all built.
 TRAIN, VAL = "data.train.", "data.val."
-OPTIONS: dict[str, list[str]] = {
+SHARED: dict[str, list[str]] = {
+    "data.repeat": ["1", "3"],
+    "optim.head_lr": ["", "0.1"],
+    "optim.layer_decay": ["", "0.5"],
+    "optim.no_decay": ["", '["norm", "bias"]', '["bias"]', '["norm", "*.bias"]'],
+    "optim.clip_norm": ["", "1.0"],
+    "schedule.name": [
+        '"cosine"',
+        '"cosine"\nschedule.warmup = { steps = 9 }',
+        '"onecycle"',
+        '"plateau"',
+        '"plateau"\nschedule.warmup = { epochs = 2 }',
+        '"multistep"\nschedule.milestones = [3, 6]',
+    ],
+    "train.amp": ['"off"', '"bf16"', '"fp16"'],
+    "train.ema": ["", "0.99"],
+    "train.max_batch_per_gpu": ["", "8"],
+    "train.early_stop": ["", "3"],
+    "train.checkpoint_every": ["", "5", "5\ntrain.keep = 2"],
+    "train.deterministic": ["true", "false"],
+    "train.sync_bn": ["true", "false"],
+    "evaluate.every": ["1", "2"],
+    "log.tensorboard": ["true", "false"],
+    "log.wandb": ["", '"project"'],
+    "log.mlflow": ["", '"experiment"'],
+    "launch.gpus": ["", "2"],
+}
+CLASSIFICATION = SHARED | {
     "model.name": [
         '"resnet18"',
         '"vit_b_16"',
@@ -58,49 +87,92 @@ OPTIONS: dict[str, list[str]] = {
     ],
     "data.augment": ['"random-resized-crop"', '"none"', '"rand-augment"'],
     "data.random_erasing": ["", "0.25\ndata.color_jitter = 0.4"],
-    "data.repeat": ["1", "3"],
     "data.mixup": ["", "0.2"],
     "data.cutmix": ["", "1.0"],
     "data.eval_transforms": ["", '[{ name = "Resize", size = [224, 224] }]'],
     "optim.name": ['"sgd"', '"adamw"', '"lamb"'],
-    "optim.head_lr": ["", "0.1"],
-    "optim.layer_decay": ["", "0.5"],
-    "optim.no_decay": ["", '["norm", "bias"]', '["bias"]', '["norm", "*.bias"]'],
-    "optim.clip_norm": ["", "1.0"],
-    "schedule.name": [
-        '"cosine"',
-        '"cosine"\nschedule.warmup = { steps = 9 }',
-        '"onecycle"',
-        '"plateau"',
-        '"plateau"\nschedule.warmup = { epochs = 2 }',
-        '"multistep"\nschedule.milestones = [3, 6]',
-    ],
     "train.loss": ['"cross-entropy"', '"focal"'],
     "train.class_weights": ["", '"balanced"', "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]"],
-    "train.amp": ['"off"', '"bf16"', '"fp16"'],
-    "train.ema": ["", "0.99"],
-    "train.max_batch_per_gpu": ["", "8"],
     "train.compile": ["false", "true"],
     "train.channels_last": ["false", "true"],
-    "train.early_stop": ["", "3"],
-    "train.checkpoint_every": ["", "5", "5\ntrain.keep = 2"],
     "distill": ["", '{ name = "resnet18", weights = "teacher.pt" }'],
-    "evaluate.every": ["1", "2"],
     "evaluate.metrics": ["[]", '["f1", "recall"]'],
     "evaluate.monitor": ["", '"loss"'],
-    "train.deterministic": ["true", "false"],
-    "train.sync_bn": ["true", "false"],
-    "log.tensorboard": ["true", "false"],
-    "log.wandb": ["", '"project"'],
-    "log.mlflow": ["", '"experiment"'],
-    "launch.gpus": ["", "2"],
     "evaluate.topk": ["", "[1, 3]"],
     "export.format": ['"torch"', '"onnx"'],
 }
-TASK = 'task = "classification"\nmodel.num_classes = 10\n'
-FIXED = f'{TASK}data.root = "images"\n'
-
-
+BOXES, MASKS = '\ntask = "detection"', '\ntask = "instance-segmentation"'
+COCO = '"coco"\ndata.train = { images = "a/b", json = "a/c.json" }\n'
+DETECTION = {  # the model first: it decides what of the others fits
+    "model.name": [
+        f'"fasterrcnn_resnet50_fpn"{BOXES}',
+        f'"fasterrcnn_mobilenet_v3_large_320_fpn"{BOXES}',
+        f'"maskrcnn_resnet50_fpn"{MASKS}',
+        f'"maskrcnn_resnet50_fpn_v2"{MASKS}',
+        f'"retinanet_resnet50_fpn_v2"{BOXES}',
+        f'"fcos_resnet50_fpn"{BOXES}',
+        f'"ssd300_vgg16"{BOXES}',
+        f'"ssdlite320_mobilenet_v3_large"{BOXES}',
+    ],
+    "model.weights": [
+        '"default"',
+        '"none"',
+        '"IMAGENET1K_V1"',
+        '"weights/a.safetensors"',
+        '{ source = "package://some_package/b/a.pth", prefix = "net.", head = true,'
+        ' rename = { "body." = "" } }',
+        '{ source = "a.pth", layout = "mmdet" }',
+        '{ source = "a.pth", layout = "mmdet", head = true }',
+        '{ source = "https://localhost/caffe.pth", layout = "mmdet-caffe" }',
+    ],
+    "model.freeze": [
+        "",
+        '"none"',
+        '"backbone"',
+        "0",
+        '["backbone.*"]',
+        '2\nmodel.unfreeze = [{ epoch = 2, freeze = 0 }, { epoch = 3, freeze = "none" }]',
+    ],
+    "model.batch_norm": ["", '"frozen"', '"eval"', '"train"'],
+    "data.format": [
+        '"voc"\ndata.root = "voc"',
+        '"voc"\ndata.root = "voc"\ndata.train = ["VOC2007/trainval", "VOC2012/trainval"]\n'
+        'data.classes = ["dog"]\ndata.val_fraction = 0.2',
+        f'{COCO}data.val = {{ images = "a/d", json = "a/e.json" }}\ndata.classes = ["a", "b"]',
+        f'{COCO}data.val_fraction = 0.2\ndata.classes = "coco"',
+        '"cityscapes"\ndata.root = "streets"',
+        '"wider-face"\ndata.root = "faces"',
+        '"wider-face"\ndata.root = "faces"\ndata.annotations = "voc"\ndata.val_fraction = 0.2',
+        '"yolo"\ndata.root = "yolo"\ndata.classes = ["a", "b"]',
+        '"yolo"\ndata.root = "here"\ndata.classes = ["c", "a"]',  # of three there are
+        '"yolo"\ndata.root = "yolo"\ndata.classes = ["a"]\n'
+        'data.train = "train.txt"\ndata.val = "val.txt"',
+    ],
+    "data.keep_empty": ["false", "true"],
+    "data.on_bad_annotation": ['"error"', '"fix"'],
+    "data.min_size": ["", "8"],
+    "data.resize": [
+        "",
+        "{ short = 600, long = 1000 }",
+        "{ short = [640, 800], long = 1333 }",
+        "{ short = [480, 512, 640], long = 1333 }",
+    ],
+    "data.augment": ["", '"large-scale-jitter"', '"ssd"', '"none"'],
+    "data.photometric_distort": ["false", "true"],
+    "data.copy_paste": ["", "0.5"],
+    "data.train_transforms": ["", '[{ name = "Resize", size = [600, 800] }]', "[]"],
+    "data.mean": ["", "[0.4, 0.5, 0.6]\ndata.std = [0.2, 0.3, 0.4]"],
+    **SHARED,
+    "optim.name": ['"sgd"', '"adamw"', '"muon"'],
+    "optim.groups": ["", '[{ match = "backbone", lr = 0.001, weight_decay = 0 }]'],
+    "train.group_by_shape": ["true", "false"],
+    "evaluate.loss": [
+        "true",
+        "false",
+        'true\nevaluate.monitor = "loss"',
+        'false\nevaluate.monitor = "box_AP75"',
+    ],
+}
 # Words of options that a build refuses together.
 REFUSED = [
     ('"focal"', "data.mixup"),
@@ -108,9 +180,24 @@ REFUSED = [
     ('"focal"', "label_smoothing"),
     ('"focal"', "multi_label"),
     ("evaluate.topk", "multi_label"),
+    ("mmdet", "mobilenet"),
+    ("mmdet", "fpn_v2"),
+    ("mmdet", "fcos"),
+    ("mmdet", "ssd300"),
+    ("IMAGENET1K_V1", "ssd"),
+    ("model.batch_norm", "ssd300"),
+    ("data.resize", "ssd300"),
+    ("data.resize", "ssdlite320"),
+    ("short = [", '"large-scale-jitter"'),
+    ("short = [", "data.train_transforms"),
+    ("data.augment", "data.train_transforms"),
+    ("photometric_distort = true", "data.train_transforms"),
+    ("wider-face", MASKS),
+    ("wider-face", "data.copy_paste"),
+    ("data.copy_paste", BOXES),
 ]
-LINES = [[f"{key} = {value}" if value else "" for value in OPTIONS[key]] for key in OPTIONS]
 Row = tuple[str, ...]
+Lines = list[list[str]]
 Pair = tuple[int, str, int, str]
 
 
@@ -119,28 +206,29 @@ def pairs(row: Row) -> set[Pair]:
     return {(i, a, j, b) for (i, a), (j, b) in itertools.combinations(places, 2)}
 
 
+@cache
 def fits(one: str, other: str) -> bool:
     sides = [(one, other), (other, one)]
     return not any(a in left and b in right for a, b in REFUSED for left, right in sides)
 
 
-def all_pairs() -> set[Pair]:
+def all_pairs(lines: Lines) -> set[Pair]:
     return {
         (i, a, j, b)
-        for (i, first), (j, second) in itertools.combinations(list(enumerate(LINES)), 2)
+        for (i, first), (j, second) in itertools.combinations(list(enumerate(lines)), 2)
         for a, b in itertools.product(first, second)
         if fits(a, b)
     }
 
 
-def covering() -> Iterator[Row]:
+def covering(lines: Lines) -> Iterator[Row]:
     """Choices in which every two values of different options meet, if they may."""
-    missing = all_pairs()
+    missing = all_pairs(lines)
     while missing:
         i, a, j, b = min(missing)
-        row = [options[0] for options in LINES]
+        row = [options[0] for options in lines]
         row[i], row[j] = a, b
-        for k, options in enumerate(LINES):
+        for k, options in enumerate(lines):
             if k not in (i, j):
                 others = [*row[:k], *row[k + 1 :]]
                 row[k] = max(
@@ -151,13 +239,27 @@ def covering() -> Iterator[Row]:
         yield tuple(row)
 
 
-ROWS = list(covering())
+def lines_of(options: dict[str, list[str]]) -> Lines:
+    return [[f"{key} = {value}" if value else "" for value in options[key]] for key in options]
 
 
-def test_all_pairs_of_options_are_built() -> None:
-    met = set().union(*map(pairs, ROWS))
-    assert met == all_pairs()
-    assert len(met) == 5302
+TASK = 'task = "classification"\nmodel.num_classes = 10\n'
+FIXED = f'{TASK}data.root = "images"\n'
+LINES = {"classification": lines_of(CLASSIFICATION), "detection": lines_of(DETECTION)}
+ROWS = {task: list(covering(lines)) for task, lines in LINES.items()}
+# A folder each, and the spec in it.
+SPECS = {
+    f"{task}{number}": (TASK if task == "classification" else "") + "\n".join(filter(None, row))
+    for task, rows in ROWS.items()
+    for number, row in enumerate(rows)
+}
+
+
+@pytest.mark.parametrize("task, number", [("classification", 5302), ("detection", 6190)])
+def test_all_pairs_of_options_are_built(task: str, number: int) -> None:
+    met = set().union(*map(pairs, ROWS[task]))
+    assert met == all_pairs(LINES[task])
+    assert len(met) == number
 
 
 @pytest.fixture(scope="module")
@@ -166,32 +268,56 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("projects")
     here = Path.cwd()
     os.chdir(root)
-    for number, row in enumerate(ROWS):
-        spec = Path(f"spec{number}.toml")
-        spec.write_text(TASK + "\n".join(filter(None, row)) + "\n")
-        build.build(build.load(spec), Path(f"project{number}"))
+    for part in ("train", "val"):
+        Path("here/images", part).mkdir(parents=True)
+        Path("here/labels", part).mkdir(parents=True)
+    Path("here/data.yaml").write_text("names: [a, b, c]\n")
+    with each_text_once():
+        for folder, text in SPECS.items():
+            spec = Path(f"{folder}.toml")
+            spec.write_text(text)
+            build.build(build.load(spec), Path(folder))
     os.chdir(here)
     return root
 
 
 def test_every_project_is_clean_python(projects: Path) -> None:
     # All at once; `src` makes the modules of a project its own, as they are for one alone.
-    folders = [f"project{number}" for number in range(len(ROWS))]
     rules = ["--isolated", "--select", "E,F,I,B,UP", "--exclude", ".specc"]
-    rules += ["--config", f"src = {folders}", "--output-format", "concise"]
+    rules += ["--config", f"src = {list(SPECS)}", "--output-format", "concise"]
     linted = subprocess.run(["ruff", "check", *rules, "."], cwd=projects, capture_output=True)
     assert linted.returncode == 0, linted.stdout.decode()
-    texts = {file.read_text(): file for file in projects.glob("project*/*.py")}
+    texts = {file.read_text(): file for file in projects.glob("*/*.py")}
     for text, file in texts.items():
         assert black.format_str(text, mode=black.Mode()) == text, file
 
 
+def test_nothing_in_a_project_is_for_nothing(projects: Path) -> None:
+    # Ruff sees what is local; this is of functions, classes and constants of modules.
+    for folder, spec in SPECS.items():
+        defined, used = set(), set()
+        for file in (projects / folder).glob("*.py"):
+            tree = ast.parse(file.read_text())
+            for node in tree.body:
+                if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                    defined.add(node.name)
+                elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                    defined.add(node.targets[0].id)
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Attribute):
+                    used.add(node.attr)
+                elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                    used.add(node.id)
+        assert defined <= used, spec
+
+
 def test_every_project_is_short(projects: Path) -> None:
-    for number, row in enumerate(ROWS):
-        folder = projects / f"project{number}"
-        lines = {file.name: file.read_text().count("\n") for file in folder.glob("*.py")}
+    for folder, spec in SPECS.items():
+        lines = {
+            file.name: file.read_text().count("\n") for file in (projects / folder).glob("*.py")
+        }
         # With far more in one project than anybody asks for; the gallery keeps to 250.
-        assert lines["train.py"] <= 290, row
+        assert lines["train.py"] <= 290, spec
 
 
 @pytest.mark.parametrize("template", sorted(TEMPLATES.rglob("*.py")), ids=lambda p: p.name)

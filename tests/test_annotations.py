@@ -1,0 +1,787 @@
+"""Annotations of every format are read as they are meant, and what is wrong in them is named."""
+
+import importlib.util
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from specc import render, source
+from specc.diagnostics import SpecError
+from specc.plan.annotations import AnnotationsPlan, plan_annotations
+from specc.problems import Problems
+from specc.spec.detection import Detection
+from tests import garments
+from tests.garments import CITYSCAPES, CLASSES, Picture, compose
+
+COCO = {
+    "format": "coco",
+    "train": {"images": "d/train", "json": "d/annotations/instances_train.json"},
+    "val": {"images": "d/val", "json": "d/annotations/instances_val.json"},
+}
+MASKS, BOXES = "instance-segmentation", "detection"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def pictures() -> dict[str, list[Picture]]:
+    return {"train": compose(6, 0), "val": compose(4, 1, "val")}
+
+
+def plan(data: dict[str, Any], task: str = MASKS, background: bool = True) -> AnnotationsPlan:
+    """The plan of a spec that has no problem."""
+    tree = {"task": task, "model": {"name": "?"}, "data": data, "train": {"batch_size": 1}}
+    Path("spec.toml").touch()
+    problems = Problems(source.read(Path("spec.toml")))
+    planned = plan_annotations(
+        Detection.model_validate(tree), background=background, problems=problems
+    )
+    if problems:
+        raise problems.error()
+    return planned
+
+
+def problems_of(data: dict[str, Any], task: str = MASKS) -> list[str]:
+    """What is said of a spec, each with its key."""
+    with pytest.raises(SpecError) as error:
+        plan(data, task)
+    return [f"{it.key}: {it.message}" for it in error.value.diagnostics]
+
+
+def module(planned: AnnotationsPlan) -> ModuleType:
+    """The annotations.py of a plan, imported."""
+    text = render._render("detection/annotations.py", {"annotations": planned})
+    Path("annotations.py").write_text(text)
+    spec = importlib.util.spec_from_file_location("annotations", "annotations.py")
+    assert spec and spec.loader
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+def read(
+    data: dict[str, Any], task: str = MASKS, background: bool = True
+) -> tuple[Any, list, list]:
+    """The module of a spec, and the records of training and validation that it reads."""
+    made = module(plan(data, task, background))
+    return (made, *made.read_datasets(Path(made.DATA_DIR)))
+
+
+def check(
+    made: Any,
+    records: Sequence[Any],
+    truth: Sequence[Picture],
+    masks: bool = True,
+    name: Callable[[str], str] = str,
+) -> None:
+    """Compare records with pictures: same objects, in any order."""
+    assert len(records) == len(truth)
+    for record, picture in zip(records, truth, strict=True):
+        assert record.file.is_file()
+        assert (record.height, record.width) == picture.image.shape[:2]
+        assert record.boxes.dtype == torch.float32 and record.boxes.shape == (len(picture.boxes), 4)
+        assert record.labels.dtype == torch.int64 and record.crowd.dtype == torch.bool
+        order = sorted(range(len(picture.boxes)), key=lambda it: picture.boxes[it].tolist())
+        found = sorted(range(len(record.boxes)), key=lambda it: record.boxes[it].tolist())
+        np.testing.assert_allclose(record.boxes[found], picture.boxes[order], atol=1e-3)
+        labels = [made.CLASSES[record.labels[it]] for it in found]
+        assert labels == [name(picture.labels[it]) for it in order]
+        assert record.crowd[found].tolist() == picture.crowd[order].tolist()
+        if masks:
+            read = made.read_masks(record)
+            assert read.dtype == torch.uint8
+            assert torch.equal(read[found], torch.from_numpy(picture.masks[order].astype(np.uint8)))
+
+
+def kept(truth: Sequence[Picture]) -> list[Picture]:
+    """The pictures that have an object to train on."""
+    return [picture for picture in truth if not picture.crowd.all()]
+
+
+def without_crowds(truth: Sequence[Picture]) -> list[Picture]:
+    return [
+        Picture(
+            it.image,
+            it.boxes[~it.crowd],
+            [name for name, crowd in zip(it.labels, it.crowd, strict=True) if not crowd],
+            it.masks[~it.crowd],
+            it.crowd[~it.crowd],
+        )
+        for it in truth
+    ]
+
+
+def rewrite(change: Callable[[dict[str, Any]], None], part: str = "train") -> None:
+    """Change a COCO file."""
+    path = Path(f"d/annotations/instances_{part}.json")
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+# ---- every format, as it is ----
+
+
+@pytest.mark.parametrize("task", [MASKS, BOXES])
+@pytest.mark.parametrize("background", [True, False])
+def test_coco(pictures: dict[str, list[Picture]], task: str, background: bool) -> None:
+    garments.write_coco("d", pictures["train"], pictures["val"])
+    made, train, val = read(COCO, task, background)
+    by_id = [name for _, name in sorted(zip(garments.COCO_IDS, CLASSES, strict=False))]
+    assert made.CLASSES == ["__background__"] * background + by_id
+    assert len(made.CLASSES) == made.NUM_CLASSES
+    assert made.DATA_DIR == "d"
+    check(made, train, kept(pictures["train"]), task == MASKS)
+    check(made, val, pictures["val"], task == MASKS)
+
+
+@pytest.mark.parametrize("task", [MASKS, BOXES])
+def test_voc(pictures: dict[str, list[Picture]], task: str) -> None:
+    garments.write_voc("d", pictures["train"], pictures["val"])
+    made, train, val = read({"format": "voc", "root": "d"}, task)
+    assert made.CLASSES == ["__background__", *sorted(CLASSES)]
+    listed = {
+        part: [it for index, it in enumerate(all_) if task == BOXES or index % 4 != 3]
+        for part, all_ in pictures.items()
+    }
+    check(made, train, kept(listed["train"]), task == MASKS)
+    check(made, val, listed["val"], task == MASKS)
+
+
+def test_voc_in_several_folders(pictures: dict[str, list[Picture]]) -> None:
+    garments.write_voc("d/VOC2007", pictures["train"], pictures["val"])
+    garments.write_voc("d/VOC2012", pictures["val"], pictures["train"])
+    lists = ["VOC2007/train", "VOC2012/train"]
+    data = {"format": "voc", "root": "d", "train": lists, "val": "VOC2012/val"}
+    made, train, val = read({**data, "keep_empty": True}, BOXES)
+    check(made, train, [*pictures["train"], *pictures["val"]], masks=False)
+    check(made, val, pictures["train"], masks=False)
+
+
+@pytest.mark.parametrize("task", [MASKS, BOXES])
+def test_cityscapes(pictures: dict[str, list[Picture]], task: str) -> None:
+    garments.write_cityscapes("d", pictures["train"], pictures["val"])
+    made, train, val = read({"format": "cityscapes", "root": "d"}, task)
+    names = ["person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle"]
+    assert made.CLASSES == ["__background__", *names]
+    check(made, train, kept(pictures["train"]), task == MASKS, CITYSCAPES.__getitem__)
+    check(made, val, pictures["val"], task == MASKS, CITYSCAPES.__getitem__)
+
+
+def test_cityscapes_converted_to_json(pictures: dict[str, list[Picture]]) -> None:
+    garments.write_cityscapes("d", pictures["train"], pictures["val"])
+    garments.write_cityscapes_json("d", pictures["train"], pictures["val"])
+    places = {
+        part: {
+            "images": f"d/leftImg8bit/{part}",
+            "json": f"d/annotations/instancesonly_filtered_gtFine_{part}.json",
+        }
+        for part in pictures
+    }
+    made, train, val = read({"format": "coco", **places})
+    check(made, train, kept(pictures["train"]), name=CITYSCAPES.__getitem__)
+    check(made, val, pictures["val"], name=CITYSCAPES.__getitem__)
+
+
+@pytest.mark.parametrize("masks", [True, False])
+@pytest.mark.parametrize("polygons", [True, False])
+def test_yolo(pictures: dict[str, list[Picture]], masks: bool, polygons: bool) -> None:
+    if masks and not polygons:
+        return
+    garments.write_yolo("d", pictures["train"], pictures["val"], polygons=polygons)
+    made, train, val = read({"format": "yolo", "root": "d"}, MASKS if masks else BOXES)
+    assert made.CLASSES == ["__background__", *CLASSES]
+    check(made, train, kept(without_crowds(pictures["train"])), masks)
+    check(made, val, without_crowds(pictures["val"]), masks)
+
+
+def test_wider_face(pictures: dict[str, list[Picture]]) -> None:
+    garments.write_wider_face("d", pictures["train"], pictures["val"])
+    made, train, val = read({"format": "wider-face", "root": "d"}, BOXES, background=False)
+    assert made.CLASSES == ["face"]
+    check(made, train, kept(pictures["train"]), False, lambda _: "face")
+    check(made, val, pictures["val"], False, lambda _: "face")
+
+
+def test_wider_face_as_voc(pictures: dict[str, list[Picture]]) -> None:
+    garments.write_wider_voc("d", pictures["train"], pictures["val"])
+    made, train, val = read({"format": "wider-face", "root": "d", "annotations": "voc"}, BOXES)
+    check(made, train, kept(without_crowds(pictures["train"])), False, lambda _: "face")
+    check(made, val, without_crowds(pictures["val"]), False, lambda _: "face")
+
+
+# ---- keys ----
+
+
+def test_classes_by_name_in_the_order_asked_for(pictures: dict[str, list[Picture]]) -> None:
+    garments.write_coco("d", pictures["train"], pictures["val"])
+    garments.write_voc("v", pictures["train"], pictures["val"])
+    garments.write_yolo("y", pictures["train"], pictures["val"])
+    wanted = ["Dress", "Bag"]
+
+    def chosen(truth: Sequence[Picture]) -> list[Picture]:
+        indices = [[i for i, it in enumerate(p.labels) if it in wanted] for p in truth]
+        return [
+            Picture(p.image, p.boxes[i], [p.labels[it] for it in i], p.masks[i], p.crowd[i])
+            for p, i in zip(truth, indices, strict=True)
+        ]
+
+    Path("names.txt").write_text("Dress\nBag\n")
+    for classes in (wanted, "names.txt"):
+        made, train, val = read({**COCO, "classes": classes})
+        assert made.CLASSES == ["__background__", *wanted]
+        check(made, train, kept(chosen(pictures["train"])))
+        check(made, val, chosen(pictures["val"]))
+    for data in ({"format": "voc", "root": "v"}, {"format": "yolo", "root": "y"}):
+        made, train, val = read({**data, "classes": wanted}, BOXES, background=False)
+        truth = without_crowds(pictures["val"]) if data["root"] == "y" else pictures["val"]
+        assert made.CLASSES == wanted
+        check(made, val, chosen(truth), masks=False)
+    garments.write_cityscapes("c", pictures["train"], pictures["val"])
+    cityscapes = {"format": "cityscapes", "root": "c", "classes": ["bus", "trailer", "car"]}
+    made, train, val = read(cityscapes)
+    assert made.CLASSES == ["__background__", "bus", "trailer", "car"]
+    check(made, val, chosen(pictures["val"]), name=CITYSCAPES.__getitem__)
+
+
+def test_empty_images_and_small_objects(pictures: dict[str, list[Picture]]) -> None:
+    garments.write_coco("d", pictures["train"], pictures["val"])
+    made, train, _ = read({**COCO, "keep_empty": True})
+    check(made, train, pictures["train"])
+    _, train, val = read({**COCO, "min_size": 60})
+    for record in [*train, *val]:
+        sides = (record.boxes[:, 2:] - record.boxes[:, :2]).amin(1)
+        assert record.crowd[sides < 60].all()
+    assert all(not record.crowd.all() for record in train)
+    assert len(train) < len(kept(pictures["train"]))
+
+
+def test_a_share_of_the_images_is_validated_on(pictures: dict[str, list[Picture]]) -> None:
+    garments.write_coco("d", pictures["train"], pictures["val"])
+    data = {"format": "coco", "train": COCO["train"], "val_fraction": 0.3, "keep_empty": True}
+    made, train, val = read(data)
+    assert made.DATA_DIR == "d"
+    assert (len(train), len(val)) == (4, 2)
+    assert {it.file for it in train} | {it.file for it in val} == set(Path("d/train").iterdir())
+    assert [it.file for it in made.read_datasets(Path("d"))[1]] == [it.file for it in val]
+
+
+def test_yolo_lists(pictures: dict[str, list[Picture]]) -> None:
+    garments.write_yolo("d", pictures["train"], pictures["val"])
+    Path("d/train.txt").write_text("./images/train/0003.jpg\nimages/val/0000.jpg\n")
+    data = {"format": "yolo", "root": "d", "train": "train.txt", "keep_empty": True}
+    made, train, val = read(data, BOXES)
+    train_truth = [pictures["train"][3], pictures["val"][0]]
+    check(made, train, without_crowds(train_truth), masks=False)
+    check(made, val, without_crowds(pictures["val"]), masks=False)
+
+
+def test_images_are_as_large_as_they_are_seen(pictures: dict[str, list[Picture]]) -> None:
+    garments.write_yolo("d", pictures["train"], pictures["val"])
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    Image.new("RGB", (30, 20)).save("d/images/val/0009.jpg", exif=exif)
+    Image.new("RGB", (30, 20)).save("d/images/val/0010.png")
+    _, _, val = read({"format": "yolo", "root": "d"}, BOXES)
+    assert [(it.height, it.width) for it in val[-2:]] == [(30, 20), (20, 30)]
+
+
+# ---- what is wrong ----
+
+
+def named(data: dict[str, Any], task: str = MASKS) -> list[str]:
+    """What is said of bad annotations, the advice left out."""
+    made = module(plan({"classes": list(CLASSES), **data}, task))
+    with pytest.raises(ValueError) as error:
+        made.read_datasets(Path(made.DATA_DIR))
+    first, *lines = str(error.value).splitlines()
+    assert "on_bad_annotation" in first
+    return lines
+
+
+def mended(
+    data: dict[str, Any], capsys: pytest.CaptureFixture[str], task: str = MASKS
+) -> tuple[Any, list, list, list[str]]:
+    """What `read` returns where bad annotations are put right, and what it says of them."""
+    data = {"classes": list(CLASSES), **data, "on_bad_annotation": "fix", "keep_empty": True}
+    found = read(data, task)
+    _, count, lines = capsys.readouterr().err.partition(" wrong annotations")  # after tqdm's
+    return *found, (count + lines).splitlines()
+
+
+OUTSIDE = "the box from 100, 10 to 400, 30 leaves the image"
+FILE = "d/annotations/instances_train.json"
+
+
+def spoil(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    """Changes the first annotation that is no crowd, whose id becomes 7."""
+
+    def change(coco: dict[str, Any]) -> None:
+        row = next(it for it in coco["annotations"] if not it["iscrowd"])
+        row["id"] = 7
+        row[key] = value
+        if value is ...:
+            del row[key]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "key, value, wanted",
+    [
+        ("bbox", [5, 5, 0, 10], "the box from 5, 5 to 5, 15 has no area in the image"),
+        ("bbox", [900, 5, 10, 10], "has no area in the image"),
+        ("bbox", [5, 5, -4, 10], "has no area in the image"),
+        ("bbox", [5, 5, float("nan"), 10], "is not finite"),
+        ("bbox", [5, 5, float("inf"), 10], "is not finite"),
+        ("bbox", [5, 5, 9], "must have a bbox and a segmentation as COCO has them"),
+        ("bbox", ["5", None, 9, 9], "must have a bbox and a segmentation as COCO has them"),
+        ("bbox", ..., "no bbox"),
+        ("segmentation", ..., "no segmentation"),
+        ("segmentation", [], "a polygon is x, y, x, y, ..."),
+        ("segmentation", [[1, 2, 3]], "a polygon is x, y, x, y, ..."),
+        ("segmentation", [[1, 2, 3, 4]], "a polygon has three points or more"),
+        ("segmentation", [[1, 2, 3, 4, 5, float("nan")]], "three points or more, all finite"),
+        ("segmentation", {"size": [3, 4], "counts": [12]}, "RLE of [3, 4] in an image of"),
+        ("segmentation", "?", "must have a bbox and a segmentation as COCO has them"),
+        ("image_id", 99999, "no image 99999"),
+        ("category_id", 99, "no category 99"),
+    ],
+)
+def test_a_bad_annotation_of_coco_is_named_or_left_out(
+    pictures: dict[str, list[Picture]],
+    capsys: pytest.CaptureFixture[str],
+    key: str,
+    value: Any,
+    wanted: str,
+) -> None:
+    garments.write_coco("d", pictures["train"], pictures["val"])
+    made, before, _ = read({**COCO, "keep_empty": True})
+    rewrite(spoil(key, value))
+    (line,) = named(COCO)
+    assert line.startswith(f"{FILE}: annotation 7: ") and wanted in line
+    made, train, _, said = mended(COCO, capsys)
+    assert said[1:] == [line]
+    counts = [sum(len(it.boxes) for it in records) for records in (before, train)]
+    assert counts[1] == counts[0] - 1
+    assert all(len(made.read_masks(it)) == len(it.boxes) for it in train)
+
+
+def test_boxes_that_leave_the_image_are_cut(
+    pictures: dict[str, list[Picture]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    garments.write_coco("d", pictures["train"], pictures["val"])
+    rewrite(spoil("bbox", [100, 10, 300, 20]))
+    (line,) = named(COCO)
+    assert OUTSIDE in line
+    _, train, _, said = mended(COCO, capsys)
+    assert said[1:] == [line]
+    assert any(it.boxes[0].tolist() == [100, 10, it.width, 30] for it in train if len(it.boxes))
+    rewrite(spoil("bbox", [-0.9, -1, 20, 20]))  # rounding
+    _, train, _ = read(COCO)
+    assert any([0, 0, *it.boxes[0, 2:]] == it.boxes[0].tolist() for it in train)
+
+
+def test_ids_and_files_of_coco(
+    pictures: dict[str, list[Picture]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    garments.write_coco("d", pictures["train"], pictures["val"])
+
+    def change(coco: dict[str, Any]) -> None:
+        coco["annotations"][1]["id"] = coco["annotations"][0]["id"]
+        coco["images"][0]["file_name"] = "gone.jpg"
+        coco["images"].append(coco["images"][1])
+        coco["images"].append({"id": 3})
+        coco["images"].append({**coco["images"][1], "id": 4, "height": "9"})
+        coco["annotations"].append({"image_id": 3})
+
+    rewrite(change)
+    made, train, _, said = mended(COCO, capsys)
+    assert said[1:] == [
+        f"{FILE}: image 139: no such image: d/train/gone.jpg",
+        f"{FILE}: image 146: the id is there twice",
+        f"{FILE}: image 3: no file_name, height, width",
+        f"{FILE}: image 4: height and width must be whole numbers",
+        f"{FILE}: annotation 1000: the id is there twice",
+        f"{FILE}: annotation number {len(sum((p.labels for p in pictures['train']), []))}: "
+        "no bbox, category_id, id, segmentation",
+    ]
+    check(made, train, pictures["train"][1:])
+    assert problems_of(COCO) == [
+        f"data.train.json: {FILE}: no image d/train/gone.jpg",
+    ]
+
+
+def test_coco_files_that_are_none(pictures: dict[str, list[Picture]]) -> None:
+    garments.write_coco("d", pictures["train"], pictures["val"])
+    made = module(plan(COCO))
+    rewrite(lambda coco: coco["categories"].pop())
+    with pytest.raises(ValueError, match="instances_train.json: no category has the name"):
+        made.read_datasets(Path("d"))
+    for text in ("{", "[]", '{"categories": []}', '{"categories": [{"id": 1}]}'):
+        Path(FILE).write_text(text)
+        with pytest.raises(ValueError, match="instances_train.json: not JSON as COCO has it"):
+            made.read_datasets(Path("d"))
+        (message,) = problems_of(COCO)
+        assert message.startswith(f"data.train.json: {FILE}: not JSON with categories, ")
+
+
+def test_only_the_first_bad_annotations_are_named(
+    pictures: dict[str, list[Picture]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    garments.write_coco("d", pictures["train"], pictures["val"])
+
+    def change(coco: dict[str, Any]) -> None:
+        coco["annotations"] += [{"id": number} for number in range(30)]
+
+    rewrite(change)
+    lines = named(COCO)
+    assert len(lines) == 21 and lines[-1] == "and 10 more"
+    *_, said = mended(COCO, capsys)
+    assert len(said) == 22 and said[-1] == "and 10 more"
+
+
+def test_rle_that_cannot_be_decoded_is_named(pictures: dict[str, list[Picture]]) -> None:
+    garments.write_coco("d", pictures["train"], pictures["val"])
+    height, width = pictures["train"][0].image.shape[:2]
+
+    def change(coco: dict[str, Any]) -> None:
+        row = next(it for it in coco["annotations"] if it["image_id"] == 139)
+        row["segmentation"] = {"size": [height, width], "counts": "00"}
+
+    rewrite(change)
+    made, train, _ = read(COCO)
+    with pytest.raises(ValueError, match="d/train/000139.jpg: no mask can be made"):
+        made.read_masks(train[0])
+
+
+def test_what_is_wrong_in_voc(
+    pictures: dict[str, list[Picture]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    garments.write_voc("d", pictures["train"], pictures["val"])
+    folder = Path("d/Annotations")
+    Path("d/JPEGImages/2007_000000.jpg").unlink()
+    (folder / "2007_000001.xml").unlink()
+    (folder / "2007_000002.xml").write_text("<annotation>")
+    (folder / "2007_000003.xml").write_text(
+        "<annotation><object><name>Bag</name></object><object><name>Bag</name><bndbox>"
+        "<xmin>9</xmin><ymin>9</ymin><xmax>5</xmax><ymax>20</ymax></bndbox></object></annotation>"
+    )
+    Path("d/JPEGImages/2007_000004.jpg").write_bytes(b"?")
+    data = {"format": "voc", "root": "d"}
+    lines = named(data, BOXES)
+    assert lines[:2] == [
+        "d/JPEGImages/2007_000000.jpg: no such image",
+        "d/JPEGImages/2007_000004.jpg: not a readable image",
+    ]
+    assert [line.partition(": ")[0] for line in lines[2:]] == [
+        f"d/Annotations/2007_00000{number}.xml" for number in (1, 2, 3, 3)
+    ]
+    assert "object 1: needs a bndbox" in lines[4] and "object 2: the box from 8, 8" in lines[5]
+    _, train, _, said = mended(data, capsys, BOXES)
+    assert said[1:] == lines
+    assert [it.file.stem for it in train] == ["2007_000003", "2007_000005"]
+    Path("d/SegmentationObject/2008_000000.png").unlink()
+    assert "d/SegmentationObject/2008_000000.png: no such file" in named(data)
+
+
+def test_masks_of_another_size_are_named(pictures: dict[str, list[Picture]]) -> None:
+    garments.write_voc("d", pictures["train"], pictures["val"])
+    Image.new("P", (9, 9)).save("d/SegmentationObject/2007_000000.png")
+    made, train, _ = read({"format": "voc", "root": "d"})
+    with pytest.raises(ValueError, match="2007_000000.png: not of the same size"):
+        made.read_masks(train[0])
+
+
+def test_voc_names_that_were_not_there_when_it_was_built(
+    pictures: dict[str, list[Picture]],
+) -> None:
+    made = module(plan({"format": "voc", "root": "d"}, BOXES))
+    assert made.CLASSES[1:3] == ["aeroplane", "bicycle"] and made.NUM_CLASSES == 21
+    garments.write_voc("d", pictures["train"], pictures["val"])
+    with pytest.raises(ValueError, match="is none of CLASSES"):
+        made.read_datasets(Path("d"))
+
+
+def test_what_is_wrong_in_cityscapes(
+    pictures: dict[str, list[Picture]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    garments.write_cityscapes("d", pictures["train"], pictures["val"])
+    frames = "d/leftImg8bit/train/aachen/aachen_00000{}_000019_leftImg8bit.png"
+    truths = "d/gtFine/train/aachen/aachen_00000{}_000019_gtFine_instanceIds.png"
+    Path(frames.format(0)).unlink()
+    Path(truths.format(1)).unlink()
+    Path(truths.format(2)).write_bytes(b"?")
+    data = {"format": "cityscapes", "root": "d", "classes": None}
+    wanted = [
+        f"{frames.format(0)}: no such image",
+        f"{truths.format(1)}: no such file",
+        f"{truths.format(2)}: not a readable PNG",
+    ]
+    assert named(data) == wanted
+    _, train, _, said = mended(data, capsys)
+    assert said[1:] == wanted
+    assert [it.file.parent.name for it in train] == ["bochum"] * 3
+
+
+def test_what_is_wrong_in_yolo(
+    pictures: dict[str, list[Picture]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    garments.write_yolo("d", pictures["train"], pictures["val"])
+    lines = {
+        "0 0.5 0.5 0.1": "must be a class, and x, y, width and height, or ",
+        "0 0.5 0.5 0.1 0.1 0.1": "must be a class, and ",
+        "one 0.5 0.5 0.1 0.1": "must be numbers, not",
+        "4 0.5 0.5 0.1 0.1": "no class 4; there are 4",
+        "-1 0.5 0.5 0.1 0.1": "no class -1; there are 4",
+        "1.5 0.5 0.5 0.1 0.1": "no class 1.5; there are 4",
+        "0 0.5 0.5 0 0.1": "has no area in the image",
+        "0 nan 0.5 0.1 0.1": "is not finite",
+        "0 80 60 20 30": "has no area in the image",
+        "0 1.2 0.5 0.5 0.5": "leaves the image",
+        "0 0.1 0.1 0.9 0.1 0.9 1.5": "leaves the image",
+    }
+    Path("d/labels/train/0000.txt").write_text("\n".join(lines))
+    data = {"format": "yolo", "root": "d"}
+    found = named(data, BOXES)
+    for number, (line, wanted) in enumerate(zip(found, lines.values(), strict=True), 1):
+        place, _, message = line.partition(": ")
+        assert place == str(Path(f"d/labels/train/0000.txt:{number}").absolute())
+        assert wanted in message
+    _, train, _, said = mended(data, capsys, BOXES)
+    assert said[1:] == found
+    assert len(train[0].boxes) == 2
+    assert named(data)[0].endswith("must be a class, and x and y of three points or more")
+
+
+@pytest.mark.parametrize(
+    "text, wanted",
+    [
+        ("0--Parade/a.jpg\nmany\n", ":2: invalid literal for int"),
+        ("0--Parade/a.jpg\n", ":1: invalid literal for int"),
+        ("0--Parade/a.jpg\n1\n1 2 3 4\n", ":3: must be 10 numbers, not 4"),
+        ("0--Parade/a.jpg\n1\n1 2 3 x 0 0 0 0 0 0\n", ":3: could not convert"),
+    ],
+)
+def test_lines_of_wider_face_that_are_none(
+    pictures: dict[str, list[Picture]], text: str, wanted: str
+) -> None:
+    garments.write_wider_face("d", pictures["train"], pictures["val"])
+    made = module(plan({"format": "wider-face", "root": "d"}, BOXES))
+    Path("d/wider_face_split/wider_face_val_bbx_gt.txt").write_text(text)
+    with pytest.raises(ValueError, match=f"wider_face_val_bbx_gt.txt{wanted}"):
+        made.read_datasets(Path("d"))
+
+
+def test_faces_of_no_size_do_not_stop_training(pictures: dict[str, list[Picture]]) -> None:
+    garments.write_wider_face("d", pictures["train"], pictures["val"])
+    path = Path("d/wider_face_split/wider_face_train_bbx_gt.txt")
+    path.write_text(
+        "0--Parade/0_Parade_Parade_0.jpg\n3\n5 5 0 9 0 0 0 0 0 0 \n5 6 7 8 0 0 0 0 0 0 \n"
+        "150 5 99 8 0 0 0 0 0 0 \n"
+    )
+    data = {"format": "wider-face", "root": "d", "classes": ["face"]}
+    (line,) = named(data, BOXES)
+    assert line.startswith(f"{path}:5: the box from 150, 5 to 249, 13 leaves the image")
+    path.write_text(path.read_text().replace("150 5 99 8", "5 5 5 5"))
+    _, train, _ = read(data, BOXES)
+    assert train[0].boxes.tolist() == [[5, 6, 12, 14], [5, 5, 10, 10]]
+
+
+def test_nothing_to_train_on_is_said(pictures: dict[str, list[Picture]]) -> None:
+    garments.write_yolo("d", pictures["train"], pictures["val"])
+    made = module(plan({"format": "yolo", "root": "d"}, BOXES))
+    for file in Path("d/labels/train").iterdir():
+        file.unlink()
+    with pytest.raises(ValueError, match="d: no image to train on has an object of CLASSES"):
+        made.read_datasets(Path("d"))
+    for file in Path("d/images/val").iterdir():
+        file.unlink()
+    with pytest.raises(ValueError, match="d/images/val: no images"):
+        made.read_datasets(Path("d"))
+
+
+# ---- what is said before training ----
+
+
+def test_classes_are_needed_where_no_data_are() -> None:
+    for data, file in (
+        (COCO, "d/annotations/instances_train.json"),
+        ({"format": "yolo", "root": "d"}, "d/data.yaml"),
+    ):
+        message = f"data.classes: needed, as there is no file {file} here to read them from"
+        assert problems_of(data) == [message]
+    assert plan({**COCO, "classes": "voc"}).classes[-1] == "tvmonitor"
+    assert plan({**COCO, "classes": "coco"}).num_classes == 81
+    assert plan({"format": "cityscapes", "root": "d"}, background=False).num_classes == 8
+
+
+@pytest.mark.parametrize(
+    "classes, wanted",
+    [
+        (["Bag", "Trouserz"], 'has no class "Trouserz"; did you mean "Trouser"?; there are '),
+        ("cocoo", 'there is no file cocoo here; write a list of names, or "coco" or "voc"; did'),
+        ("list.txt", 'list.txt: "Bag" is named 2 times'),
+        ("empty.txt", "empty.txt: there are no names"),
+        (["Bag", "Bag"], '"Bag" is named 2 times'),
+        (["__background__", "Bag"], "the background is no class to be named"),
+        ("bad.yaml", "bad.yaml: not YAML: "),
+        ("odd.yaml", "odd.yaml: must have names, as a list or of the numbers from 0 on"),
+    ],
+)
+def test_classes_that_cannot_be(
+    pictures: dict[str, list[Picture]], classes: Any, wanted: str
+) -> None:
+    Path("list.txt").write_text("Bag\nDress\nBag\n")
+    Path("empty.txt").touch()
+    Path("bad.yaml").write_text("names: [")
+    Path("odd.yaml").write_text("names: {0: Bag, 2: Dress}")
+    garments.write_coco("d", pictures["train"], pictures["val"])
+    assert wanted in problems_of({**COCO, "classes": classes})[0]
+    garments.write_yolo("y", pictures["train"], pictures["val"])
+    assert wanted in problems_of({"format": "yolo", "root": "y", "classes": classes})[0]
+    garments.write_voc("v", pictures["train"], pictures["val"])
+    assert wanted in problems_of({"format": "voc", "root": "v", "classes": classes})[0]
+
+
+def test_classes_of_data_sets_that_have_their_own() -> None:
+    data = {"format": "cityscapes", "root": "d", "classes": ["car", "buss"]}
+    assert problems_of(data) == [
+        'data.classes: Cityscapes has no class "buss"; did you mean "bus"?; there are person, '
+        "rider, car, truck, bus, caravan, trailer, train, motorcycle, bicycle"
+    ]
+    wider = {"format": "wider-face", "root": "d"}
+    assert problems_of({**wider, "classes": ["face", "hat"]}, BOXES) == [
+        "data.classes: WIDER FACE has one class, not 2"
+    ]
+    assert problems_of(wider) == [
+        'data.format: WIDER FACE has boxes only; write task = "detection"'
+    ]
+    assert plan({**wider, "classes": ["head"]}, BOXES).classes == ("__background__", "head")
+
+
+def test_names_of_yolo(pictures: dict[str, list[Picture]]) -> None:
+    garments.write_yolo("d", pictures["train"], pictures["val"])
+    data = {"format": "yolo", "root": "d"}
+    Path("d/data.yaml").write_text("names: [a, b, c, 1]")
+    assert plan(data).classes[1:] == ("a", "b", "c", "1")
+    assert plan({**data, "classes": "d/data.yaml"}).classes[1:] == ("a", "b", "c", "1")
+    Path("d/data.yaml").unlink()
+    Path("d/classes.txt").write_text("a\nb\n")
+    assert plan(data).classes[1:] == ("a", "b")
+
+
+def test_files_too_large_to_be_read_twice(
+    pictures: dict[str, list[Picture]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    garments.write_coco("d", pictures["train"], pictures["val"])
+    small = Path("d/annotations/instances_val.json").stat().st_size
+    rewrite(lambda coco: coco.update(info=" " * small))
+    monkeypatch.setattr("specc.plan.annotated.LARGE", small)
+    assert set(plan(COCO).classes) == {"__background__", *CLASSES}
+    monkeypatch.setattr("specc.plan.annotated.LARGE", 10)
+    assert problems_of(COCO) == [
+        f"data.classes: needed, as {FILE} has over 100 MB, which are not read here"
+    ]
+
+
+def test_what_is_missing_beside_what_is_there(pictures: dict[str, list[Picture]]) -> None:
+    garments.write_coco("d", pictures["train"], pictures["val"])
+    Path("d/annotations/instances_val.json").rename("moved.json")
+    Path("d/val").rename("moved")
+    assert problems_of(COCO) == [
+        f"data.val.{key}: there is no {path}, but there is {FILE}"
+        for key, path in (("images", "d/val"), ("json", "d/annotations/instances_val.json"))
+    ]
+    garments.write_voc("v", pictures["train"], pictures["val"])
+    Path("v/ImageSets/Segmentation/val.txt").unlink()
+    (message,) = problems_of({"format": "voc", "root": "v"})
+    assert message.startswith("data.val: there is no v/ImageSets/Segmentation/val.txt, but ")
+    assert message.endswith("; write val_fraction = 0.2, say")
+    garments.write_yolo("y", pictures["train"], pictures["val"])
+    Path("y/labels").rename("labels")
+    assert [
+        it.partition(", ")[0] for it in problems_of({"format": "yolo", "root": "y"}, BOXES)
+    ] == [f"data.{part}: there is no y/labels/{part}" for part in ("train", "val")]
+    garments.write_cityscapes("c", pictures["train"], pictures["val"])
+    (message,) = problems_of({"format": "cityscapes", "root": "c", "val": "test"})[:1]
+    assert message.startswith("data.val: there is no c/gtFine/test, but there is c/left")
+    garments.write_wider_face("w", pictures["train"], pictures["val"])
+    (message,) = problems_of({"format": "wider-face", "root": "w", "annotations": "voc"}, BOXES)[:1]
+    assert message == (
+        "data.train: there is no w/WIDER_train/Annotations, but there is w/WIDER_train"
+    )
+
+
+def test_images_that_are_too_few(pictures: dict[str, list[Picture]]) -> None:
+    garments.write_coco("d", pictures["train"], pictures["val"])
+    garments.write_voc("v", pictures["train"], pictures["val"])
+    garments.write_cityscapes("c", pictures["train"], pictures["val"])
+    garments.write_yolo("y", pictures["train"], pictures["val"])
+    garments.write_wider_face("w", pictures["train"], pictures["val"])
+    garments.write_wider_voc("x", pictures["train"], pictures["val"])
+    with_objects = len(kept(pictures["train"]))
+    for data, images in (
+        (COCO, with_objects),
+        ({**COCO, "keep_empty": True}, 6),
+        ({"format": "coco", "train": COCO["train"], "val_fraction": 0.5, "keep_empty": True}, 3),
+        ({"format": "voc", "root": "v"}, 6),
+        ({"format": "cityscapes", "root": "c"}, 6),
+        ({"format": "yolo", "root": "y"}, 6),
+        ({"format": "wider-face", "root": "w"}, 6),
+        ({"format": "wider-face", "root": "x", "annotations": "voc"}, 6),
+    ):
+        assert plan(data, BOXES).images == images
+        tree = {"task": BOXES, "model": {"name": "?"}, "data": data, "train": {"batch_size": 7}}
+        problems = Problems(source.read(Path("spec.toml")))
+        plan_annotations(Detection.model_validate(tree), background=True, problems=problems)
+        (diagnostic,) = problems.error().diagnostics
+        assert diagnostic.message.startswith(f"needs 7 images, and an epoch has {images}; ")
+
+
+def test_where_validation_images_are_from() -> None:
+    classes = {"classes": ["a"]}
+    assert problems_of({**COCO, **classes, "val_fraction": 0.5}) == [
+        "data.val_fraction: takes validation images from the training images; leave it or val out"
+    ]
+    assert problems_of({"format": "coco", "train": COCO["train"], **classes}) == [
+        "data.val: there is nothing to validate on; write val = { images = …, json = … }, or "
+        "val_fraction = 0.2, say"
+    ]
+
+
+def test_strings_of_a_spec_are_data(pictures: dict[str, list[Picture]]) -> None:
+    folder = """it's "quoted" {x} \\d"""
+    name = """Bag"); import os  # {{ 7 * 7 }} \\"""
+    classes = [name, "Dress", "Ankle boot", "Trouser"]
+
+    def renamed(truth: Sequence[Picture]) -> list[Picture]:
+        return [
+            Picture(
+                p.image, p.boxes, [it.replace("Bag", name) for it in p.labels], p.masks, p.crowd
+            )
+            for p in truth
+        ]
+
+    garments.write_coco(folder, *map(renamed, (pictures["train"], pictures["val"])), classes)
+    places = {
+        part: {
+            "images": f"{folder}/{part}",
+            "json": f"{folder}/annotations/instances_{part}.json",
+        }
+        for part in pictures
+    }
+    made, _, val = read({"format": "coco", "classes": classes, **places})
+    assert made.CLASSES[1] == name
+    check(made, val, renamed(pictures["val"]))

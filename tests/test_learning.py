@@ -1,0 +1,65 @@
+"""A Mask R-CNN learns what garments look like, from nothing, on the CPU."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from projects import Project
+from scenes import detector, make_scenes
+
+pytestmark = pytest.mark.gallery
+
+# A step of four images takes two seconds on one core; Mask R-CNN samples 512 boxes an image else.
+OPTIONS = (
+    "{ box_batch_size_per_image = 32, rpn_post_nms_top_n_train = 300,"
+    " rpn_post_nms_top_n_test = 100, box_detections_per_img = 20 }"
+)
+PATIENCE = 2400  # seconds; half an hour's work of one core is no more than a third of it
+
+
+def test_mask_rcnn_learns_garments(here: Path) -> None:
+    make_scenes(train=160, val=40)
+    project = detector(
+        "maskrcnn_resnet50_fpn",
+        f"model.options={OPTIONS}",
+        "data.resize={ short = 128, long = 192 }",
+        'optim={ name = "adamw", lr = 3e-4 }',
+        "schedule={ epochs = 8, warmup = { steps = 40 } }",
+        "evaluate={ loss = false, every = 8 }",
+    )
+    model = project.module("model").build_model()
+    classes = project.module("annotations").CLASSES
+    torch.save({"model": model.state_dict(), "classes": classes}, "random.pt")
+    before = measure(project, "random.pt")
+    assert before["box_AP50"] < 0.01 and before["mask_AP50"] < 0.01
+    run(project, "train.py", "--output", "run")
+    after = measure(project, "run/best.pt")
+    print(f"box AP50 {before['box_AP50']:.4f} -> {after['box_AP50']:.4f}")
+    print(f"mask AP50 {before['mask_AP50']:.4f} -> {after['mask_AP50']:.4f}")
+    assert after["box_AP50"] > 0.08 and after["mask_AP50"] > 0.08
+
+
+def measure(project: Project, checkpoint: str) -> dict[str, float]:
+    """What evaluate.py prints of boxes and masks, by name."""
+    lines = run(project, "evaluate.py", "--checkpoint", checkpoint).splitlines()
+    header = next(line for line in lines if "AP50" in line).split()
+    rows = {
+        line.split()[0]: line.split()[1:] for line in lines if line.startswith(("box ", "mask "))
+    }
+    return {
+        f"{kind}_{name}": float("nan" if cell == "-" else cell)
+        for kind, cells in rows.items()
+        for name, cell in zip(header, cells, strict=True)
+    }
+
+
+def run(project: Project, script: str, *arguments: str) -> str:
+    command = [sys.executable, str(project.folder / script), *arguments]
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command, env=env, stdout=subprocess.PIPE, text=True, check=True, timeout=PATIENCE
+    )
+    return done.stdout
