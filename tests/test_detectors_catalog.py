@@ -19,6 +19,8 @@ from specc.catalog import models
 from specc.catalog.detectors import Detector, detector, detectors
 from tools import derive_catalog, derive_detectors
 
+pytestmark = pytest.mark.gallery
+
 every_detector = pytest.mark.parametrize("row", detectors().values(), ids=lambda row: row.name)
 
 

@@ -394,7 +394,7 @@ def test_dropout_is_the_one_asked_for_or_refused(name: str, meta: None, tmp_path
             if isinstance(value, float) and ("drop" in attribute or attribute == "p")
         ]
         assert max(rates) >= 0.2, key
-        assert plan_of(tmp_path, name, **{key: 0.25}).model.dropout
+        assert plan_of(tmp_path, name, **{key: 0.25}).model.draws
 
 
 # ---- batch norm over all GPUs ----
