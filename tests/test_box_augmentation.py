@@ -47,6 +47,7 @@ PRESETS = {
     "large-scale-jitter": ["data.augment=large-scale-jitter"],
     "ssd": ["data.augment=ssd"],
     "ssdlite": ["data.augment=ssdlite"],
+    "listed": ['data.train_transforms=[{ name = "RandomZoomOut", p = 1.0, fill = [1, 2, 3] }]'],
 }
 CROPS = {"large-scale-jitter", "ssd", "ssdlite"}
 

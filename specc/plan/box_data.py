@@ -5,13 +5,18 @@ from typing import Any
 from specc.catalog.detectors import Detector
 from specc.plan.code import Call, Name, Setting
 from specc.plan.plan import BoxDataPlan
-from specc.plan.transforms import listed
+from specc.plan.transforms import checked
 from specc.problems import Problems
 from specc.spec.boxes import Resize
 from specc.spec.detection import Detection
 
 JITTERED = (1024, 1024)  # height and width, as in the paper (arXiv 2012.07177)
 BEYOND_A_PRESET = ("augment", "photometric_distort")  # or part of one
+# Listed transforms that bring images to the size that a spec wants them to have.
+RESIZING = {
+    f"v2.{name}"
+    for name in ("RandomResize", "RandomResizedCrop", "RandomShortestSize", "Resize", "ScaleJitter")
+}
 
 
 def plan_box_data(spec: Detection, row: Detector, problems: Problems) -> BoxDataPlan:
@@ -24,12 +29,13 @@ def plan_box_data(spec: Detection, row: Detector, problems: Problems) -> BoxData
     )
     if data.train_transforms is not None:
         key = ("data", "train_transforms")
-        transforms = listed(data.train_transforms, key, same_shape=True, problems=problems)
+        transforms = checked(data.train_transforms, key, problems)
+        if masks:
+            transforms = tuple(_filling_images(call) for call in transforms)
         resizes = any(call.function in RESIZING for call in transforms)
     else:
         color = [round(255 * value) for value in data.mean or row.image_mean]
-        # Masks cannot be filled with a colour.
-        fill = {Name("tv_tensors.Image"): color, "others": 0} if masks else color
+        fill = _for_images(color) if masks else color
         transforms = _preset(preset, data.resize, fill, distort=data.photometric_distort)
     settings = []
     if data.copy_paste:
@@ -45,13 +51,6 @@ def plan_box_data(spec: Detection, row: Detector, problems: Problems) -> BoxData
         masks=masks,
         copy_paste=data.copy_paste is not None,
     )
-
-
-# Listed transforms that bring images to the size that a spec wants them to have.
-RESIZING = {
-    f"v2.{name}"
-    for name in ("RandomResize", "RandomResizedCrop", "RandomShortestSize", "Resize", "ScaleJitter")
-}
 
 
 def _preset(preset: str, resize: Resize | None, fill: Any, *, distort: bool) -> tuple[Call, ...]:
@@ -75,9 +74,22 @@ def _preset(preset: str, resize: Resize | None, fill: Any, *, distort: bool) -> 
 
 def _resize(short: list[int], long: int) -> Call:
     """To one of some short sides: of two, to any between them."""
-    sizes = Call("range", (short[0], short[1] + 1)) if len(short) == 2 else short
-    sizes = Call("list", (sizes,)) if isinstance(sizes, Call) else sizes
+    sizes: Any = short
+    if len(short) == 2:
+        sizes = Call("list", (Call("range", (short[0], short[1] + 1)),))
     return Call("v2.RandomShortestSize", (), {"min_size": sizes, "max_size": long})
+
+
+def _for_images(color: list[Any]) -> dict[Name | str, Any]:
+    """What fills images and masks: no colour can fill the latter."""
+    return {Name("tv_tensors.Image"): color, "others": 0}
+
+
+def _filling_images(call: Call) -> Call:
+    """A transform of a spec, whose colour is for images alone."""
+    if not isinstance(fill := call.options.get("fill"), list):
+        return call
+    return Call(call.function, call.arguments, call.options | {"fill": _for_images(fill)})
 
 
 def _check_keys(spec: Detection, row: Detector, problems: Problems) -> None:

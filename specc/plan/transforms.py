@@ -90,15 +90,20 @@ def last_sized(transforms: Sequence[Transform]) -> int | None:
     return max((index for index, it in enumerate(transforms) if sides(it)), default=None)
 
 
+def checked(transforms: Sequence[Transform], key: Key, problems: Problems) -> tuple[Call, ...]:
+    """The transforms that a spec lists, checked against torchvision's signatures."""
+    return tuple(_checked(it, (*key, index), problems) for index, it in enumerate(transforms))
+
+
 def listed(
     transforms: Sequence[Transform], key: Key, *, same_shape: bool, problems: Problems
 ) -> tuple[Call, ...]:
-    """The transforms that a spec lists, checked against torchvision's signatures.
+    """The transforms that a spec lists, checked to give images of which batches can be made.
 
     `same_shape` says that all images of the data have one shape, so that they need not be
     brought to one.
     """
-    calls = tuple(_checked(it, (*key, index), problems) for index, it in enumerate(transforms))
+    calls = checked(transforms, key, problems)
     last = last_sized(transforms)
     for index in range(0 if last is None else last + 1, len(transforms)):
         if transforms[index].name in RESHAPING or transforms[index].arguments.get("expand"):
