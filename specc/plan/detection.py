@@ -73,7 +73,6 @@ def plan_detection(name: str, spec: Detection, problems: Problems) -> DetectionP
             two_stage=row.draws,
             background=background,
             named=count <= NAMED_CLASSES,
-            monitor=train.monitor,
         ),
         export=ExportBoxesPlan(masks=data.masks, resizes=not row.fixed_size),
         launch=LaunchPlan(spec.launch.gpus, spec.launch.nodes, spec.launch.endpoint),

@@ -1,6 +1,5 @@
 """Which detector is built, from which weights, and what of it is frozen."""
 
-import re
 from pathlib import PurePath
 from typing import Any
 
@@ -76,7 +75,6 @@ def plan_detector(
         pretrained = weights or backbone_weights
         freeze = row.default_freeze if pretrained and row.default_freeze is not None else "none"
     by_epoch = frozen_by_epoch(freeze, spec.model.unfreeze, spec.schedule.epochs, row, problems)
-    modules, parameters = by_epoch[0]
     norm = spec.model.batch_norm or _norm(row, pretrained=bool(weights or backbone_weights))
     if spec.model.batch_norm and not row.batch_norm:
         problems.add(("model", "batch_norm"), f"{row.name} has no batch norm; leave it out")
@@ -92,14 +90,9 @@ def plan_detector(
         ),
         weights=weights,
         backbone_weights=backbone_weights,
-        heads=tuple(Name("model." + re.sub(r"\.(\d+)", r"[\1]", head)) for head in row.head),
-        head_prefixes=tuple(f"{head}." for head in row.head),
+        head_layers=row.head,
         new_head=not (isinstance(table, DetectorWeights) and table.head),
-        frozen=modules,
-        frozen_parameters=parameters,
-        frozen_by_epoch={epoch: (*names, *others) for epoch, (names, others) in by_epoch.items()},
-        unfreezes=len(by_epoch) > 1,
-        freezes_parameters=any(others for _, others in by_epoch.values()),
+        freezing=by_epoch,
         norm_eval=row.batch_norm and norm != "train",
         norm_frozen=norm == "frozen",
         norm_eps=_norm_eps(spec, row),

@@ -1,6 +1,5 @@
 """Which network is built, from which weights, and what of it is frozen."""
 
-import re
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
@@ -45,7 +44,6 @@ def plan_model(
     by_epoch = frozen_by_epoch(
         spec.model.freeze, spec.model.unfreeze, spec.schedule.epochs, model, problems
     )
-    modules, parameters = by_epoch[0]
     last = [name for names in by_epoch[max(by_epoch)] for name in names]
     trains_backbone = not set(inside(model, backbone(model))) <= set(inside(model, last))
     trains_batch_norm = model.batch_norm and trains_backbone and not spec.model.norm_eval
@@ -55,16 +53,11 @@ def plan_model(
     return ClassifierPlan(
         constructor=_constructor(spec.model, model, weights, image_size, problems),
         weights=weights,
-        heads=tuple(Name("model." + re.sub(r"\.(\d+)", r"[\1]", head)) for head in model.head),
-        head_prefixes=tuple(f"{head}." for head in model.head),
+        head_layers=model.head,
         new_head=True,
         head_bias=model.head_kind != "linear-no-bias",
         init_std=spec.model.init_std,
-        frozen=modules,
-        frozen_parameters=parameters,
-        frozen_by_epoch={epoch: (*names, *others) for epoch, (names, others) in by_epoch.items()},
-        unfreezes=len(by_epoch) > 1,
-        freezes_parameters=any(others for _, others in by_epoch.values()),
+        freezing=by_epoch,
         norm_eval=spec.model.norm_eval,
         norm_frozen=False,
         norm_eps=None,

@@ -1,5 +1,6 @@
 """What a template gets: a project in which every decision is made."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -31,15 +32,10 @@ class WeightsPlan:
 class ModelPlan:
     constructor: Call
     weights: WeightsPlan | None
-    heads: tuple[Name, ...]  # the layers that are new: "model.classifier[6]"
-    head_prefixes: tuple[str, ...]  # of their tensors' names: "classifier.6."
+    head_layers: tuple[str, ...]  # the layers that are new: "classifier.6"
     new_head: bool  # whether they are, where there are pretrained weights
-    frozen: tuple[str, ...]  # modules, at the beginning
-    frozen_parameters: tuple[str, ...]  # that are in no frozen module
-    # Modules and parameters that stay frozen after so many epochs, if that changes.
-    frozen_by_epoch: Mapping[int, tuple[str, ...]]
-    unfreezes: bool
-    freezes_parameters: bool  # that are in no frozen module, at any time
+    # Modules, and parameters in none of them, that are frozen from so many epochs on.
+    freezing: Mapping[int, tuple[tuple[str, ...], tuple[str, ...]]]
     norm_eval: bool  # whether all batch norms keep their statistics
     norm_frozen: bool  # and their scales and shifts as well
     norm_eps: float | None  # where it is another one than usual
@@ -58,6 +54,39 @@ class ModelPlan:
         return bool(self.frozen or self.frozen_parameters or self.norm_frozen)
 
     @property
+    def frozen(self) -> tuple[str, ...]:
+        """Modules that are frozen at the beginning."""
+        return self.freezing[0][0]
+
+    @property
+    def frozen_parameters(self) -> tuple[str, ...]:
+        """Those that are in no frozen module, at the beginning."""
+        return self.freezing[0][1]
+
+    @property
+    def frozen_by_epoch(self) -> dict[int, tuple[str, ...]]:
+        return {epoch: (*names, *others) for epoch, (names, others) in self.freezing.items()}
+
+    @property
+    def unfreezes(self) -> bool:
+        return len(self.freezing) > 1
+
+    @property
+    def freezes_parameters(self) -> bool:
+        """Whether some that are in no frozen module are frozen at any time."""
+        return any(others for _, others in self.freezing.values())
+
+    @property
+    def heads(self) -> tuple[Name, ...]:
+        """The new layers as expressions: "model.classifier[6]"."""
+        return tuple(Name("model." + re.sub(r"\.(\d+)", r"[\1]", it)) for it in self.head_layers)
+
+    @property
+    def head_prefixes(self) -> tuple[str, ...]:
+        """Of the names of their tensors: "classifier.6."."""
+        return tuple(f"{layer}." for layer in self.head_layers)
+
+    @property
     def head(self) -> Name:
         return self.heads[0]
 
@@ -67,7 +96,7 @@ class ModelPlan:
 
     @property
     def single_head(self) -> bool:
-        return len(self.heads) == 1
+        return len(self.head_layers) == 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,7 +287,6 @@ class EvaluateBoxesPlan:
     two_stage: bool  # whether proposals are sampled for the loss
     background: bool  # whether class 0 is that
     named: bool  # whether there is room for the names of all classes in a picture
-    monitor: str  # the metric that says which model is best
 
 
 @dataclass(frozen=True)

@@ -20,35 +20,13 @@ from torchvision.models.vision_transformer import interpolate_embeddings
 
 from data import IMAGE_SIZE, NUM_CLASSES
 
-#% if model.weights and model.weights.path
-WEIGHTS = {{ model.weights.path }}
-#% endif
-#% if model.weights and model.weights.hash
-HASH = {{ model.weights.hash }}  # how the file's begins
-#% endif
-#% if model.weights and model.weights.prefix
-PREFIX = {{ model.weights.prefix }}  # of the names of the model's tensors in the file
-#% endif
-#% if model.weights and model.weights.renamed
-# How names in the file begin, and how in the model.
-RENAMED = {{ model.weights.renamed }}
-#% endif
+#% include "shared/model/weights.py"
 #% if model.single_head
 INIT_STD = {{ model.init_std }}  # of the new head's weights
 #% else
 INIT_STD = {{ model.init_std }}  # of the new heads' weights
 #% endif
-#% if model.unfreezes
-# What is frozen from so many finished epochs on: all that is named here, and no more.
-FROZEN = {{ model.frozen_by_epoch }}
-#% else
-#% if model.frozen
-FROZEN = {{ model.frozen }}
-#% endif
-#% if model.frozen_parameters
-FROZEN_PARAMETERS = {{ model.frozen_parameters }}
-#% endif
-#% endif
+#% include "shared/model/frozen.py"
 
 
 def build_model() -> nn.Module:
