@@ -7,11 +7,14 @@ from specc import project
 from specc.plan.classification import plan_classification
 from specc.plan.detection import plan_detection
 from specc.plan.plan import Plan
+from specc.plan.video import plan_video
 from specc.problems import Problems
 from specc.render import render
 from specc.source import read
 from specc.spec.classification import Classification
+from specc.spec.detection import Detection
 from specc.spec.parse import parse
+from specc.spec.video import VideoClassification
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Plan:
@@ -29,9 +32,13 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Plan:
     spec = parse(source, problems)
     if spec is None:
         raise problems.error()
-    if isinstance(spec, Classification):
-        return plan_classification(path.stem, spec, problems)
-    return plan_detection(path.stem, spec, problems)
+    match spec:
+        case Classification():
+            return plan_classification(path.stem, spec, problems)
+        case Detection():
+            return plan_detection(path.stem, spec, problems)
+        case VideoClassification():
+            return plan_video(path.stem, spec, problems)
 
 
 def build(plan: Plan, folder: Path) -> project.Changes:

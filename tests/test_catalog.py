@@ -15,7 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision import models as torchvision_models
 from torchvision.transforms import v2
 
-from specc.catalog import detectors, models, transforms
+from specc.catalog import detectors, models, transforms, videos
 from tools import derive_catalog, derive_timm
 
 DERIVED_FROM = json.loads((models.FOLDER / "versions.json").read_text(encoding="utf-8"))
@@ -52,6 +52,24 @@ def parts(network: nn.Module, name: str) -> list[nn.Parameter | nn.Module]:
         return [network.get_parameter(name)]
     norms = [part for part in module.modules() if isinstance(part, _BatchNorm)]
     return [*module.parameters(), *norms]
+
+
+def stages_run(network: nn.Module, row: models.Model, *sides: int) -> list[int]:
+    """The number of each stage that a module which runs is in; the head comes after the last."""
+    ran: list[int] = []
+    modules = dict(network.named_modules())
+    hooks = [
+        modules[key].register_forward_pre_hook(lambda *_, stage=stage: ran.append(stage))
+        for stage, keys in enumerate([*row.stages, row.head[:1]])
+        for key in keys
+        if key in modules
+    ]
+    network.eval()  # without the side classifiers, which leave half-way
+    network(torch.empty(2, 3, *sides, device="meta"))
+    network.train()
+    for hook in hooks:
+        hook.remove()
+    return ran
 
 
 def test_every_builder_has_a_row() -> None:
@@ -98,20 +116,8 @@ def test_stages_and_head_hold_everything_once(name: str) -> None:
 
 @every_model
 def test_stages_are_in_the_order_of_the_forward_pass(name: str) -> None:
-    row, network = models.models()[name], build(name)
-    ran: list[int] = []
-    modules = dict(network.named_modules())
-    hooks = [
-        modules[key].register_forward_pre_hook(lambda *_, stage=stage: ran.append(stage))
-        for stage, keys in enumerate([*row.stages, row.head[:1]])
-        for key in keys
-        if key in modules
-    ]
-    network.eval()  # without the side classifiers, which leave half-way
-    network(torch.empty(2, 3, row.image_size, row.image_size, device="meta"))
-    network.train()
-    for hook in hooks:
-        hook.remove()
+    row = models.models()[name]
+    ran = stages_run(build(name), row, row.image_size, row.image_size)
     assert ran == sorted(ran)
     assert set(ran) == set(range(len(row.stages) + 1))
 
@@ -168,7 +174,7 @@ def test_tree_names_all_modules_and_parameters(name: str) -> None:
 
 def test_no_file_of_modules_without_a_model() -> None:
     files = {file.stem for file in (models.FOLDER / "modules").iterdir()}
-    assert files == {*TORCHVISION, *detectors.detectors()}
+    assert files == {*TORCHVISION, *detectors.detectors(), *videos.video_models()}
 
 
 def test_known_facts() -> None:
@@ -270,6 +276,7 @@ def test_check_names_what_differs(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(derive_catalog, "CATALOG", tmp_path)
     monkeypatch.setattr(derive_catalog, "model_names", lambda: ["alexnet", "resnet18"])
     monkeypatch.setattr(derive_catalog, "DETECTORS", {})
+    monkeypatch.setattr(derive_catalog, "VIDEOS", {})
     row, tree = derive_timm.row("timm/resnet18")
     trees = {"timm/resnet18": tree}
     found = {"timm/resnet18": row}, trees, {"timm/no_head": "no head"}

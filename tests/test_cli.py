@@ -120,20 +120,23 @@ def test_models_are_searched_by_name() -> None:
         ("--max-params 1.3", ["squeezenet1_0", "squeezenet1_1"]),
         ("--task instance-segmentation", ["maskrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn_v2"]),
         ("--task detection --max-params 10", ["ssdlite320_mobilenet_v3_large"]),
+        ("--task video-classification --max-params 10", ["s3d", "tsn"]),
+        ("--task video-classification KINETICS400_ImageNet", ["swin3d_b"]),
+        ("--task video-classification --min-acc1 50", []),
         ("--task pose", []),
     ],
 )
 def test_models_are_searched_by_what_they_are(options: str, names: list[str]) -> None:
     done = specc("models", *options.split())
     assert done.returncode == 0
-    found = [line.split()[0] for line in done.stdout.splitlines()[1:]]
+    found = [line.split()[0] for line in done.stdout.splitlines()[1:] if line]
     assert set(names) <= set(found)
     if options.startswith(("--min", "vit_", "ResNet", "--task")):
         assert found == names
 
 
 def test_timm_s_models_are_only_counted_if_none_is_named() -> None:
-    classifiers, _ = specc("models").stdout.split("\n\n")
+    classifiers, *_ = specc("models").stdout.split("\n\n")
     *lines, last = classifiers.splitlines()
     assert len(lines) == 1 + 80
     assert last.startswith("and 1357 of timm")
@@ -148,6 +151,18 @@ def test_detectors_have_columns_of_their_own() -> None:
     ]
     detectors = specc("models").stdout.split("\n\n")[1].splitlines()
     assert len(detectors) == 1 + 11 and len({line.index("COCO") for line in detectors[1:]}) == 1
+
+
+def test_video_classifiers_have_columns_of_their_own() -> None:
+    *_, found = specc("models", "--task", "video-classification").stdout.split("\n\n")
+    head, *lines, last = found.splitlines()
+    assert head == "model          params frames x pixels  acc@1  weights"
+    assert len(lines) == 9
+    assert lines[3] == "r2plus1d_18     31.5M          16x112   67.5  KINETICS400_V1"
+    assert lines[5] == "s3d              8.3M         128x224   68.4  KINETICS400_V1"
+    assert last == "tsn takes any image classifier as `backbone`"
+    assert specc("models").stdout.endswith(f"\n\n{found}")
+    assert specc("models", "tsn").stdout == f"{last}\n"
 
 
 def test_schema_is_json() -> None:

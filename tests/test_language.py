@@ -17,9 +17,9 @@ from specc.source import read
 from specc.spec.classification import Classification
 from specc.spec.data import Transform
 from specc.spec.detection import Detection
-from specc.spec.parse import TASKS
 from specc.spec.schema import schema_text
 from specc.spec.section import Section
+from specc.spec.tasks import TASKS
 
 ROOT = Path(__file__).parent.parent
 SPECS = sorted((ROOT / "specs").glob("*.toml"))

@@ -8,7 +8,6 @@ models are built and run on the meta device, where tensors have shapes and no nu
 """
 
 import argparse
-import fnmatch
 import inspect
 import json
 import math
@@ -20,6 +19,7 @@ import types
 import typing
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -33,11 +33,13 @@ from torchvision import models
 from torchvision.models.regnet import BlockParams
 from torchvision.transforms import v2
 
-from tools import derive_detectors, derive_timm, probe
+from tools import derive_detectors, derive_timm, derive_videos, probe
+from tools.families import Family, families_of, stages_of
 
 CATALOG = Path(__file__).resolve().parent.parent / "specc" / "catalog"
 FAMILIES = tomllib.loads((CATALOG / "families.toml").read_text(encoding="utf-8"))
 DETECTORS = FAMILIES.pop("detectors")
+VIDEOS = FAMILIES.pop("videos")
 
 # The transforms of v2 that a spec cannot list: they take ...
 NOT_LISTED = {
@@ -91,7 +93,7 @@ def build(name: str, **arguments: Any) -> nn.Module:
         with torch.device("cpu"):
             return params(**kwargs)
 
-    family = family_of(name)
+    family = FAMILIES[family_of(name)]
     own = family.get("arguments", {}) | family.get("with_weights", {})
     with (
         mock.patch.object(BlockParams, "from_init_params", on_cpu),
@@ -103,8 +105,8 @@ def build(name: str, **arguments: Any) -> nn.Module:
 
 def model_row(name: str, network: nn.Module) -> dict[str, Any]:
     """The model's row in models.json."""
-    family = family_of(name)
-    head, stages = family["head"], stages_of(name, network)
+    family: Family = FAMILIES[family_of(name)]
+    head, stages = family["head"], stages_of(family, network)
     probe.check(name, network, [*head, *(part for stage in stages for part in stage)])
     weights, default, image_size = weights_of(name)
     argument = family.get("size", "")
@@ -112,7 +114,7 @@ def model_row(name: str, network: nn.Module) -> dict[str, Any]:
     return {
         "task": "classification",
         "library": "torchvision",
-        "family": next(key for key, value in FAMILIES.items() if value is family),
+        "family": family_of(name),
         "head": head,
         "head_kind": probe.head_kind(network.get_submodule(head[0])),
         "stages": stages,
@@ -128,83 +130,34 @@ def model_row(name: str, network: nn.Module) -> dict[str, Any]:
         "size_argument": argument,
         "size_multiple": multiple,
         "min_size": multiple if argument else min_size(network, image_size),
-        "draws": probe.draws(network, image_size),
-        "dropout": argument_that_counts(name, network, "dropout", "drop_rate"),
-        "drop_path": argument_that_counts(name, network, "stochastic_depth_prob"),
+        "draws": probe.draws(network, image_size, image_size),
+        "dropout": probe.rate_argument(network, partial(build, name), "dropout", "drop_rate"),
+        "drop_path": probe.rate_argument(network, partial(build, name), "stochastic_depth_prob"),
         "batch_norm": any(isinstance(module, _BatchNorm) for module in network.modules()),
     }
 
 
-def family_of(name: str) -> dict[str, Any]:
-    (family,) = (
-        family
-        for family in FAMILIES.values()
-        if any(fnmatch.fnmatchcase(name, pattern) for pattern in family["builders"])
-    )
-    return family
-
-
-def stages_of(name: str, network: nn.Module) -> list[list[str]]:
-    """The stages of the model's family, spelt out."""
-    stages: list[list[str]] = []
-    for stage in family_of(name)["stages"]:
-        if cut := re.fullmatch(r"(.+)/(\w+)", stage):
-            run: list[str] = []
-            for child, module in children(network, cut[1]).items():
-                if type(module).__name__ != cut[2]:
-                    run += [child] if probe.learned(module) else []
-                elif run:
-                    stages.append(run)
-                    run = []
-            stages += [run] if run else []
-        elif each := re.fullmatch(r"(.+)\.\*", stage):
-            stages += [[c] for c, m in children(network, each[1]).items() if probe.learned(m)]
-        elif span := re.fullmatch(r"(.+)\.(\d+)-(\d+)", stage):
-            part = list(children(network, span[1]).items())[int(span[2]) : int(span[3]) + 1]
-            stages.append([child for child, module in part if probe.learned(module)])
-        else:
-            stages.append(stage.split())
-    return stages
-
-
-def children(network: nn.Module, parent: str) -> dict[str, nn.Module]:
-    named = network.get_submodule(parent).named_children()
-    return {f"{parent}.{child}": module for child, module in named}
+def family_of(name: str) -> str:
+    return families_of([name], FAMILIES)[name]
 
 
 def min_size(network: nn.Module, size: int) -> int:
     """The smallest square image that the model trains on; it does on one of `size`."""
-    low, high = 0, size
-    while high - low > 1:
-        middle = 1 if low == 0 and high == size else (low + high) // 2  # most take any size
-        low, high = (low, middle) if probe.trains(network, middle) else (middle, high)
-    return high
+    return probe.least(lambda side: probe.trains(network, side, side), size)
 
 
 def size_multiple(name: str, size: int) -> int:
     """What sizes must be a multiple of, in a model that is built for one."""
-    argument = family_of(name)["size"]
+    argument = FAMILIES[family_of(name)]["size"]
     for step in (step for step in range(2, size + 1) if size % step == 0):
         larger = size + step
         try:
             value = larger if argument == "image_size" else (larger, larger)
-            probe.train_step(build(name, **{argument: value}), larger)
+            probe.train_step(build(name, **{argument: value}), larger, larger)
         except (RuntimeError, AssertionError, ValueError):
             continue
         return step
     raise ValueError(f"{name} takes no other size than {size}")
-
-
-def argument_that_counts(name: str, network: nn.Module, *arguments: str) -> str:
-    """The first of some arguments for a rate that the builder takes, and that changes the model."""
-    for argument in arguments:
-        try:
-            other = build(name, **{argument: 0.123})
-        except TypeError:
-            continue
-        if probe.rates(other) != probe.rates(network):
-            return argument
-    return ""
 
 
 def weights_of(name: str) -> tuple[list[dict[str, Any]], str, int]:
@@ -341,6 +294,10 @@ def derive() -> Iterator[tuple[Path, bytes]]:
     yield CATALOG / "models.json", layout(rows).encode()
     found, trees = derive_detectors.rows(DETECTORS)
     yield CATALOG / "detectors.json", layout(found).encode()
+    for name, tree in trees.items():
+        yield CATALOG / "modules" / f"{name}.txt", tree.encode()
+    found, trees = derive_videos.rows(VIDEOS)
+    yield CATALOG / "videos.json", layout(found).encode()
     for name, tree in trees.items():
         yield CATALOG / "modules" / f"{name}.txt", tree.encode()
     found, trees, left_out = derive_timm.rows()

@@ -5,7 +5,6 @@ that torchvision builds: with trained weights too, of which only the names of te
 so that none is downloaded.
 """
 
-import fnmatch
 import inspect
 import typing
 from collections.abc import Iterator, Mapping
@@ -21,20 +20,14 @@ from torchvision.models import WeightsEnum
 from torchvision.models.detection.rpn import RegionProposalNetwork
 
 from tools import probe
+from tools.families import Family, families_of
 
-Family = Mapping[str, Any]  # a table of families.toml
 Detections = list[dict[str, Tensor]]
 
 
 def names(families: Mapping[str, Family]) -> dict[str, str]:
     """The builders of some families, with the names of these."""
-    builders = models.list_models(module=models.detection)
-    return {
-        builder: family
-        for builder in sorted(builders)
-        for family, table in families.items()
-        if any(fnmatch.fnmatchcase(builder, pattern) for pattern in table["builders"])
-    }
+    return families_of(models.list_models(module=models.detection), families)
 
 
 def build(name: str, *, device: str = "meta", **arguments: Any) -> nn.Module:

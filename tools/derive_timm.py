@@ -70,7 +70,7 @@ def row(name: str) -> tuple[dict[str, Any], str]:
     probe.check(name, network, [*head, *(part for stage in stages for part in stage)])
     image_size = cfg.input_size[-1]
     try:
-        draws = probe.draws(network, image_size)
+        draws = probe.draws(network, image_size, image_size)
     except Exception as error:
         raise LeftOut(f"does not train on the meta device: {error!r:.80}") from error
     with torch.no_grad():
@@ -188,7 +188,7 @@ def min_size(name: str, network: nn.Module, size: int, argument: str, multiple: 
 def size_works(name: str, network: nn.Module, size: int, argument: str) -> bool:
     try:
         other = create(name, num_classes=10, **{argument: size}) if argument else network
-        probe.train_step(other, size)
+        probe.train_step(other, size, size)
     except Exception:  # whichever way it takes to say so
         return False
     return True

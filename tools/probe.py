@@ -1,7 +1,7 @@
 """What can be seen of a model on the meta device, where tensors have shapes and no numbers."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -55,20 +55,30 @@ def head_kind(head: nn.Module) -> str:
     return kind if head.bias is not None else f"{kind}-no-bias"
 
 
-def train_step(network: nn.Module, size: int) -> None:
+def train_step(network: nn.Module, *sides: int) -> None:
+    """Run it on two images of these sides, or two clips: the number of frames comes first."""
     with torch.no_grad():
-        network(torch.empty(2, 3, size, size, device="meta"))
+        network(torch.empty(2, 3, *sides, device="meta"))
 
 
-def trains(network: nn.Module, size: int) -> bool:
+def trains(network: nn.Module, *sides: int) -> bool:
     try:
-        train_step(network, size)
+        train_step(network, *sides)
     except (RuntimeError, AssertionError):
         return False
     return True
 
 
-def draws(network: nn.Module, size: int) -> bool:
+def least(works: Callable[[int], bool], known: int) -> int:
+    """The least number that works, where `known` does and all between them do."""
+    low, high = 0, known
+    while high - low > 1:
+        middle = 1 if low == 0 and high == known else (low + high) // 2  # often 1 works
+        low, high = (low, middle) if works(middle) else (middle, high)
+    return high
+
+
+def draws(network: nn.Module, *sides: int) -> bool:
     """Whether a training step draws random numbers."""
     found = False
 
@@ -81,7 +91,7 @@ def draws(network: nn.Module, size: int) -> bool:
             return func(*args, **kwargs or {})
 
     with Watch():
-        train_step(network, size)
+        train_step(network, *sides)
     return found
 
 
@@ -93,6 +103,18 @@ def rates(network: nn.Module) -> set[tuple[str, str, float]]:
         for name, value in vars(module).items()
         if isinstance(value, int | float) and ("drop" in name or name in ("p", "rate"))
     }
+
+
+def rate_argument(network: nn.Module, build: Callable[..., nn.Module], *arguments: str) -> str:
+    """The first of some arguments for a rate that the builder takes, and that changes the model."""
+    for argument in arguments:
+        try:
+            other = build(**{argument: 0.123})
+        except TypeError:
+            continue
+        if rates(other) != rates(network):
+            return argument
+    return ""
 
 
 def tree(name: str, network: nn.Module) -> str:

@@ -133,9 +133,9 @@ def main() -> None:
         )
         window: list[tuple[Tensor, Tensor]] = []  # the steps since the last log line
         ddp.train()
-        for images, targets, indices in progress:
+        for inputs, targets, indices in progress:
             torch.manual_seed((SEED + step) * dist.get_world_size() + dist.get_rank())
-            images = to_floats(images, device)
+            inputs = to_floats(inputs, device)
             targets = [
                 {
                     name: value.to(device, non_blocking=True)
@@ -143,19 +143,19 @@ def main() -> None:
                 }
                 for target in targets
             ]
-            share, losses = len(images), []
+            share, losses = len(inputs), []
             count = -(-share // MAX_BATCH_PER_GPU)
             splits = [
-                (images[part::count], targets[part::count]) for part in range(count)
+                (inputs[part::count], targets[part::count]) for part in range(count)
             ]
             optimizer.zero_grad()
-            for images, targets in splits:
+            for inputs, targets in splits:
                 with nullcontext() if len(losses) + 1 == count else ddp.no_sync():
-                    losses_by_name = ddp(images, targets)
+                    losses_by_name = ddp(inputs, targets)
                     values = torch.stack(
                         [value.float() for value in losses_by_name.values()]
                     )
-                    values = values * len(images) / share
+                    values = values * len(inputs) / share
                     loss = values.sum()
                     losses.append(values.detach())
                     loss.backward()

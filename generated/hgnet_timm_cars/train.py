@@ -154,14 +154,14 @@ def main() -> None:
         )
         window: list[tuple[Tensor, Tensor]] = []  # the steps since the last log line
         ddp.train()
-        for images, targets, indices in progress:
-            images = normalize(images.to(device, non_blocking=True))
-            images = images.contiguous(memory_format=torch.channels_last)
+        for inputs, targets, indices in progress:
+            inputs = normalize(inputs.to(device, non_blocking=True))
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
             targets = targets.to(device, non_blocking=True)
-            images, targets = mix(images, targets, SEED, step)
+            inputs, targets = mix(inputs, targets, SEED, step)
             optimizer.zero_grad()
             with torch.autocast(device.type, torch.bfloat16):
-                logits = ddp(images)
+                logits = ddp(inputs)
             logits = logits.float()
             loss = F.cross_entropy(logits, targets, label_smoothing=LABEL_SMOOTHING)
             loss.backward()

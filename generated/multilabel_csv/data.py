@@ -151,7 +151,7 @@ def build_samples(
         if odd := [name for name in names if name not in numbers]:
             raise ValueError(f"{place}: {odd} are none of {NUM_CLASSES} classes")
     labels = [[numbers[name] for name in names] for _, _, names in rows]
-    return Samples([image for _, image, _ in rows], labels, classes, transform)
+    return Samples([source for _, source, _ in rows], labels, classes, transform)
 
 
 def build_datasets(root: Path) -> tuple[Samples, Samples]:

@@ -150,13 +150,13 @@ def main() -> None:
         )
         window: list[tuple[Tensor, Tensor]] = []  # the steps since the last log line
         ddp.train()
-        for images, targets, indices in progress:
+        for inputs, targets, indices in progress:
             torch.manual_seed((SEED + step) * dist.get_world_size() + dist.get_rank())
-            images = normalize(images.to(device, non_blocking=True))
+            inputs = normalize(inputs.to(device, non_blocking=True))
             targets = targets.to(device, non_blocking=True)
             optimizer.zero_grad()
             with torch.autocast(device.type, torch.bfloat16):
-                logits = ddp(images)
+                logits = ddp(inputs)
             logits = logits.float()
             loss = F.binary_cross_entropy_with_logits(logits, targets)
             loss.backward()

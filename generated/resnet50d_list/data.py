@@ -110,9 +110,9 @@ def read_rows(root: Path, path: Path) -> list[Row]:
     rows = []
     with open(path, encoding="utf-8-sig") as file:
         for number, line in enumerate(file, 1):
-            image, _, label = line.strip().rpartition(SEPARATOR)
-            if image:
-                rows.append((f"{path}:{number}", root / image, label))
+            name, _, label = line.strip().rpartition(SEPARATOR)
+            if name:
+                rows.append((f"{path}:{number}", root / name, label))
             elif line.strip():
                 wanted = f"a path, {SEPARATOR!r} and a label"
                 raise ValueError(f"{path}:{number}: must be {wanted}, not {line!r}")
@@ -142,7 +142,7 @@ def build_samples(
         if name not in numbers:
             raise ValueError(f"{place}: {name!r} is none of {NUM_CLASSES} classes")
     labels = [numbers[name] for _, _, name in rows]
-    return Samples([image for _, image, _ in rows], labels, classes, transform)
+    return Samples([source for _, source, _ in rows], labels, classes, transform)
 
 
 def build_datasets(root: Path) -> tuple[Samples, Samples]:

@@ -147,25 +147,25 @@ def main() -> None:
         )
         window: list[tuple[Tensor, Tensor]] = []  # the steps since the last log line
         ddp.train()
-        for images, targets, indices in progress:
+        for inputs, targets, indices in progress:
             torch.manual_seed((SEED + step) * dist.get_world_size() + dist.get_rank())
-            images = normalize(images.to(device, non_blocking=True))
+            inputs = normalize(inputs.to(device, non_blocking=True))
             targets = targets.to(device, non_blocking=True)
-            share, losses = len(images), []
+            share, losses = len(inputs), []
             count = -(-share // MAX_BATCH_PER_GPU)
             splits = zip(
-                images.tensor_split(count), targets.tensor_split(count), strict=True
+                inputs.tensor_split(count), targets.tensor_split(count), strict=True
             )
             optimizer.zero_grad()
-            for images, targets in splits:
+            for inputs, targets in splits:
                 with nullcontext() if len(losses) + 1 == count else ddp.no_sync():
                     with torch.autocast(device.type, torch.bfloat16):
-                        logits = ddp(images)
+                        logits = ddp(inputs)
                     logits = logits.float()
                     loss = F.cross_entropy(
                         logits, targets, label_smoothing=LABEL_SMOOTHING
                     )
-                    loss = loss * len(images) / share
+                    loss = loss * len(inputs) / share
                     losses.append(loss.detach())
                     loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)

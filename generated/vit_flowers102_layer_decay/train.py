@@ -144,12 +144,12 @@ def main() -> None:
         )
         window: list[tuple[Tensor, Tensor]] = []  # the steps since the last log line
         ddp.train()
-        for images, targets, indices in progress:
-            images = normalize(images.to(device, non_blocking=True))
+        for inputs, targets, indices in progress:
+            inputs = normalize(inputs.to(device, non_blocking=True))
             targets = targets.to(device, non_blocking=True)
             optimizer.zero_grad()
             with torch.autocast(device.type, torch.bfloat16):
-                logits = ddp(images)
+                logits = ddp(inputs)
             logits = logits.float()
             loss = F.cross_entropy(logits, targets, label_smoothing=LABEL_SMOOTHING)
             loss.backward()

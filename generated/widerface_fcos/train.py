@@ -154,8 +154,8 @@ def main() -> None:
         )
         window: list[tuple[Tensor, Tensor]] = []  # the steps since the last log line
         ddp.train()
-        for images, targets, indices in progress:
-            images = to_floats(images, device)
+        for inputs, targets, indices in progress:
+            inputs = to_floats(inputs, device)
             targets = [
                 {
                     name: value.to(device, non_blocking=True)
@@ -165,7 +165,7 @@ def main() -> None:
             ]
             optimizer.zero_grad()
             with torch.autocast(device.type, torch.bfloat16):
-                losses_by_name = ddp(images, targets)
+                losses_by_name = ddp(inputs, targets)
             values = torch.stack([value.float() for value in losses_by_name.values()])
             loss = values.sum()
             loss.backward()

@@ -1,7 +1,8 @@
 """The classifiers that can be fine-tuned: what is known of each without importing torch.
 
-torchvision's are in models.json; timm's, many more, in timm.json. Detectors have a module of
-their own; the trees of all are read here: from modules/ for torchvision's, from timm.zip.
+torchvision's are in models.json; timm's, many more, in timm.json. Detectors and video classifiers
+have modules of their own; the trees of all are read here: from modules/ for torchvision's, from
+timm.zip.
 """
 
 import json
@@ -15,6 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 FOLDER = Path(__file__).parent
+TSN = "tsn/"  # what the name of a backbone follows in that of a TSN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +45,8 @@ class Model:
     """A builder of torchvision or timm: what is known of those for all tasks."""
 
     name: str  # "resnet50", "timm/resnet50d", "maskrcnn_resnet50_fpn"
-    task: str  # "classification" | "detection" | "instance-segmentation"
+    # "classification" | "detection" | "instance-segmentation" | "video-classification"
+    task: str
     library: str  # "torchvision" | "timm"
     family: str  # "resnet": a table in families.toml, or a module of timm
     # The layers that another number of classes replaces, the main one first.
@@ -54,7 +57,7 @@ class Model:
     weights: tuple[Published, ...]
     weights_enum: str  # torchvision's class of them: "ResNet50_Weights"
     default: str | None  # the name of the default weights
-    parameters: int  # a classifier's with 1000 classes, a detector's with 91
+    parameters: int  # with 1000 classes; a detector's with 91, a video classifier's with 400
     draws: bool  # what training computes depends on random numbers that it draws
     batch_norm: bool
     # Arguments of the builder: always; and with and without pretrained weights.
@@ -104,7 +107,9 @@ def models() -> Mapping[str, Classifier]:
 
 @cache
 def tree(name: str) -> ModelTree:
-    """What the classifier or detector of this name is made of."""
+    """What the model of this name is made of."""
+    if name.startswith(TSN):
+        return _tsn_tree(name.removeprefix(TSN))
     modules: list[str] = []
     parameters: dict[str, int] = {}
     path: list[str] = []  # from the model, which the first line names, to this line's
@@ -118,6 +123,22 @@ def tree(name: str) -> ModelTree:
             parameter, _, size = word.partition("=")
             parameters[".".join([*path[1:], parameter])] = int(size)
     return ModelTree(tuple(modules), MappingProxyType(parameters))
+
+
+def _tsn_tree(backbone: str) -> ModelTree:
+    """Of a classifier whose head is replaced by identities, and a layer behind it."""
+    row, own = model(backbone), tree(backbone)
+    assert row is not None, backbone
+    heads = tuple(f"{layer}." for layer in row.head)
+    parameters = {
+        f"backbone.{name}": size
+        for name, size in own.parameters.items()
+        if not name.startswith(heads)
+    }
+    # The head may be a convolution, or have no bias: `fc` is a linear layer that has one.
+    parameters |= {"fc.weight": own.parameters[f"{row.head[0]}.weight"], "fc.bias": 1000}
+    modules = ("backbone", *(f"backbone.{name}" for name in own.modules), "fc")
+    return ModelTree(modules, MappingProxyType(parameters))
 
 
 def _tree_text(name: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from specc.catalog.detectors import Detector, detectors
 from specc.catalog.models import Classifier, Model, models
+from specc.catalog.videos import VideoClassifier, video_models
 
 
 def table(
@@ -20,8 +21,8 @@ def table(
         text: a part of the name of the model or of weights, in upper or lower case.
         task: what the model is for.
         max_params: in millions.
-        min_acc1: published for some weights of it, per cent; timm publishes none, and
-            detectors have none.
+        min_acc1: published for some weights of it, on ImageNet-1K, per cent; timm publishes none,
+            and models for other tasks have none.
     """
 
     def wanted(row: Model) -> bool:
@@ -45,8 +46,15 @@ def table(
             hint = "`specc models TEXT` finds those with TEXT in the name"
             lines.append(f"and {hidden} of timm: {hint}")
         tables.append("\n".join(lines))
-    if min_acc1 is None and (found := list(filter(wanted, detectors().values()))):
-        tables.append("\n".join(_detectors(found)))
+    if min_acc1 is None:
+        if objects := list(filter(wanted, detectors().values())):
+            tables.append("\n".join(_detectors(objects)))
+        clips = list(filter(wanted, video_models().values()))
+        lines = _videos(clips) if clips else []
+        if text.lower() in "tsn" and task in (None, "video-classification"):
+            lines.append("tsn takes any image classifier as `backbone`")
+        if lines:
+            tables.append("\n".join(lines))
     return "\n\n".join(tables) or "no such model"
 
 
@@ -70,6 +78,16 @@ def _detectors(rows: Sequence[Detector]) -> list[str]:
         masks = _figure([weights.mask_ap for weights in row.weights])
         figures = f"{_size(row)} {pixels:>9} {boxes:>6} {masks:>7}"
         lines.append(f"{row.name:{width}} {figures}  {_names(row)}")
+    return lines
+
+
+def _videos(rows: Sequence[VideoClassifier]) -> list[str]:
+    width = _width(rows)
+    lines = [f"{'model':{width}} {'params':>8} {'frames x pixels':>15} {'acc@1':>6}  weights"]
+    for row in rows:
+        clip = f"{row.frames}x{row.image_size}"
+        accuracy = _figure([weights.acc1 for weights in row.weights])
+        lines.append(f"{row.name:{width}} {_size(row)} {clip:>15} {accuracy:>6}  {_names(row)}")
     return lines
 
 

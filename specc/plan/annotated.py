@@ -9,7 +9,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from specc.catalog.classes import classes
-from specc.plan.labels import Unreadable
+from specc.plan.lists import Unreadable
 from specc.plan.places import IMAGES
 from specc.problems import Problems
 from specc.source import Key

@@ -8,7 +8,8 @@ from specc.catalog.classes import classes as known_classes
 from specc.diagnostics import choices, nearest, show
 from specc.plan.annotated import LARGE, Seen, look, parts, read_names, voc_lists
 from specc.plan.code import Call, Name, Setting
-from specc.plan.labels import NAMED, Unreadable
+from specc.plan.labels import NAMED
+from specc.plan.lists import Unreadable
 from specc.plan.places import check_enough, common, under
 from specc.plan.plan import AnnotationsPlan
 from specc.problems import Problems

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 from specc.problems import Problems
-from specc.spec.classification import Classification
-from specc.spec.detection import Detection
+from specc.spec.tasks import Spec
 
 
-def check_batch(spec: Classification | Detection, pairs: Sequence[str], problems: Problems) -> None:
+def check_batch(spec: Spec, pairs: Sequence[str], problems: Problems) -> None:
     """A batch is divided among the GPUs that the spec names, if it names any.
 
     Args:

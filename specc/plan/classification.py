@@ -53,6 +53,7 @@ def plan_classification(name: str, spec: Classification, problems: Problems) -> 
         name=visible(name),
         title=Name(f"{spec.model.name} for {data.num_classes} classes"),
         folder="classification",
+        loop="classification/train",
         model=model,
         data=data,
         batches=BatchesPlan(repeat=spec.data.repeat > 1, balance=spec.data.balance, mix=data.mix),

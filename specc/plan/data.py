@@ -1,24 +1,25 @@
 """Which images are read, how they are prepared, and how many classes they have."""
 
-import os
-from pathlib import Path
-
 from specc.catalog import models as catalog
 from specc.plan.code import Name, Setting
-from specc.plan.labels import count_labelled, given_classes, left, numbered, split_files
-from specc.plan.model import check_sizes
+from specc.plan.folders import count_folders, split_folders
+from specc.plan.labels import count_labelled, given_classes, left, numbered
 from specc.plan.named import known_dataset, plan_named
-from specc.plan.places import IMAGES, check_enough, common, under
-from specc.plan.plan import DataPlan
-from specc.plan.transforms import augmented, last_sized, listed, resize_and_crop, sides
+from specc.plan.places import NAME_CLASSES, check_enough, list_places, under
+from specc.plan.plan import ImagesPlan
+from specc.plan.sizes import agreed_size, built_for
+from specc.plan.transforms import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    augmented,
+    listed,
+    random_resized_crop,
+    resize_and_crop,
+)
 from specc.problems import Problems
-from specc.source import Key
 from specc.spec.classification import Classification
 from specc.spec.data import CsvData, Emnist, ImageFolder, ListData, NamedData, OpenMMLabData
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-NAME_CLASSES = Name("name_classes(rows)")
 BEYOND_A_PRESET = ("augment", "color_jitter", "random_erasing")  # or part of one
 
 
@@ -27,20 +28,18 @@ def plan_data(
     model: catalog.Classifier | None,
     weights: catalog.Weights | None,
     problems: Problems,
-) -> DataPlan:
+) -> ImagesPlan:
     data = spec.data
     _check_keys(spec, problems)
-    size = _image_size(spec, model, weights, problems)
+    own = _own_size(spec)
+    size = agreed_size(data, model, built_for(model, weights), own, problems)
     mean = data.mean or (weights.mean if weights else IMAGENET_MEAN)
-    same_shape = _own_size(spec) is not None
-    train = augmented(
-        data.augment or "random-resized-crop",
-        size,
-        weights,
-        data.color_jitter,
-        data.random_erasing,
-        mean,
-    )
+    same_shape = own is not None
+    preset = data.augment or "random-resized-crop"
+    cropped = random_resized_crop(size, weights)
+    if preset in ("flip", "none"):
+        cropped = resize_and_crop(size, weights)
+    train = augmented(cropped, preset, data, mean, flip=preset != "none")
     if data.train_transforms is not None:
         key = ("data", "train_transforms")
         train = listed(data.train_transforms, key, same_shape=same_shape, problems=problems)
@@ -53,7 +52,7 @@ def plan_data(
     named = plan_named(data, problems) if isinstance(data, NamedData | Emnist) else None
     num_classes, images = _num_classes(spec, problems)
     check_enough(spec, images, problems)
-    return DataPlan(
+    return ImagesPlan(
         root=root,
         data_dir=Setting("DATA_DIR", root, dataset.place if dataset else ""),
         num_classes=num_classes,
@@ -82,7 +81,6 @@ def plan_data(
         label_columns=isinstance(data, CsvData) and data.label_columns is not None,
         mixup=data.mixup,
         cutmix=data.cutmix,
-        mix=bool(data.mixup or data.cutmix),
     )
 
 
@@ -163,31 +161,9 @@ def _places(
     if isinstance(data, NamedData | Emnist):
         return data.root, (), (), None, None
     if isinstance(data, ImageFolder):
-        train, val = image_folders(data)
+        train, val = split_folders(data)
         return data.root, (under("", train),), (under("", val),) if val else (), None, None
-    paths = split_files(data.train)
-    val_paths = split_files(data.val) if data.val else ()
-    file = data.classes if isinstance(data.classes, str) else None
-    root = common([*paths, *val_paths, *([file] if file else [])])
-    train_args = tuple(under(root, path) for path in paths)
-    val_args = tuple(under(root, path) for path in val_paths)
-    classes, val_classes = NAME_CLASSES, None
-    if file:
-        text = f'({under(root, file)}).read_text(encoding="utf-8-sig")'
-        classes = Name(f"{text}.strip().splitlines()")
-    elif given_classes(data):
-        classes = Name("CLASSES")
-    elif isinstance(data, OpenMMLabData):
-        classes = Name(f"read_classes({train_args[1]})")
-        val_classes = Name(f"read_classes({val_args[1]})") if val_args else None
-    return root or ".", train_args, val_args, classes, val_classes
-
-
-def image_folders(data: ImageFolder) -> tuple[str, str]:
-    """The folders in `root` of training and of validation images; "" if there is none."""
-    if data.val_fraction:
-        return data.train or ".", ""
-    return data.train or "train", data.val or "val"
+    return list_places(data)
 
 
 def _settings(spec: Classification) -> tuple[Setting, ...]:
@@ -214,39 +190,6 @@ def _settings(spec: Classification) -> tuple[Setting, ...]:
     return tuple(settings)
 
 
-def _image_size(
-    spec: Classification,
-    model: catalog.Classifier | None,
-    weights: catalog.Weights | None,
-    problems: Problems,
-) -> int:
-    """Height and width of the model's input in evaluation; checked for training as well."""
-    data, key = spec.data, ("data", "image_size")
-    size = weights.crop_size if weights else 224
-    if model and (not model.size_multiple or not weights):
-        size = model.image_size
-    size = data.image_size or size
-    found: dict[Key, list[int]] = {}  # what the model gets, and the key that says so
-    for name, transforms in (("train", data.train_transforms), ("eval", data.eval_transforms)):
-        if transforms is None:
-            found[key] = [size]
-        elif (last := last_sized(transforms)) is not None:
-            found["data", f"{name}_transforms", last, "size"] = sides(transforms[last])
-        elif (own := _own_size(spec)) is not None:
-            found["data", f"{name}_transforms"] = [own]
-    if model:
-        check_sizes(model, found, problems)
-    if data.eval_transforms is None or not found:
-        return size
-    where, shape = found.popitem()
-    if len(set(shape)) > 1:
-        problems.add(where, f"must be square, as [{shape[0]}, {shape[0]}]")
-    if data.image_size not in (None, shape[0]):
-        message = f"eval_transforms make images of {shape[0]}; write that, or leave it out"
-        problems.add(key, message)
-    return shape[0]
-
-
 def _num_classes(spec: Classification, problems: Problems) -> tuple[int, int]:
     """The number of classes that the spec and the data, where they are here, agree on.
 
@@ -261,45 +204,5 @@ def _num_classes(spec: Classification, problems: Problems) -> tuple[int, int]:
         images = dataset.images.get(data.train or dataset.train, 0)
         return dataset.num_classes, left([images], data.val_fraction)
     if isinstance(data, ImageFolder):
-        return _count_folders(spec, data, problems)
+        return count_folders(spec, data, problems)
     return count_labelled(spec, data, problems)
-
-
-def _count_folders(spec: Classification, data: ImageFolder, problems: Problems) -> tuple[int, int]:
-    said, key = spec.model.num_classes, ("model", "num_classes")
-    root = ("data", "root")
-    train_name, val_name = image_folders(data)
-    train, val = Path(data.root, train_name), Path(data.root, val_name)
-    if not os.path.isdir(train):
-        if said is None:
-            message = f"needed, as there is no folder {train} here to count the classes in"
-            problems.add(key, message, root, ("data", "train"), ("data", "format"))
-        return said or 0, 0
-    images = _count(train)
-    counted = {train: images}
-    if val_name and not os.path.isdir(val):
-        message = f"there is no folder {val} beside {train}; write val_fraction = 0.2, say"
-        problems.add(("data", "val"), message)
-    elif val_name:
-        counted[val] = val_images = _count(val)
-        for folder, more, less in ((train, images, val_images), (val, val_images, images)):
-            if names := ", ".join(f'"{name}"' for name in more if name not in less):
-                message = "training and validation need the same classes"
-                problems.add(root, f"only {folder} has {names}; {message}")
-    for folder, counts in counted.items():
-        for name in (name for name, count in counts.items() if not count):
-            message = f"{folder / name} has no image in it; add some, or remove it"
-            problems.add(root, message)
-    if len(images) < 2:
-        problems.add(root, f"{train} needs two folders or more, one for each class")
-    elif said not in (None, len(images)):
-        problems.add(key, f"{train} has {len(images)} classes, not {said}; leave it out")
-    return len(images), left(images.values(), data.val_fraction)
-
-
-def _count(folder: Path) -> dict[str, int]:
-    """The classes that torchvision finds in a folder, and the number of images of each."""
-    return {
-        name.name: sum(path.suffix.lower() in IMAGES for path in name.rglob("*"))
-        for name in sorted(folder.glob("*/"))
-    }

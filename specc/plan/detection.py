@@ -58,6 +58,7 @@ def plan_detection(name: str, spec: Detection, problems: Problems) -> DetectionP
         name=visible(name),
         title=Name(f"{spec.model.name} for {count} {'class' if count == 1 else 'classes'}"),
         folder="detection",
+        loop="detection/train",
         model=model,
         annotations=annotations,
         data=data,

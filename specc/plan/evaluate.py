@@ -1,18 +1,19 @@
-"""What is measured on the validation data of a classifier."""
+"""What is measured on the validation data of a classifier of images or videos."""
 
 from collections.abc import Iterable
 
 from specc.diagnostics import choices, nearest
 from specc.plan.code import Call, Name
-from specc.plan.plan import DataPlan, EvaluatePlan
+from specc.plan.plan import EvaluatePlan, SamplesPlan
 from specc.problems import Problems
-from specc.spec.classification import Classification
+from specc.spec.tasks import Classifier
+from specc.spec.video import VideoClassification
 
 NAMED_CLASSES = 60  # for more a picture of all classes would be metres wide
 CLASSES = Name("NUM_CLASSES")
 
 
-def plan_evaluate(spec: Classification, data: DataPlan, problems: Problems) -> EvaluatePlan:
+def plan_evaluate(spec: Classifier, data: SamplesPlan, problems: Problems) -> EvaluatePlan:
     metrics: dict[str, Call] = {}
     if not data.multi_label:
         for k in _topk(spec, data.num_classes, problems):
@@ -29,10 +30,11 @@ def plan_evaluate(spec: Classification, data: DataPlan, problems: Problems) -> E
         metrics=metrics,
         named=data.num_classes <= NAMED_CLASSES,
         monitor=_monitor(spec, data, metrics, problems),
+        views=isinstance(spec, VideoClassification) and spec.evaluate.test is not None,
     )
 
 
-def _topk(spec: Classification, classes: int, problems: Problems) -> tuple[int, ...]:
+def _topk(spec: Classifier, classes: int, problems: Problems) -> tuple[int, ...]:
     topk = spec.evaluate.topk
     if topk is None:
         return (1, 5) if classes > 5 else (1,)
@@ -44,7 +46,7 @@ def _topk(spec: Classification, classes: int, problems: Problems) -> tuple[int, 
 
 
 def _monitor(
-    spec: Classification, data: DataPlan, metrics: Iterable[str], problems: Problems
+    spec: Classifier, data: SamplesPlan, metrics: Iterable[str], problems: Problems
 ) -> str:
     """The metric that says which model is best."""
     default = "mAP" if data.multi_label else "top1"

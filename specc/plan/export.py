@@ -3,18 +3,25 @@
 from collections.abc import Iterable
 
 from specc.catalog import models as catalog
-from specc.plan.code import Call
+from specc.catalog.videos import VideoClassifier
+from specc.plan.code import Call, Name
 from specc.plan.plan import ExportPlan
 from specc.spec.export import Export
 
 
-def plan_export(spec: Export, model: catalog.Classifier) -> ExportPlan:
-    return ExportPlan(onnx=spec.format == "onnx", any_size=_any_size(model))
-
-
-def _any_size(model: catalog.Classifier) -> bool:
-    """Whether the model, as it was built, takes images of other sizes as well."""
-    return bool(model.size_multiple) and not model.size_argument
+def plan_export(
+    spec: Export, model: catalog.Classifier | VideoClassifier, frames: str = ""
+) -> ExportPlan:
+    """Decide on the file; `frames` is the name of the number of those, where it takes clips."""
+    # Whether the model, as it was built, takes images of other sizes as well.
+    any_size = bool(model.size_multiple) and not model.size_argument
+    side = "args.image_size" if any_size else "IMAGE_SIZE"
+    return ExportPlan(
+        onnx=spec.format == "onnx",
+        any_size=any_size,
+        inputs="clips" if frames else "images",
+        shape=Name(f"({frames + ', ' if frames else ''}3, {side}, {side})"),
+    )
 
 
 def resizes(eval_transforms: Iterable[Call]) -> bool:

@@ -1,47 +1,29 @@
-"""What list, CSV and JSON files say of images and labels, where they are here to be read."""
+"""What the labels of images or videos are, where the files that tell them are here to be read."""
 
-import csv
-import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from specc.diagnostics import show
+from specc.plan.lists import (
+    FILE_KEYS,
+    File,
+    Labelled,
+    Row,
+    Unreadable,
+    list_files,
+    load_json,
+    noun,
+    rows,
+    split_files,
+)
 from specc.problems import Problems
 from specc.source import Key
-from specc.spec.classification import Classification
-from specc.spec.data import CsvData, CsvFile, JsonFile, ListData, ListFile, OpenMMLabData
+from specc.spec.data import CsvData, OpenMMLabData
+from specc.spec.tasks import Classifier
 
-Labelled = ListData | CsvData | OpenMMLabData
-File = ListFile | CsvFile | JsonFile
 NAMED = 10  # classes, or lines, that a message names
-FILE_KEYS: dict[type[File], str] = {ListFile: "list", CsvFile: "csv", JsonFile: "json"}
-
-
-@dataclass(frozen=True)
-class Row:
-    """What a file says of one image."""
-
-    place: str  # "train.txt:3"
-    image: str
-    labels: tuple[str, ...]
-
-
-class Unreadable(Exception):
-    """A place in a file that is not as its format wants it, and what it has to be."""
-
-
-def split_files(split: File) -> tuple[str, str]:
-    """The images' folder, and the file that tells of them."""
-    return split.root, str(getattr(split, FILE_KEYS[type(split)]))
-
-
-def _files(data: Labelled) -> list[str]:
-    """The files that tell of images."""
-    return [split_files(split)[1] for split in (data.train, data.val) if split]
 
 
 def given_classes(data: Labelled) -> list[str] | None:
@@ -56,8 +38,8 @@ def given_classes(data: Labelled) -> list[str] | None:
     return data.classes
 
 
-def count_labelled(spec: Classification, data: Labelled, problems: Problems) -> tuple[int, int]:
-    """The number of classes that spec and files agree on, and of training images, if known."""
+def count_labelled(spec: Classifier, data: Labelled, problems: Problems) -> tuple[int, int]:
+    """The number of classes that spec and files agree on, and of training samples, if known."""
     said = spec.model.num_classes
     classes = given_classes(data)
     _check_given(data, classes, problems)
@@ -68,7 +50,7 @@ def count_labelled(spec: Classification, data: Labelled, problems: Problems) -> 
     count = len(classes) if classes else 0
     if train:
         count = _check_train(data, train, classes, said, problems)
-        _check_images(data, train, problems)
+        _check_files(data, train, problems)
     if count and said not in (None, count):
         where = "data.classes names" if given_classes(data) else "the training data have"
         problems.add(("model", "num_classes"), f"{where} {count} classes, not {said}; leave it out")
@@ -80,21 +62,18 @@ def count_labelled(spec: Classification, data: Labelled, problems: Problems) -> 
         names = classes or _names(train, said)
         key = ("data", "val", FILE_KEYS[type(data.val)]) if data.val else ()
         _check_labels(data, val, names, key, "validation", problems)
-    return count or said or 0, _images_left(data, train or ())
+    return count or said or 0, _samples_left(data, train or ())
 
 
 def left(counts: Iterable[int], fraction: float | None) -> int:
-    """How many images are trained on where a fraction of each class is validated on."""
+    """How many samples are trained on where a fraction of each class is validated on."""
     return sum(n - min(round((fraction or 0) * n), n - 1) for n in counts if n)
 
 
-def _images_left(data: Labelled, rows: Sequence[Row]) -> int:
+def _samples_left(data: Labelled, found: Sequence[Row]) -> int:
     if data.multi_label:
-        return len(rows) - round((data.val_fraction or 0) * len(rows))
-    return left(Counter(row.labels for row in rows).values(), data.val_fraction)
-
-
-# ---- what files say ----
+        return len(found) - round((data.val_fraction or 0) * len(found))
+    return left(Counter(row.labels for row in found).values(), data.val_fraction)
 
 
 def _read(data: Labelled, split: File, key: Key, problems: Problems) -> list[Row] | None:
@@ -102,17 +81,12 @@ def _read(data: Labelled, split: File, key: Key, problems: Problems) -> list[Row
     _, name = split_files(split)
     key = (*key, FILE_KEYS[type(split)])
     if not os.path.isfile(name):
-        if here := [it for it in _files(data) if os.path.isfile(it)]:
+        if here := [it for it in list_files(data) if os.path.isfile(it)]:
             problems.add(key, f"there is no file {name}, but there is {here[0]}")
             problems.left_out([key])
         return None
-    readers: dict[type[File], Any] = {
-        ListFile: _read_list,
-        CsvFile: _read_csv,
-        JsonFile: _read_json,
-    }
     try:
-        rows = list(readers[type(split)](data, Path(name)))
+        found = list(rows(data, Path(name)))
     except Unreadable as error:
         problems.add(key, str(error))
     except UnicodeDecodeError as error:
@@ -120,73 +94,11 @@ def _read(data: Labelled, split: File, key: Key, problems: Problems) -> list[Row
     except OSError as error:
         problems.add(key, f"{name}: {error.strerror}")
     else:
-        if rows:
-            return rows
-        problems.add(key, f"{name} names no image")
+        if found:
+            return found
+        problems.add(key, f"{name} names no {noun(data)}")
     problems.left_out([key])
     return None
-
-
-def _read_list(data: Any, path: Path) -> Iterator[Row]:
-    with open(path, encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, 1):
-            name, _, label = line.strip().rpartition(data.separator)
-            place = f"{path}:{number}"
-            if name:
-                labels = label.split(",") if data.multi_label else [label]
-                yield Row(place, name, tuple(labels))
-            elif line.strip():
-                wanted = f"a path, {show(data.separator)} and a label"
-                raise Unreadable(f"{place}: must be {wanted}, not {show(line.strip())}")
-
-
-def _read_csv(data: Any, path: Path) -> Iterator[Row]:
-    column = data.label_column or "label"
-    columns = data.label_columns or [column]
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        try:
-            for missing in {data.image_column, *columns} - set(reader.fieldnames or ()):
-                there = ", ".join(reader.fieldnames or ())
-                raise Unreadable(f'{path}: no column "{missing}"; there are {there or "none"}')
-            for row in reader:
-                place = f"{path}:{reader.line_num}"
-                if None in row or None in row.values():
-                    raise Unreadable(f"{place}: not as many fields as the header has")
-                labels = [row[name] for name in columns]
-                if data.label_columns:
-                    if odd := [label for label in labels if label not in ("0", "1")]:
-                        raise Unreadable(f"{place}: must have 0 or 1, not {show(odd[0])}")
-                    labels = [name for name in columns if row[name] == "1"]
-                elif data.multi_label:
-                    separator = data.label_separator or ","
-                    labels = [label for label in labels[0].split(separator) if label]
-                yield Row(place, row[data.image_column], tuple(labels))
-        except csv.Error as error:
-            raise Unreadable(f"{path}:{reader.line_num}: not CSV: {error}") from error
-
-
-def _load_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise Unreadable(f"{path}: not valid JSON: {error}") from error
-    entries = content.get("data_list") if isinstance(content, dict) else None
-    if not isinstance(entries, list):
-        raise Unreadable(f'{path}: must have a list "data_list"')
-    return dict(content)
-
-
-def _read_json(data: Any, path: Path) -> Iterator[Row]:
-    for number, entry in enumerate(_load_json(path)["data_list"]):
-        place = f"{path}: data_list[{number}]"
-        known = entry if isinstance(entry, dict) else {}
-        image, label = known.get("img_path"), known.get("gt_label")
-        labels = label if isinstance(label, list) and data.multi_label else [label]
-        if not isinstance(image, str) or not all(type(it) is int for it in labels):
-            wanted = "a list of whole numbers" if data.multi_label else "a whole number"
-            raise Unreadable(f"{place}: must have the text img_path, and {wanted} as gt_label")
-        yield Row(place, image, tuple(map(str, labels)))
 
 
 def _metainfo(data: OpenMMLabData, problems: Problems) -> list[str] | None:
@@ -194,7 +106,7 @@ def _metainfo(data: OpenMMLabData, problems: Problems) -> list[str] | None:
     found = []
     for split in filter(None, (data.train, data.val)):
         try:
-            metainfo = _load_json(Path(split.json)).get("metainfo")
+            metainfo = load_json(Path(split.json)).get("metainfo")
         except (Unreadable, OSError, UnicodeDecodeError):
             return None  # which is said elsewhere
         found.append(metainfo.get("classes") if isinstance(metainfo, dict) else None)
@@ -209,16 +121,13 @@ def _metainfo(data: OpenMMLabData, problems: Problems) -> list[str] | None:
     return names
 
 
-# ---- what disagrees ----
-
-
 def _check_given(data: Labelled, classes: list[str] | None, problems: Problems) -> None:
     key = (
         "data",
         "label_columns" if isinstance(data, CsvData) and data.label_columns else "classes",
     )
     if isinstance(data.classes, str) and classes is None:
-        if here := [it for it in _files(data) if os.path.isfile(it)]:
+        if here := [it for it in list_files(data) if os.path.isfile(it)]:
             message = f"no text file {data.classes} can be read here, but there is {here[0]}"
             problems.add(key, message)
     for name, count in Counter(classes or ()).items():
@@ -235,9 +144,9 @@ def numbered(classes: Sequence[str]) -> bool:
     return not any(name.isdecimal() for name in classes)
 
 
-def _names(rows: Sequence[Row], said: int | None) -> list[str]:
+def _names(found: Sequence[Row], said: int | None) -> list[str]:
     """The classes' names where nothing gives them: labels, or numbers from 0."""
-    labels = sorted({label for row in rows for label in row.labels})
+    labels = sorted({label for row in found for label in row.labels})
     if all(label.isdecimal() for label in labels):
         highest = max((int(label) for label in labels), default=-1)
         return [str(number) for number in range(said or highest + 1)]
@@ -246,30 +155,30 @@ def _names(rows: Sequence[Row], said: int | None) -> list[str]:
 
 def _check_train(
     data: Labelled,
-    rows: Sequence[Row],
+    found: Sequence[Row],
     classes: list[str] | None,
     said: int | None,
     problems: Problems,
 ) -> int:
     """Check the training labels; return the number of classes."""
     key = ("data", "train", FILE_KEYS[type(data.train)])
-    names = classes or _names(rows, said)
-    if not _check_labels(data, rows, names, key, "training", problems):
+    names = classes or _names(found, said)
+    if not _check_labels(data, found, names, key, "training", problems):
         return len(classes or ())
-    counts = Counter(label for row in rows for label in row.labels)
+    counts = Counter(label for row in found for label in row.labels)
     if len(names) < 2:
         problems.add(key, "all labels are the same; there must be two classes or more")
     elif classes is None and said is None:
         if absent := [name for name in names if not counts[name]]:
             listed = ", ".join(absent[:NAMED]) + (", …" if len(absent) > NAMED else "")
-            message = f"no image has label {listed}; labels count from 0"
+            message = f"no {noun(data)} has label {listed}; labels count from 0"
             problems.add(key, f"{message}. If that is right, write model.num_classes")
     return len(names)
 
 
 def _check_labels(
     data: Labelled,
-    rows: Sequence[Row],
+    found: Sequence[Row],
     names: Sequence[str],
     key: Key,
     part: str,
@@ -280,10 +189,10 @@ def _check_labels(
     if isinstance(data, OpenMMLabData) or (given_classes(data) and numbered(names)):
         numbers = {str(number) for number in range(len(names))}
         allowed = numbers if isinstance(data, OpenMMLabData) else allowed | numbers
-    for row in rows:
+    for row in found:
         for label in row.labels:
             if label not in allowed:
-                others = sum(any(it not in allowed for it in row.labels) for row in rows) - 1
+                others = sum(any(it not in allowed for it in row.labels) for row in found) - 1
                 more = f"; {others} more of such labels" if others else ""
                 numbers_only = all(name.isdecimal() for name in names)
                 last = f"0 to {len(names) - 1}" if numbers_only else ", ".join(names[:NAMED])
@@ -294,12 +203,12 @@ def _check_labels(
     return True
 
 
-def _check_images(data: Labelled, rows: Sequence[Row], problems: Problems) -> None:
-    """Say which images are missing, if others are here."""
+def _check_files(data: Labelled, found: Sequence[Row], problems: Problems) -> None:
+    """Say which samples are missing, if others are here."""
     root = Path(data.train.root)
-    missing = [row for row in rows if not os.path.exists(root / row.image)]
-    if 0 < len(missing) < len(rows):
+    missing = [row for row in found if not os.path.exists(root / row.path)]
+    if 0 < len(missing) < len(found):
         key = ("data", "train", FILE_KEYS[type(data.train)])
         first = missing[0]
         more = f", and {len(missing) - 1} more are missing" if len(missing) > 1 else ""
-        problems.add(key, f"{first.place}: no image {root / first.image}{more}")
+        problems.add(key, f"{first.place}: no {noun(data)} {root / first.path}{more}")

@@ -5,8 +5,8 @@ from typing import Any
 
 from specc.plan.code import Call, Name, Setting, python
 from specc.problems import Problems
-from specc.spec.classification import Classification
-from specc.spec.train import Focal, Train
+from specc.spec.tasks import Classifier
+from specc.spec.train import Focal, Train, TrainClips
 
 GAMMA = Focal(name="focal").gamma
 
@@ -22,9 +22,7 @@ class LossPlan:
     focal: bool  # whether the function focal_loss is needed
 
 
-def plan_loss(
-    spec: Classification, *, classes: int, multi_label: bool, problems: Problems
-) -> LossPlan:
+def plan_loss(spec: Classifier, *, classes: int, multi_label: bool, problems: Problems) -> LossPlan:
     train, smoothing = spec.train, spec.data.label_smoothing
     settings: list[Setting] = []
     options: dict[str, Any] = {}
@@ -59,7 +57,7 @@ def plan_loss(
     )
 
 
-def _focal(train: Train, multi_label: bool) -> Call:
+def _focal(train: Train | TrainClips, multi_label: bool) -> Call:
     if multi_label:
         options = {"alpha": -1, "gamma": Name("FOCAL_GAMMA"), "reduction": "mean"}
         return Call("sigmoid_focal_loss", (LOGITS, TARGETS), options)
@@ -67,7 +65,7 @@ def _focal(train: Train, multi_label: bool) -> Call:
     return Call("focal_loss", (LOGITS, TARGETS, *weights))
 
 
-def _check_focal(spec: Classification, multi_label: bool, problems: Problems) -> None:
+def _check_focal(spec: Classifier, multi_label: bool, problems: Problems) -> None:
     """The focal loss is defined for labels that are certain."""
     key = ("train", "loss")
     data = spec.data

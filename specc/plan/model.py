@@ -1,11 +1,12 @@
 """Which network is built, from which weights, and what of it is frozen."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
 from specc.catalog import models as catalog
 from specc.catalog.detectors import detector
+from specc.catalog.videos import VideoClassifier, video_model
 from specc.diagnostics import choices, nearest
 from specc.plan.code import Call, Name, python
 from specc.plan.freezing import backbone, frozen_by_epoch, inside
@@ -14,7 +15,8 @@ from specc.plan.weights import check_name, file_weights, is_file, written
 from specc.problems import Problems
 from specc.source import Key
 from specc.spec.classification import Classification
-from specc.spec.model import Model, WeightsSource
+from specc.spec.model import Model, Network, WeightsSource
+from specc.spec.tasks import Classifier
 
 # How names begin in files of OpenMMLab's ResNets, and in torchvision's.
 OPENMMLAB = {"backbone.": "", "head.fc.": "fc."}
@@ -26,7 +28,7 @@ def known_model(name: str, key: Key, task: str, problems: Problems) -> catalog.C
     if model is None or model.task != task:
         names = [name for name, row in catalog.models().items() if row.task == task]
         message = f'no model "{name}"'
-        if other := model or detector(name):
+        if other := model or detector(name) or video_model(name):
             message = f'"{name}" is for task = "{other.task}", not for "{task}"'
         elif f"timm/{name}" in names:
             message += f'; timm has it: write "timm/{name}"'
@@ -41,6 +43,26 @@ def plan_model(
     spec: Classification, model: catalog.Classifier, image_size: int, problems: Problems
 ) -> ClassifierPlan:
     weights = _weights(spec.model, model, image_size, problems)
+    rates = known_rates(spec.model, model, ("dropout", "drop_path"), problems)
+    call = constructor(model, image_size, rates, pretrained=weights is not None)
+    drops = bool(spec.model.dropout or spec.model.drop_path)
+    return plan_classifier(spec, model, call, weights, drops=drops, problems=problems)
+
+
+def plan_classifier(
+    spec: Classifier,
+    model: catalog.Classifier | VideoClassifier,
+    constructor: Call,
+    weights: WeightsPlan | None,
+    *,
+    drops: bool,
+    problems: Problems,
+) -> ClassifierPlan:
+    """Decide on what is frozen, and on the new head.
+
+    Args:
+        drops: whether the spec asks for a dropout.
+    """
     by_epoch = frozen_by_epoch(
         spec.model.freeze, spec.model.unfreeze, spec.schedule.epochs, model, problems
     )
@@ -51,7 +73,7 @@ def plan_model(
         problems.add(("model", "norm_eval"), f"{model.name} has no batch norm; leave it out")
     timm = model.library == "timm"
     return ClassifierPlan(
-        constructor=_constructor(spec.model, model, weights, image_size, problems),
+        constructor=constructor,
         weights=weights,
         head_layers=model.head,
         new_head=True,
@@ -67,11 +89,11 @@ def plan_model(
         convert_sync_batchnorm=Name(
             "convert_sync_batchnorm" if timm else "nn.SyncBatchNorm.convert_sync_batchnorm"
         ),
-        draws=bool(model.draws or spec.model.dropout or spec.model.drop_path),
+        draws=model.draws or drops,
     )
 
 
-def preprocessing(spec: Model, model: catalog.Classifier) -> catalog.Weights | None:
+def preprocessing(spec: Network, model: catalog.Classifier) -> catalog.Weights | None:
     """The weights whose preparation of images is followed: the ones named, or the default."""
     rows = {weights.name: weights for weights in model.weights}
     default = rows.get(model.default or "")
@@ -83,48 +105,21 @@ def preprocessing(spec: Model, model: catalog.Classifier) -> catalog.Weights | N
     return default
 
 
-def check_sizes(
-    model: catalog.Classifier, found: Mapping[Key, list[int]], problems: Problems
-) -> None:
-    """Report the sizes of images that the model does not take.
-
-    Args:
-        found: height and width of the images, or one number for both, by the key that says so.
-    """
-    step, own = model.size_multiple, model.image_size
-    first = next(iter(found.values()), [])
-    for key, shape in found.items():
-        if not step and set(shape) != {own}:
-            problems.add(key, f"{model.name} takes images of {own} only")
-        elif min(shape) < model.min_size:
-            problems.add(key, f"{model.name} needs images of {model.min_size} or more")
-        elif wrong := [side for side in shape if side != own and side % step]:
-            below = wrong[0] - wrong[0] % step
-            sizes = " or ".join(str(n) for n in (below, below + step) if n >= model.min_size)
-            message = f"{model.name} takes images whose size is a multiple of {step}"
-            problems.add(key, f"{message}; write {sizes}")
-        elif model.size_argument and len(set(shape)) > 1:
-            problems.add(key, f"must be square, as [{shape[0]}, {shape[0]}]")
-        elif model.size_argument and {*shape} != {*first}:
-            message = f"{model.name} takes images of one size"
-            problems.add(key, f"{message}, and in training they have {first[0]}", *found)
-
-
-def _constructor(
-    spec: Model,
-    model: catalog.Classifier,
-    weights: WeightsPlan | None,
-    image_size: int,
+def known_rates(
+    spec: Network,
+    model: catalog.Classifier | VideoClassifier,
+    names: Sequence[str],
     problems: Problems,
-) -> Call:
+) -> dict[str, float]:
+    """The builder's arguments for the rates of dropout that a spec asks for."""
     rates = {}
-    for name in ("dropout", "drop_path"):
+    for name in names:
         argument, rate = getattr(model, name), getattr(spec, name)
         if rate is not None and argument:
             rates[argument] = rate
         elif rate is not None:
             problems.add(("model", name), f"{model.name} has none to set; leave it out")
-    return constructor(model, image_size, rates, pretrained=weights is not None)
+    return rates
 
 
 def constructor(
@@ -148,7 +143,7 @@ def _weights(
     source, key, table = written(spec.weights)
     if not is_file(source):
         check_name(source, key, table, problems)
-        return _named_weights(source, key, model, image_size, problems)
+        return named_weights(source, key, model, image_size, problems)
     layout = table.layout if isinstance(table, WeightsSource) else None
     if layout == "openmmlab" and model.family != "resnet":
         message = f"openmmlab's names are known of ResNets only, not of {model.name}; write rename"
@@ -158,12 +153,12 @@ def _weights(
         steps.append("classification/layouts/efficientnet-pytorch.py")
     safe = PurePath(source).suffix == ".safetensors"
     versions = not (safe or layout == "openmmlab" or (table and (table.prefix or table.rename)))
-    steps += _repairs(model, resized=image_size != model.image_size, versions=versions)
+    steps += repairs(model, resized=image_size != model.image_size, versions=versions)
     renamed = OPENMMLAB if layout == "openmmlab" else {}
     return file_weights(source, key, table, renamed, steps, problems)
 
 
-def _named_weights(
+def named_weights(
     source: str, key: Key, model: catalog.Classifier, image_size: int, problems: Problems
 ) -> WeightsPlan | None:
     """Weights that the library has a name for."""
@@ -191,22 +186,22 @@ def _named_weights(
     options = {"check_hash": True, "map_location": "cpu", "weights_only": True}
     state = Call(f"models.{model.weights_enum}.{row.name}.get_state_dict", (), options)
     resized = image_size != row.crop_size
-    return WeightsPlan(state=state, steps=tuple(_repairs(model, resized=resized, versions=True)))
+    return WeightsPlan(state=state, steps=tuple(repairs(model, resized=resized, versions=True)))
 
 
-def _repairs(model: catalog.Classifier, *, resized: bool, versions: bool) -> list[str]:
+def repairs(model: catalog.Classifier, *, resized: bool, versions: bool) -> list[str]:
     """What brings the tensors of torchvision's files into the model's form.
 
     Args:
         resized: whether the weights may have been trained on images of another size.
         versions: whether they come with the version of their names.
     """
-    repairs = [f"classification/repairs/{model.repair}.py"] if model.repair else []
+    steps = [f"classification/repairs/{model.repair}.py"] if model.repair else []
     if model.repair == "mnasnet" and versions:
-        repairs = []
+        steps = []
     if model.size_argument == "image_size" and resized:
-        repairs.append("classification/repairs/vit-size.py")
-    return repairs
+        steps.append("classification/repairs/vit-size.py")
+    return steps
 
 
 def _size_option(

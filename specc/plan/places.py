@@ -5,12 +5,20 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from specc.plan.code import Name, python
+from specc.plan.labels import given_classes
+from specc.plan.lists import Labelled, split_files
 from specc.problems import Problems
-from specc.spec.classification import Classification
-from specc.spec.detection import Detection
+from specc.spec.data import OpenMMLabData
+from specc.spec.tasks import Spec
+
+NAME_CLASSES = Name("name_classes(rows)")
+# The folder that `--data` replaces; expressions for what is where in it, as arguments of the
+# functions that list training and validation samples; and for the classes that each has.
+Places = tuple[str, tuple[Name, ...], tuple[Name, ...], Name | None, Name | None]
 
 # What torchvision.datasets.ImageFolder takes for an image.
 IMAGES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+VIDEOS = (".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv")
 
 
 def common(paths: Sequence[str]) -> str:
@@ -26,7 +34,27 @@ def under(root: str, path: str) -> Name:
     return Name("root" if inside == "." else f"root / {python(inside)}")
 
 
-def check_enough(spec: Classification | Detection, images: int, problems: Problems) -> None:
+def list_places(data: Labelled) -> Places:
+    """Where list files and their samples are, in the folder that all have in common."""
+    paths = split_files(data.train)
+    val_paths = split_files(data.val) if data.val else ()
+    file = data.classes if isinstance(data.classes, str) else None
+    root = common([*paths, *val_paths, *([file] if file else [])])
+    train_args = tuple(under(root, path) for path in paths)
+    val_args = tuple(under(root, path) for path in val_paths)
+    classes, val_classes = NAME_CLASSES, None
+    if file:
+        text = f'({under(root, file)}).read_text(encoding="utf-8-sig")'
+        classes = Name(f"{text}.strip().splitlines()")
+    elif given_classes(data):
+        classes = Name("CLASSES")
+    elif isinstance(data, OpenMMLabData):
+        classes = Name(f"read_classes({train_args[1]})")
+        val_classes = Name(f"read_classes({val_args[1]})") if val_args else None
+    return root or ".", train_args, val_args, classes, val_classes
+
+
+def check_enough(spec: Spec, images: int, problems: Problems) -> None:
     """Whether the training images, if their number is known, make a batch."""
     size, epoch = spec.train.batch_size, images * spec.data.repeat
     if 0 < epoch < size:

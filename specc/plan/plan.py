@@ -131,37 +131,52 @@ class NamedPlan:
     val_samples: Call | None
 
 
-@dataclass(frozen=True)
-class DataPlan:
+@dataclass(frozen=True, kw_only=True)
+class SamplesPlan:
+    """The samples of a classifier, be they images or clips of videos."""
+
     root: str
     data_dir: Setting  # the same, with a comment where the reader has to be told more
     num_classes: int
     image_size: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    train_transforms: tuple[Call, ...]
+    train_transforms: tuple[Call | Name, ...]
     eval_transforms: tuple[Call, ...]
     eval_batch_size: int
     workers: int
     settings: tuple[Setting, ...]  # of the format
     source_template: str
-    files: bool  # whether images are files that we read, rather than torchvision
-    train_args: tuple[Name, ...]  # of the function that lists a format's images
+    train_args: tuple[Name, ...]  # of the function that lists a format's samples
     val_args: tuple[Name, ...]  # () where the validation samples are taken from the others
     classes: Name | None  # an expression for their names, of formats in which labels are written
     val_classes: Name | None  # which has to be the same
     name_classes: bool  # whether they are named after the labels
-    read_classes: bool  # whether a JSON file tells their names
     labels_are_numbers: bool
     labels_may_be_numbers: bool  # of classes that have names
-    named: NamedPlan | None
-    transposed: bool  # whether torchvision's images are mirrored at the diagonal
     val_fraction: float | None
     multi_label: bool
-    label_columns: bool  # whether a CSV has a column for each class
     mixup: float | None
     cutmix: float | None
-    mix: bool  # mixup or cutmix
+    # What the code says of the samples; of images, if nothing else is said.
+    clips: bool = False
+    read_from: Name = Name("Path")  # the type of that which a sample is made of
+    transform: Name = Name("v2.Transform")  # the type of that which makes samples
+    train_transform: Name = Name("train_transform")
+    eval_transform: Name = Name("eval_transform")
+
+    @property
+    def mix(self) -> bool:
+        return bool(self.mixup or self.cutmix)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImagesPlan(SamplesPlan):
+    files: bool  # whether images are files that we read, rather than torchvision
+    read_classes: bool  # whether a JSON file tells their names
+    named: NamedPlan | None
+    transposed: bool  # whether torchvision's images are mirrored at the diagonal
+    label_columns: bool  # whether a CSV has a column for each class
 
 
 @dataclass(frozen=True)
@@ -227,6 +242,7 @@ class EvaluatePlan:
     metrics: dict[str, Call]  # of torchmetrics, by the name that is printed
     named: bool  # whether there is room for names in a picture of all classes
     monitor: str  # the one that says which model is best
+    views: bool = False  # whether there are several of a sample
 
 
 @dataclass(frozen=True)
@@ -299,6 +315,8 @@ class ExportBoxesPlan:
 class ExportPlan:
     onnx: bool  # or torch.export's own format
     any_size: bool  # whether the model takes images of other sizes
+    inputs: str  # the name of the input: "images"
+    shape: Name  # of one
 
 
 @dataclass(frozen=True)
@@ -315,6 +333,9 @@ class Plan:
     name: str
     title: Name  # a noun for sentences: "resnet50 for 10 classes"
     folder: str  # of the task's templates
+    loop: str  # of the templates that are parts of train.py
+    sample: Name = Name("image")  # what a sample is
+    is_sample: Name = Name("is_image_file")  # the function that knows its files by their names
     model: ModelPlan
     batches: BatchesPlan
     optimizer: OptimizerPlan
@@ -325,14 +346,21 @@ class Plan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassificationPlan(Plan):
+class ClassesPlan(Plan):
+    """What the projects of image and video classifiers have."""
+
     model: ClassifierPlan
-    data: DataPlan
+    data: SamplesPlan
     loss: LossPlan
     teacher: TeacherPlan | None
     evaluate: EvaluatePlan
     export: ExportPlan
-    predicted: int  # classes that are printed for an image
+    predicted: int  # classes that are printed for a sample
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassificationPlan(ClassesPlan):
+    data: ImagesPlan
     resizes: bool  # whether predict.py has to, as the eval_transforms are for images of one shape
 
 

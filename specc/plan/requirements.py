@@ -4,12 +4,11 @@ from collections.abc import Iterable
 
 from specc.plan.optimizer import OptimizerPlan
 from specc.plan.plan import ModelPlan
-from specc.spec.classification import Classification
-from specc.spec.detection import Detection
+from specc.spec.tasks import Spec
 
 
 def plan_requirements(
-    spec: Classification | Detection,
+    spec: Spec,
     model: ModelPlan,
     optimizer: OptimizerPlan,
     others: Iterable[str],

@@ -1,8 +1,9 @@
 """The model that distillation learns from."""
 
 from specc.plan.code import Name, Setting
-from specc.plan.model import check_sizes, constructor, known_model
+from specc.plan.model import constructor, known_model
 from specc.plan.plan import TeacherPlan
+from specc.plan.sizes import check_sizes
 from specc.problems import Problems
 from specc.spec.classification import Classification
 

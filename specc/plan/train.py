@@ -7,16 +7,15 @@ from specc.plan.optimizer import OptimizerPlan
 from specc.plan.plan import TrainPlan
 from specc.plan.schedule import plan_schedule
 from specc.problems import Problems
-from specc.spec.classification import Classification
-from specc.spec.detection import Detection
 from specc.spec.schedule import OneCycle
-from specc.spec.train import Train
+from specc.spec.tasks import Spec
+from specc.spec.train import Train, TrainBoxes
 
 AMP = {"bf16": Name("torch.bfloat16"), "fp16": Name("torch.float16")}
 
 
 def plan_train(
-    spec: Classification | Detection,
+    spec: Spec,
     optimizer: OptimizerPlan,
     settings: Sequence[Setting],
     *,
@@ -67,7 +66,7 @@ def plan_train(
         classes=classes,
         amp=AMP.get(train.amp),
         scaler=train.amp == "fp16",
-        compile=isinstance(train, Train) and train.compile,
+        compile=not isinstance(train, TrainBoxes) and train.compile,
         channels_last=isinstance(train, Train) and train.channels_last,
         ema=train.ema is not None,
         evaluated=Name("ema.module" if train.ema else "model"),

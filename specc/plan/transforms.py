@@ -6,11 +6,12 @@ from typing import Any
 
 from specc.catalog import transforms as catalog
 from specc.catalog.models import Weights
+from specc.catalog.videos import VideoWeights
 from specc.diagnostics import choices, nearest, show
 from specc.plan.code import Call, Name
 from specc.problems import Problems
 from specc.source import Key
-from specc.spec.data import Transform
+from specc.spec.data import Prepared, Transform
 
 KINDS = {
     "int": "a whole number",
@@ -27,6 +28,8 @@ POLICIES = {
     "auto-augment": "v2.AutoAugment",
     "aug-mix": "v2.AugMix",
 }
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 # Transforms of one size to several.
 RESHAPING = {"RandomResize", "RandomShortestSize", "RandomZoomOut", "ScaleJitter"}
 
@@ -34,43 +37,50 @@ RESHAPING = {"RandomResize", "RandomShortestSize", "RandomZoomOut", "ScaleJitter
 def resize_and_crop(size: int, weights: Weights | None) -> tuple[Call, ...]:
     """Evaluation as the weights were evaluated: the same border is cut off at every size."""
     ratio = weights.resize_size / weights.crop_size if weights else 256 / 224
-    resize = Call("v2.Resize", (), {"size": round(size * ratio)} | _interpolation(weights))
+    resize = Call("v2.Resize", (), {"size": round(size * ratio)} | interpolation(weights))
     return resize, Call("v2.CenterCrop", (), {"size": size})
 
 
+def random_resized_crop(size: int, weights: Weights | None) -> tuple[Call, ...]:
+    return (Call("v2.RandomResizedCrop", (), {"size": size} | interpolation(weights)),)
+
+
 def augmented(
+    cropped: Sequence[Call | Name],
     preset: str,
-    size: int,
-    weights: Weights | None,
-    jitter: float | None,
-    erasing: float | None,
+    data: Prepared,
     mean: Sequence[float],
-) -> tuple[Call, ...]:
-    """The training transforms of a preset, and of the keys that add to it."""
-    calls = resize_and_crop(size, weights)
-    if preset not in ("flip", "none"):
-        options = {"size": size} | _interpolation(weights)
-        calls = (Call("v2.RandomResizedCrop", (), options),)
-    if preset != "none":
-        calls += (Call("v2.RandomHorizontalFlip"),)
-    if jitter:
+    *,
+    flip: bool,
+) -> tuple[Call | Name, ...]:
+    """The training transforms of a preset, and of the keys that add to it.
+
+    Args:
+        cropped: what brings the samples to their size.
+        flip: whether half of them are mirrored.
+    """
+    calls = [*cropped]
+    if flip:
+        calls.append(Call("v2.RandomHorizontalFlip"))
+    if data.color_jitter:
         names = ("brightness", "contrast", "saturation")
-        calls += (Call("v2.ColorJitter", (), dict.fromkeys(names, jitter)),)
+        calls.append(Call("v2.ColorJitter", (), dict.fromkeys(names, data.color_jitter)))
     if preset in POLICIES:
-        calls += (Call(POLICIES[preset], (), {"interpolation": _mode("bilinear")}),)
-    if erasing:
+        calls.append(Call(POLICIES[preset], (), {"interpolation": mode("bilinear")}))
+    if data.random_erasing:
         color = [round(255 * value) for value in mean]  # so 0 once it is normalised
-        calls += (Call("v2.RandomErasing", (), {"p": erasing, "value": color}),)
-    return calls
+        options = {"p": data.random_erasing, "value": color}
+        calls.append(Call("v2.RandomErasing", (), options))
+    return tuple(calls)
 
 
-def _interpolation(weights: Weights | None) -> dict[str, Any]:
+def interpolation(weights: Weights | VideoWeights | None) -> dict[str, Any]:
     if weights is None or weights.interpolation == "bilinear":  # torchvision's own default
         return {}
-    return {"interpolation": _mode(weights.interpolation)}
+    return {"interpolation": mode(weights.interpolation)}
 
 
-def _mode(name: str) -> Name:
+def mode(name: str) -> Name:
     return Name(f"v2.InterpolationMode.{name.upper().replace('-', '_')}")
 
 
@@ -161,7 +171,7 @@ def _argument(value: Any, parameter: catalog.Parameter, key: Key, problems: Prob
     kinds, names = parameter.kinds, parameter.choices
     if isinstance(value, str) and value in names:
         if "interpolation" in kinds:
-            return _mode(value)
+            return mode(value)
         if "policy" in kinds:
             return Name(f"v2.AutoAugmentPolicy.{value.upper()}")
     elif isinstance(value, str) or not _fits(value, kinds):

@@ -25,10 +25,12 @@ class Transform(Section):
         return dict(self.model_extra or {})
 
 
-class _Data(Section):
+class Prepared(Section):
+    """What is done to the samples of a classifier, be they images or videos."""
+
     val_fraction: Share | None = None
-    """Share of the training images that is validated on instead, drawn from each class alike,
-    where there are no validation images."""
+    """Share of the training samples that is validated on instead, drawn from each class alike,
+    where there are no validation samples."""
     image_size: Annotated[int, Field(ge=8)] | None = None
     """Height and width of the model's input in pixels; by default what the weights were
     evaluated at."""
@@ -45,6 +47,31 @@ class _Data(Section):
         must_be("three numbers above 0 and up to 1, for red, green and blue"),
     ] = None
     """Standard deviation of each channel that is divided by; by default the weights' own."""
+    color_jitter: Positive | None = None
+    """How far training samples change in brightness, contrast and saturation: 0.4 is by up to
+    40 %."""
+    random_erasing: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Share of training samples in which a rectangle becomes the mean colour."""
+    train_transforms: list[Transform] | None = None
+    """Training transforms of uint8 images, in order, instead of a preset."""
+    eval_transforms: list[Transform] | None = None
+    """Evaluation transforms of uint8 images, in order; by default resize and centre crop."""
+    repeat: Count = 1
+    """How often an epoch passes over the training samples; for small data."""
+    balance: bool = False
+    """Whether an epoch draws every class equally often, rather than every sample."""
+    mixup: Positive | None = None
+    """Blend pairs of samples and of labels; the alpha of the Beta distribution that the shares
+    come from, as 0.2."""
+    cutmix: Positive | None = None
+    """Paste a box of one sample into another, and blend their labels; the alpha of the Beta
+    distribution that the box's area comes from, as 1.0. With mixup as well, each step does one
+    of the two."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of each training label that is spread over all classes."""
+
+
+class _Data(Prepared):
     augment: (
         Literal[
             "random-resized-crop",
@@ -59,28 +86,6 @@ class _Data(Section):
     ) = None
     """A preset of training transforms, `"random-resized-crop"` if nothing is said. The last four
     are random-resized-crop, and that policy of torchvision's after it."""
-    color_jitter: Positive | None = None
-    """How far training images change in brightness, contrast and saturation: 0.4 is by up to
-    40 %."""
-    random_erasing: Annotated[float, Field(gt=0, le=1)] | None = None
-    """Share of training images in which a rectangle becomes the mean colour."""
-    train_transforms: list[Transform] | None = None
-    """Training transforms of uint8 images, in order, instead of a preset."""
-    eval_transforms: list[Transform] | None = None
-    """Evaluation transforms of uint8 images, in order; by default resize and centre crop."""
-    repeat: Count = 1
-    """How often an epoch passes over the training images; for small data."""
-    balance: bool = False
-    """Whether an epoch draws every class equally often, rather than every image."""
-    mixup: Positive | None = None
-    """Blend pairs of images and of labels; the alpha of the Beta distribution that the shares
-    come from, as 0.2."""
-    cutmix: Positive | None = None
-    """Paste a box of one image into another, and blend their labels; the alpha of the Beta
-    distribution that the box's area comes from, as 1.0. With mixup as well, each step does one
-    of the two."""
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of each training label that is spread over all classes."""
 
 
 class ImageFolder(_Data):
@@ -96,8 +101,8 @@ class ImageFolder(_Data):
     """The validation images' folder in `root`, by default `"val"`."""
 
 
-class _Labelled(_Data):
-    """Formats in which files tell the labels of images."""
+class Classes(Section):
+    """What names the classes in formats in which files tell the labels."""
 
     classes: Annotated[
         Text | Annotated[list[Text], Field(min_length=2)] | None,
@@ -105,6 +110,11 @@ class _Labelled(_Data):
     ] = None
     """The classes' names in the order of their numbers: a list, or a text file with one a line.
     By default the labels are the names, in sorted order, or numbers from 0."""
+
+
+class _Labelled(Classes, _Data):
+    """Formats in which files tell the labels of images."""
+
     multi_label: bool = False
     """Whether an image has any number of labels, rather than one."""
 

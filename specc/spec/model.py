@@ -41,16 +41,11 @@ class Unfreeze(Section):
     """What stays frozen then, as `freeze` says it: a part of what was."""
 
 
-class Model(Section):
+class Network(Section):
+    """What there is to say of a classifier of images or videos."""
+
     name: Text
-    """A model of torchvision, or `timm/NAME` for one of timm's; `specc models` lists them."""
-    weights: Annotated[
-        Annotated[Text, Tag("text")] | Annotated[WeightsSource, Tag("table")],
-        Discriminator(lambda v: "table" if isinstance(v, dict | WeightsSource) else "text"),
-    ] = "default"
-    """Pretrained weights: a name that torchvision or timm gives them, `"default"`, `"none"`, a file
-    or URL (`.pth`, `.safetensors`), `package://PACKAGE/FILE`, or a table with `source` and what it
-    takes to make its names the model's."""
+    weights: Text | WeightsFile = "default"
     freeze: Freeze = "none"
     """What keeps its pretrained weights: `"none"`, `"backbone"` (all but the head), a number n
     (the stem and the first n stages), or names and globs of modules, as `["conv1", "layer1.*"]`."""
@@ -68,3 +63,15 @@ class Model(Section):
     """Standard deviation of the new head's weights; its biases are 0."""
     num_classes: Annotated[int, Field(ge=2)] | None = None
     """Classes of the data; read from the data where they can be."""
+
+
+class Model(Network):
+    name: Text
+    """A model of torchvision, or `timm/NAME` for one of timm's; `specc models` lists them."""
+    weights: Annotated[
+        Annotated[Text, Tag("text")] | Annotated[WeightsSource, Tag("table")],
+        Discriminator(lambda v: "table" if isinstance(v, dict | WeightsSource) else "text"),
+    ] = "default"
+    """Pretrained weights: a name that torchvision or timm gives them, `"default"`, `"none"`, a file
+    or URL (`.pth`, `.safetensors`), `package://PACKAGE/FILE`, or a table with `source` and what it
+    takes to make its names the model's."""

@@ -13,13 +13,8 @@ from specc.source import Key, Source
 from specc.spec.classification import Classification
 from specc.spec.detection import Detection
 from specc.spec.section import Section
-
-Spec = Classification | Detection
-TASKS: dict[str, type[Spec]] = {
-    "classification": Classification,
-    "detection": Detection,
-    "instance-segmentation": Detection,
-}
+from specc.spec.tasks import TASKS, Spec
+from specc.spec.video import VideoClassification
 
 # The keys that choose among the sections of a union.
 TAGS = {"data": "format", "optim": "name", "schedule": "name"}
@@ -43,8 +38,13 @@ STAND_INS: dict[str, Any] = {
     "match": "*",
     "epoch": 1,
     "freeze": "none",
+    "clips": 1,
 }
-FORMATS: dict[type[Section], str] = {Classification: "imagefolder", Detection: "voc"}
+FORMATS: dict[type[Section], str] = {
+    Classification: "imagefolder",
+    Detection: "voc",
+    VideoClassification: "videofolder",
+}
 
 # What to write in one task instead of another one's key.
 INSTEAD = {

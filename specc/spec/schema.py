@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from specc.spec.parse import TASKS
+from specc.spec.tasks import TASKS
 
 
 def schema_text() -> str:

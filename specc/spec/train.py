@@ -50,7 +50,7 @@ class _Train(Section):
     """Whether trained batch norms take their statistics over all GPUs, as one GPU would."""
 
 
-class Train(_Train):
+class _TrainClasses(_Train):
     loss: Annotated[
         Annotated[Literal["cross-entropy", "focal"], Tag("name")] | Annotated[Focal, Tag("table")],
         Discriminator(lambda v: "table" if isinstance(v, dict | Focal) else "name"),
@@ -66,8 +66,16 @@ class Train(_Train):
     there, as often as it is not if `"balanced"`."""
     compile: bool = False
     """Whether torch.compile makes the model faster, after some minutes."""
+
+
+class Train(_TrainClasses):
     channels_last: bool = False
     """Whether tensors lie in memory as tensor cores like them; pays with `amp` on GPUs."""
+
+
+class TrainClips(_TrainClasses):
+    batch_size: Count = 32
+    """Videos of a step over all GPUs together, so that 1 GPU and 8 train the same recipe."""
 
 
 class TrainBoxes(_Train):

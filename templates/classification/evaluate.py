@@ -1,6 +1,7 @@
-"""Evaluate a checkpoint on the validation images: `python evaluate.py`."""
+"""Evaluate a checkpoint on the validation {{ sample }}s: `python evaluate.py`."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -21,8 +22,15 @@ from tqdm import tqdm
 
 import checkpoint
 import distributed
-from data import DATA_DIR, NUM_CLASSES, build_datasets, build_eval_loader, normalize
-from model import build_model
+from data import (
+    DATA_DIR,
+    NUM_CLASSES,
+    build_datasets,
+    build_eval_loader,
+    normalize,
+    test_views,
+)
+from model import build_model, score
 
 CHECKPOINT = Path(__file__).parent / "runs/best.pt"
 
@@ -43,9 +51,13 @@ def evaluate(
     confusion = MulticlassConfusionMatrix(NUM_CLASSES).to(device)
     model.eval()
     progress = tqdm(loader, "evaluate", leave=False, disable=dist.get_rank() > 0)
-    for images, labels, _ in progress:
+    for inputs, labels, _ in progress:
         labels = labels.to(device, non_blocking=True)
-        logits = model(normalize(images.to(device, non_blocking=True)))
+        #% if evaluate.views
+        logits = score(model, inputs.to(device, non_blocking=True))
+        #% else
+        logits = model(normalize(inputs.to(device, non_blocking=True)))
+        #% endif
         loss.update(F.cross_entropy(logits, labels, reduction="none"))
         metrics.update(logits, labels)
         confusion.update(logits, labels)
@@ -81,14 +93,14 @@ def draw_confusion(confusion: Tensor, classes: list[str]) -> Figure:
 
 
 def table(confusion: Tensor, classes: list[str]) -> str:
-    """Precision, recall (its accuracy), F1 and number of images of each class."""
+    """Precision, recall (its accuracy), F1 and number of {{ sample }}s of each class."""
     right, found, there = confusion.diag(), confusion.sum(0), confusion.sum(1)
     columns = [right / found, right / there, 2 * right / (found + there)]
-    lines = ["precision  recall      f1  images  class"]
-    for *shares, images, name in zip(*columns, there, classes, strict=True):
+    lines = ["precision  recall      f1  {{ sample }}s  class"]
+    for *shares, count, name in zip(*columns, there, classes, strict=True):
         # A class that was never found, or is not there, has no such share.
         precision, recall, f1 = (f"{share:.4f}".replace("nan", "  -") for share in shares)
-        lines.append(f"{precision:>9}  {recall:>6}  {f1:>6}  {images:>6}  {name}")
+        lines.append(f"{precision:>9}  {recall:>6}  {f1:>6}  {count:>6}  {name}")
     return "\n".join(lines)
 
 
@@ -103,7 +115,13 @@ def main() -> None:
     model = build_model().to(device)
     model.load_state_dict(state["model"])
     _, val_set = build_datasets(args.data)
+    #% if evaluate.views
+    test_set = replace(val_set, transform=test_views)
+    loader = build_eval_loader(test_set, batch_size=1)  # of as many views as there are
+    metrics, confusion = evaluate(model, loader, device)
+    #% else
     metrics, confusion = evaluate(model, build_eval_loader(val_set), device)
+    #% endif
     if dist.get_rank() == 0:
         for name, value in metrics.items():
             print(f"{name:8} {value:.4f}")

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 import checkpoint
-from data import IMAGE_SIZE, normalize
+from data import FRAMES, IMAGE_SIZE, SEGMENTS, normalize
 from model import build_model
 
 CHECKPOINT = Path(__file__).parent / "runs/best.pt"
@@ -20,18 +20,22 @@ TOLERANCE = 1e-3  # of the exported probabilities against the model's own
 class Classifier(nn.Module):
     """The model from its preprocessing to probabilities.
 
+    #% if data.clips
+    From clips of uint8 RGB frames [B, T, 3, H, W] to float [B, NUM_CLASSES].
+    #% else
     From uint8 RGB images [B, 3, H, W] to float [B, NUM_CLASSES].
+    #% endif
     """
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor) -> Tensor:
         #% if data.multi_label
-        return self.model(normalize(images)).sigmoid()
+        return self.model(normalize(inputs)).sigmoid()
         #% else
-        return self.model(normalize(images)).softmax(1)
+        return self.model(normalize(inputs)).softmax(1)
         #% endif
 
 
@@ -52,25 +56,21 @@ def main() -> None:
     #% else
     output = args.output or args.checkpoint.with_name("model.pt2")
     #% endif
-    #% if export.any_size
-    shape = (3, args.image_size, args.image_size)
-    #% else
-    shape = (3, IMAGE_SIZE, IMAGE_SIZE)
-    #% endif
+    shape = {{ export.shape }}
 
     state = checkpoint.load(args.checkpoint)
     model = build_model()
     model.load_state_dict(state["model"])
     classifier = Classifier(model).eval()
     classes = json.dumps(state["classes"])
-    images = torch.randint(256, (2, *shape), dtype=torch.uint8)
+    inputs = torch.randint(256, (2, *shape), dtype=torch.uint8)
     # PyTorch 2.6 needs the bound for transformers, and cannot load a strict program.
     shapes = ({0: Dim("batch", min=1, max=2**16)},)
     program = torch.export.export(
-        classifier, (images,), dynamic_shapes=shapes, strict=False
+        classifier, (inputs,), dynamic_shapes=shapes, strict=False
     )
     #% if export.onnx
-    names = {"input_names": ["images"], "output_names": ["probabilities"]}
+    names = {"input_names": [{{ export.inputs }}], "output_names": ["probabilities"]}
     translated = torch.onnx.export(program, dynamo=True, verbose=False, **names)
     translated.model.metadata_props["classes"] = classes
     translated.save(output)
@@ -78,14 +78,14 @@ def main() -> None:
     torch.export.save(program, output, extra_files={"classes.json": classes})
     #% endif
 
-    # What is in the file, on other images and more of them.
-    images = torch.randint(256, (3, *shape), dtype=torch.uint8)
-    expected = classifier(images)
+    # What is in the file, on other inputs and more of them.
+    inputs = torch.randint(256, (3, *shape), dtype=torch.uint8)
+    expected = classifier(inputs)
     #% if export.onnx
     session = onnxruntime.InferenceSession(output)
-    exported = torch.from_numpy(session.run(None, {"images": images.numpy()})[0])
+    exported = torch.from_numpy(session.run(None, { {{ export.inputs }}: inputs.numpy()})[0])
     #% else
-    exported = torch.export.load(output).module()(images)
+    exported = torch.export.load(output).module()(inputs)
     #% endif
     torch.testing.assert_close(exported, expected, rtol=0, atol=TOLERANCE)
     difference = (exported - expected).abs().max().item()

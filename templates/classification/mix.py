@@ -1,11 +1,11 @@
 #% if data.mixup
 #% if data.cutmix
-"""Mixup (arXiv 1710.09412) and CutMix (arXiv 1905.04899): train on blends of images."""
+"""Mixup (arXiv 1710.09412) and CutMix (arXiv 1905.04899): train on blends of {{ sample }}s."""
 #% else
-"""Mixup (arXiv 1710.09412): train on blends of images."""
+"""Mixup (arXiv 1710.09412): train on blends of {{ sample }}s."""
 #% endif
 #% else
-"""CutMix (arXiv 1905.04899): train on images with a piece of another in them."""
+"""CutMix (arXiv 1905.04899): train on {{ sample }}s with a piece of another in them."""
 #% endif
 
 import numpy as np
@@ -16,21 +16,21 @@ from torch.nn import functional as F
 from data import NUM_CLASSES
 
 #% if data.mixup
-MIXUP_ALPHA = {{ data.mixup }}  # of the Beta distribution of the images' shares
+MIXUP_ALPHA = {{ data.mixup }}  # of the Beta distribution of the {{ sample }}s' shares
 #% endif
 #% if data.cutmix
 CUTMIX_ALPHA = {{ data.cutmix }}  # of the Beta distribution of the share that is kept
 #% endif
 
 
-def mix(images: Tensor, labels: Tensor, seed: int, step: int) -> tuple[Tensor, Tensor]:
-    """Blend each image with its neighbour in the batch: 0 with 1, 2 with 3, and so on.
+def mix(inputs: Tensor, labels: Tensor, seed: int, step: int) -> tuple[Tensor, Tensor]:
+    """Blend each {{ sample }} with its neighbour in the batch: 0 with 1, 2 with 3, and so on.
 
     What is drawn follows from (seed, step) alone, and neighbours are in one process:
     the number of processes changes nothing.
 
     Args:
-        images: float [B, 3, H, W], of an even B.
+        inputs: float [B, ..., H, W], of an even B.
         #% if data.multi_label
         labels: float [B, NUM_CLASSES] of zeros and ones.
         #% else
@@ -50,17 +50,17 @@ def mix(images: Tensor, labels: Tensor, seed: int, step: int) -> tuple[Tensor, T
     #% if data.cutmix
     if random.random() < 0.5:
         share = random.beta(MIXUP_ALPHA, MIXUP_ALPHA)
-        images = share * images + (1 - share) * neighbours(images)
+        inputs = share * inputs + (1 - share) * neighbours(inputs)
     else:
-        images, share = cut(images, random)
+        inputs, share = cut(inputs, random)
     #% else
     share = random.beta(MIXUP_ALPHA, MIXUP_ALPHA)
-    images = share * images + (1 - share) * neighbours(images)
+    inputs = share * inputs + (1 - share) * neighbours(inputs)
     #% endif
     #% else
-    images, share = cut(images, random)
+    inputs, share = cut(inputs, random)
     #% endif
-    return images, share * targets + (1 - share) * neighbours(targets)
+    return inputs, share * targets + (1 - share) * neighbours(targets)
 
 
 def neighbours(batch: Tensor) -> Tensor:
@@ -69,20 +69,20 @@ def neighbours(batch: Tensor) -> Tensor:
 
 
 #% if data.cutmix
-def cut(images: Tensor, random: np.random.Generator) -> tuple[Tensor, float]:
-    """Paste a box of each image's neighbour into it, all of them at the same place.
+def cut(inputs: Tensor, random: np.random.Generator) -> tuple[Tensor, float]:
+    """Paste a box of each {{ sample }}'s neighbour into it, all of them at the same place.
 
     Returns:
-        The images, and the share of each that is its own.
+        The {{ sample }}s, and the share of each that is its own.
     """
-    height, width = images.shape[-2:]
+    height, width = inputs.shape[-2:]
     side = (1 - random.beta(CUTMIX_ALPHA, CUTMIX_ALPHA)) ** 0.5  # of the image's sides
     center_y, center_x = random.integers(height), random.integers(width)
     half_y, half_x = int(side * height) // 2, int(side * width) // 2
     top, bottom = max(0, center_y - half_y), min(height, center_y + half_y)
     left, right = max(0, center_x - half_x), min(width, center_x + half_x)
-    box = torch.zeros(height, width, dtype=torch.bool, device=images.device)
+    box = torch.zeros(height, width, dtype=torch.bool, device=inputs.device)
     box[top:bottom, left:right] = True
     share = 1 - (bottom - top) * (right - left) / (height * width)  # cut at the border
-    return torch.where(box, neighbours(images), images), share
+    return torch.where(box, neighbours(inputs), inputs), share
 #% endif

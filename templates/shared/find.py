@@ -1,15 +1,15 @@
 def find(patterns: list[str]) -> list[str]:
-    """Files, and all images in folders and among what globs match, each once."""
+    """Files, and all {{ sample }}s in folders and among what globs match, each once."""
     found: dict[str, None] = {}
     for pattern in patterns:
         inside = os.path.join(glob.escape(pattern), "**")
         matches = glob.glob(inside if os.path.isdir(pattern) else pattern, recursive=True)
-        images = sorted(filter(is_image_file, matches))
+        files = sorted(filter({{ is_sample }}, matches))
         if os.path.isfile(pattern):
-            images = [pattern]  # whatever its name
-        if not images:
-            raise SystemExit(f"{shown(pattern)}: no image here")
-        found |= dict.fromkeys(images)
+            files = [pattern]  # whatever its name
+        if not files:
+            raise SystemExit(f"{shown(pattern)}: no {{ sample }} here")
+        found |= dict.fromkeys(files)
     return list(found)
 
 

@@ -1,4 +1,4 @@
-"""A minute's check after a hand edit, on made-up images: `python smoke_test.py`.
+"""A minute's check after a hand edit, on made-up {{ sample }}s: `python smoke_test.py`.
 
 Trains in one process and in two, resumes, evaluates, predicts and exports: on the CPU,
 without pretrained weights, and in a temporary folder.
@@ -11,8 +11,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import torch
 from torch import nn
+from torchcodec.encoders import VideoEncoder
 from torchvision.datasets import FakeData
 from torchvision.io import write_png
 from torchvision.transforms import v2
@@ -74,12 +76,12 @@ def main() -> None:
             call(train.main, "--output", f"{folder}/one", *options)
             command = [*torchrun, "--nproc-per-node=2", __file__]
             subprocess.run([*command, "--output", f"{folder}/two", *options], check=True)
-        best, image = f"{folder}/two/best.pt", f"{folder}/0.png"
+        best = f"{folder}/two/best.pt"
         call(evaluate.main, "--data", folder, "--checkpoint", best)
         #% filter indented(8)
         #% include folder ~ "/smoke_test/answers.py"
         #% endfilter
-        call(predict.main, image, "--checkpoint", best, *answers)
+        call(predict.main, file, "--checkpoint", best, *answers)
         call(export.main, "--checkpoint", best)
     print("everything runs")
 

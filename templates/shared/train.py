@@ -40,7 +40,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torchvision.ops import sigmoid_focal_loss
 from tqdm import tqdm
 
-#% include folder ~ "/train/imports.py"
+#% include loop ~ "/imports.py"
 
 SEED = {{ train.seed }}
 EPOCHS = {{ train.epochs }}
@@ -75,7 +75,7 @@ MLFLOW_EXPERIMENT = {{ train.mlflow }}
 RUN_DIR = Path(__file__).parent / "runs"
 
 
-#% include folder ~ "/train/losses.py"
+#% include loop ~ "/losses.py"
 
 
 def main() -> None:
@@ -129,7 +129,7 @@ def main() -> None:
     )
     #% endif
     #% filter indented(4)
-    #% include folder ~ "/train/setup.py"
+    #% include loop ~ "/setup.py"
     #% endfilter
     #% if optimizer.groups
     optimizer = build_optimizer(model)
@@ -236,20 +236,20 @@ def main() -> None:
         )
         window: list[tuple[Tensor, Tensor]] = []  # the steps since the last log line
         ddp.train()
-        for images, targets, indices in progress:
+        for inputs, targets, indices in progress:
             #% if model.draws
             torch.manual_seed((SEED + step) * dist.get_world_size() + dist.get_rank())
             #% endif
             #% filter indented(12)
-            #% include folder ~ "/train/batch.py"
+            #% include loop ~ "/batch.py"
             #% endfilter
             optimizer.zero_grad()
             #% filter block(train.micro_batch)
-            for images, targets in splits:
+            for inputs, targets in splits:
                 #% filter block(train.micro_batch)
                 with nullcontext() if len(losses) + 1 == count else ddp.no_sync():
                     #% filter indented(20)
-                    #% include folder ~ "/train/loss.py"
+                    #% include loop ~ "/loss.py"
                     #% endfilter
                     #% if train.micro_batch
                     losses.append({{ train.recorded }}.detach())
@@ -291,7 +291,7 @@ def main() -> None:
             saving = stopping or step % CHECKPOINT_STEPS == 0
             if saving or end_of_epoch or step % LOG_EVERY == 0:
                 #% filter indented(16)
-                #% include folder ~ "/train/log.py"
+                #% include loop ~ "/log.py"
                 #% endfilter
                 window.clear()
             if saving and not end_of_epoch:
@@ -306,14 +306,14 @@ def main() -> None:
         #% filter block(train.evaluate_every > 1)
         if (epoch + 1) % EVALUATE_EVERY == 0 or epoch + 1 == EPOCHS:
             #% filter indented(12)
-            #% include folder ~ "/train/evaluate.py"
+            #% include loop ~ "/evaluate.py"
             #% endfilter
             #% if train.plateau
             plateau.step(metrics[MONITOR])
             #% endif
             if is_main:
                 #% filter indented(16)
-                #% include folder ~ "/train/print.py"
+                #% include loop ~ "/print.py"
                 #% endfilter
                 #% if train.logs
                 log({f"val/{name}": value for name, value in metrics.items()})
@@ -335,7 +335,7 @@ def main() -> None:
                     state = {"model": {{ train.evaluated }}.state_dict(), "classes": {{ train.classes }}}
                     checkpoint.save(args.output / "best.pt", state)
                     #% filter indented(20)
-                    #% include folder ~ "/train/pictures.py"
+                    #% include loop ~ "/pictures.py"
                     #% endfilter
         #% endfilter
         #% if train.checkpoint_every

@@ -12,8 +12,13 @@ def name_classes(rows: list[Row]) -> list[str]:
 
 
 #% endif
+#% if data.clips
+#% include "video/check.py"
+
+
+#% endif
 def build_samples(
-    rows: list[Row], classes: list[str], transform: v2.Transform
+    rows: list[Row], classes: list[str], transform: {{ data.transform }}
 ) -> Samples:
     """Samples with the numbers of their classes.
 
@@ -41,23 +46,29 @@ def build_samples(
             raise ValueError(f"{place}: {name!r} is none of {NUM_CLASSES} classes")
     labels = [numbers[name] for _, _, name in rows]
     #% endif
-    return Samples([image for _, image, _ in rows], labels, classes, transform)
+    return Samples([source for _, source, _ in rows], labels, classes, transform)
 
 
 def build_datasets(root: Path) -> tuple[Samples, Samples]:
-    """The training and validation images."""
+    """The training and validation {{ sample }}s."""
     rows = read_rows({{ data.train_args[0] }}, {{ data.train_args[1] }})
     classes = {{ data.classes }}
     #% if data.val_fraction
-    return split(build_samples(rows, classes, train_transform))
+    #% if data.clips
+    check(rows)
+    #% endif
+    return split(build_samples(rows, classes, {{ data.train_transform }}))
     #% else
     val_rows = read_rows({{ data.val_args[0] }}, {{ data.val_args[1] }})
     #% if data.val_classes
     if {{ data.val_classes }} != classes:
         raise ValueError(f"{root}: training and validation have different classes")
     #% endif
+    #% if data.clips
+    check(rows + val_rows)
+    #% endif
     return (
-        build_samples(rows, classes, train_transform),
-        build_samples(val_rows, classes, eval_transform),
+        build_samples(rows, classes, {{ data.train_transform }}),
+        build_samples(val_rows, classes, {{ data.eval_transform }}),
     )
     #% endif

@@ -2,7 +2,7 @@
 
 
 def read_rows(root: Path, path: Path) -> list[Row]:
-    """The lines of a list file: an image in `root`, SEPARATOR and what it is labelled.
+    """The lines of a list file: a path in `root`, SEPARATOR and a label.
 
     Raises:
         ValueError: names the line that is not so.
@@ -10,12 +10,12 @@ def read_rows(root: Path, path: Path) -> list[Row]:
     rows = []
     with open(path, encoding="utf-8-sig") as file:
         for number, line in enumerate(file, 1):
-            image, _, label = line.strip().rpartition(SEPARATOR)
-            if image:
+            name, _, label = line.strip().rpartition(SEPARATOR)
+            if name:
                 #% if data.multi_label
-                rows.append((f"{path}:{number}", root / image, label.split(",")))
+                rows.append((f"{path}:{number}", root / name, label.split(",")))
                 #% else
-                rows.append((f"{path}:{number}", root / image, label))
+                rows.append((f"{path}:{number}", root / name, label))
                 #% endif
             elif line.strip():
                 wanted = f"a path, {SEPARATOR!r} and a label"

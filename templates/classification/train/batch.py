@@ -1,13 +1,13 @@
-images = normalize(images.to(device, non_blocking=True))
+inputs = normalize(inputs.to(device, non_blocking=True))
 #% if train.channels_last
-images = images.contiguous(memory_format=torch.channels_last)
+inputs = inputs.contiguous(memory_format=torch.channels_last)
 #% endif
 targets = targets.to(device, non_blocking=True)
 #% if data.mix
-images, targets = mix(images, targets, SEED, step)
+inputs, targets = mix(inputs, targets, SEED, step)
 #% endif
 #% if train.micro_batch
-share, losses = len(images), []
+share, losses = len(inputs), []
 count = -(-share // MAX_BATCH_PER_GPU)
-splits = zip(images.tensor_split(count), targets.tensor_split(count), strict=True)
+splits = zip(inputs.tensor_split(count), targets.tensor_split(count), strict=True)
 #% endif

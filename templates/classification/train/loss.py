@@ -1,6 +1,6 @@
 #% filter block(train.amp)
 with torch.autocast(device.type, {{ train.amp }}):
-    logits = ddp(images)
+    logits = ddp(inputs)
 #% endfilter
 #% if train.amp
 logits = logits.float()
@@ -10,11 +10,11 @@ loss = {{ loss.call }}
 with torch.no_grad():
     #% filter block(train.amp)
     with torch.autocast(device.type, {{ train.amp }}):
-        teacher_logits = teacher(images)
+        teacher_logits = teacher(inputs)
     #% endfilter
 distillation = distillation_loss(logits, teacher_logits.float())
 loss = (1 - DISTILL_ALPHA) * loss + DISTILL_ALPHA * distillation
 #% endif
 #% if train.micro_batch
-loss = loss * len(images) / share
+loss = loss * len(inputs) / share
 #% endif

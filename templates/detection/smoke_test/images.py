@@ -1,3 +1,4 @@
+file = f"{folder}/0.png"
 for index in range(8):
     noise = torch.randint(256, (3, 96, 128), dtype=torch.uint8)
     write_png(noise, f"{folder}/{index}.png")

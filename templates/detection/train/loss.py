@@ -1,9 +1,9 @@
 #% filter block(train.amp)
 with torch.autocast(device.type, {{ train.amp }}):
-    losses_by_name = ddp(images, targets)
+    losses_by_name = ddp(inputs, targets)
 #% endfilter
 values = torch.stack([value.float() for value in losses_by_name.values()])
 #% if train.micro_batch
-values = values * len(images) / share
+values = values * len(inputs) / share
 #% endif
 loss = values.sum()

@@ -1,0 +1,124 @@
+"""From the spec of a video classifier to its plan."""
+
+from specc.diagnostics import visible
+from specc.plan.batches import check_batch
+from specc.plan.classification import PREDICTED
+from specc.plan.clips import plan_clips
+from specc.plan.code import Name
+from specc.plan.evaluate import plan_evaluate
+from specc.plan.export import plan_export
+from specc.plan.loss import plan_loss
+from specc.plan.model import preprocessing as image_preprocessing
+from specc.plan.optimizer import OptimizerPlan, plan_optimizer
+from specc.plan.plan import BatchesPlan, LaunchPlan
+from specc.plan.requirements import plan_requirements
+from specc.plan.train import plan_train
+from specc.plan.video_model import (
+    known_models,
+    plan_tsn,
+    plan_video_model,
+    preprocessing,
+    title,
+)
+from specc.plan.video_plan import VideoPlan
+from specc.problems import Problems
+from specc.spec.clips import RawFrames
+from specc.spec.video import VideoClassification
+
+DECODERS = {"pyav": {"av>=17", "numpy>=1.26"}, "torchcodec": {"torchcodec>=0.17"}}
+
+
+def plan_video(name: str, spec: VideoClassification, problems: Problems) -> VideoPlan:
+    """Decide everything for the project `name`.
+
+    Raises:
+        SpecError: with all problems, those found before included.
+    """
+    row, backbone = known_models(spec.model, problems)
+    image = image_preprocessing(spec.model, backbone) if backbone else None
+    video = preprocessing(spec.model, row) if row and not backbone else None
+    data = plan_clips(spec, row, image, video, problems)
+    model = tsn = None
+    if row and backbone:
+        model, tsn = plan_tsn(spec, row, backbone, data.image_size, problems)
+    elif row:
+        model = plan_video_model(spec, row, problems)
+    some_frozen = model is not None and model.freezes
+    optimizer = plan_optimizer(spec.optim, row, some_frozen=some_frozen, problems=problems)
+    evaluate = plan_evaluate(spec, data, problems)
+    loss = plan_loss(spec, classes=data.num_classes, multi_label=False, problems=problems)
+    train = plan_train(
+        spec,
+        optimizer,
+        loss.settings,
+        monitor=evaluate.monitor,
+        recorded=Name("loss"),
+        classes=Name("train_set.classes"),
+        problems=problems,
+    )
+    pairs = [name for name in ("mixup", "cutmix") if getattr(spec.data, name)]
+    check_batch(spec, pairs, problems)
+    if problems or row is None or model is None:
+        raise problems.error()
+    frames = "SEGMENTS" if tsn else "FRAMES"
+    return VideoPlan(
+        name=visible(name),
+        title=Name(f"{title(spec.model)} for {data.num_classes} classes"),
+        folder="video",
+        loop="classification/train",
+        sample=Name("video"),
+        is_sample=Name("is_video_file"),
+        model=model,
+        tsn=tsn,
+        data=data,
+        batches=BatchesPlan(repeat=spec.data.repeat > 1, balance=spec.data.balance, mix=data.mix),
+        loss=loss,
+        optimizer=optimizer,
+        train=train,
+        teacher=None,
+        evaluate=evaluate,
+        predicted=min(PREDICTED, data.num_classes),
+        export=plan_export(spec.export, backbone or row, frames),
+        decoder=spec.data.decoder,
+        launch=LaunchPlan(spec.launch.gpus, spec.launch.nodes, spec.launch.endpoint),
+        requirements=plan_requirements(spec, model, optimizer, _requirements(spec, optimizer)),
+        files=_files(spec, bool(optimizer.groups), mixes=data.mix),
+    )
+
+
+def _files(spec: VideoClassification, groups: bool, *, mixes: bool) -> dict[str, str]:
+    """The files of the project, and their templates."""
+    files = {
+        "README.md": "classification/README.md",
+        "requirements.txt": "shared/requirements.txt",
+        "train.py": "shared/train.py",
+        "model.py": "video/model.py",
+        "data.py": "video/data.py",
+        "video.py": f"video/decoders/{spec.data.decoder}.py",
+        "evaluate.py": "classification/evaluate.py",
+        "predict.py": "video/predict.py",
+        "export.py": "classification/export.py",
+        "checkpoint.py": "shared/checkpoint.py",
+        "distributed.py": "shared/distributed.py",
+        "launch.sh": "shared/launch.sh",
+        "smoke_test.py": "shared/smoke_test.py",
+    }
+    if groups:
+        files["optimizer.py"] = "shared/optimizer.py"
+    if mixes:
+        files["mix.py"] = "classification/mix.py"
+    return files
+
+
+def _requirements(spec: VideoClassification, optimizer: OptimizerPlan) -> set[str]:
+    """What a video classifier's project needs beyond what all do."""
+    requirements = {"torchmetrics>=1.4", "torchvision>=0.21", *DECODERS[spec.data.decoder]}
+    if isinstance(spec.data, RawFrames):
+        requirements.add("pillow>=10.3")
+    if spec.data.mixup or spec.data.cutmix:
+        requirements.add("numpy>=1.26")
+    if not optimizer.timm and (spec.model.backbone or "").startswith("timm/"):
+        requirements.add("timm>=1.0")
+    if spec.export.format == "onnx":
+        requirements |= {"torch>=2.7", "onnxruntime>=1.22", "onnxscript>=0.5"}
+    return requirements

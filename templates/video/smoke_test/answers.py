@@ -1,0 +1,1 @@
+answers = ["--csv", f"{folder}/answers.csv", "--draw", f"{folder}/drawn.png"]

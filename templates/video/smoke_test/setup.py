@@ -1,0 +1,10 @@
+#% if data.testing
+#% if data.segments
+data.TEST_SEGMENTS = 2
+#% else
+data.TEST_CLIPS = 2
+#% endif
+#% endif
+#% if train.compile
+torch.compiler.set_stance("force_eager")  # compiling takes minutes
+#% endif

@@ -1,0 +1,31 @@
+#% include "classification/sources/row.py"
+
+
+def read_rows(folder: Path, path: Path) -> list[Row]:
+    """The rows of one of Kinetics' CSV files whose videos are in `folder`.
+
+    Its files are called ID_FROM_TO, with six digits for each time, and lie there or in
+    a folder for each class. Those that are not there are left out, and counted: many
+    are gone from YouTube.
+
+    Raises:
+        ValueError: if none is there.
+    """
+    files = {file.stem: file for file in folder.rglob("*") if is_video_file(str(file))}
+    rows, missing = [], 0
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        for row in (reader := csv.DictReader(file)):
+            begin, end = int(float(row["time_start"])), int(float(row["time_end"]))
+            name = f"{row['youtube_id']}_{begin:06}_{end:06}"
+            if name in files:
+                rows.append((f"{path}:{reader.line_num}", files[name], row["label"]))
+            else:
+                missing += 1
+    if not rows:
+        raise ValueError(f"{folder}: has none of the {missing} videos of {path}")
+    if missing and dist.get_rank() == 0:
+        print(f"{path}: {missing} of {missing + len(rows)} videos are not there")
+    return rows
+
+
+#% include "classification/sources/labels.py"

@@ -1,0 +1,26 @@
+#% include "classification/sources/row.py"
+
+
+def read_rows(folder: Path, path: Path) -> list[Row]:
+    """The lines of a list of UCF101's: CLASS/VIDEO in `folder`, and perhaps a number.
+
+    Raises:
+        ValueError: names the line that is not so.
+    """
+    rows = []
+    with open(path, encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, 1):
+            name = line.split()[0] if line.strip() else ""
+            if name and "/" not in name:
+                raise ValueError(f"{path}:{number}: must be CLASS/VIDEO, not {name!r}")
+            if name:
+                rows.append((f"{path}:{number}", folder / name, name.split("/")[0]))
+    return rows
+
+
+def read_classes(path: Path) -> list[str]:
+    """The classes' names: the lines are a number from 1 on, and a name."""
+    return [line.split()[1] for line in path.read_text().splitlines() if line.strip()]
+
+
+#% include "classification/sources/labels.py"
