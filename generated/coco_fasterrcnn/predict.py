@@ -47,12 +47,12 @@ def find(patterns: list[str]) -> list[str]:
         matches = glob.glob(
             inside if os.path.isdir(pattern) else pattern, recursive=True
         )
-        images = sorted(filter(is_image_file, matches))
+        files = sorted(filter(is_image_file, matches))
         if os.path.isfile(pattern):
-            images = [pattern]  # whatever its name
-        if not images:
+            files = [pattern]  # whatever its name
+        if not files:
             raise SystemExit(f"{shown(pattern)}: no image here")
-        found |= dict.fromkeys(images)
+        found |= dict.fromkeys(files)
     return list(found)
 
 

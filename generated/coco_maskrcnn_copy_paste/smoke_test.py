@@ -89,6 +89,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     with tempfile.TemporaryDirectory() as folder:
+        file = f"{folder}/0.png"
         for index in range(8):
             noise = torch.randint(256, (3, 96, 128), dtype=torch.uint8)
             write_png(noise, f"{folder}/{index}.png")
@@ -98,10 +99,10 @@ def main() -> None:
             subprocess.run(
                 [*command, "--output", f"{folder}/two", *options], check=True
             )
-        best, image = f"{folder}/two/best.pt", f"{folder}/0.png"
+        best = f"{folder}/two/best.pt"
         call(evaluate.main, "--data", folder, "--checkpoint", best)
         answers = ["--json", f"{folder}/found.json", "--draw", f"{folder}/drawn"]
-        call(predict.main, image, "--checkpoint", best, *answers)
+        call(predict.main, file, "--checkpoint", best, *answers)
         call(export.main, "--checkpoint", best)
     print("everything runs")
 

@@ -43,9 +43,9 @@ def evaluate(
     confusion = MulticlassConfusionMatrix(NUM_CLASSES).to(device)
     model.eval()
     progress = tqdm(loader, "evaluate", leave=False, disable=dist.get_rank() > 0)
-    for images, labels, _ in progress:
+    for inputs, labels, _ in progress:
         labels = labels.to(device, non_blocking=True)
-        logits = model(normalize(images.to(device, non_blocking=True)))
+        logits = model(normalize(inputs.to(device, non_blocking=True)))
         loss.update(F.cross_entropy(logits, labels, reduction="none"))
         metrics.update(logits, labels)
         confusion.update(logits, labels)
@@ -72,12 +72,12 @@ def table(confusion: Tensor, classes: list[str]) -> str:
     right, found, there = confusion.diag(), confusion.sum(0), confusion.sum(1)
     columns = [right / found, right / there, 2 * right / (found + there)]
     lines = ["precision  recall      f1  images  class"]
-    for *shares, images, name in zip(*columns, there, classes, strict=True):
+    for *shares, count, name in zip(*columns, there, classes, strict=True):
         # A class that was never found, or is not there, has no such share.
         precision, recall, f1 = (
             f"{share:.4f}".replace("nan", "  -") for share in shares
         )
-        lines.append(f"{precision:>9}  {recall:>6}  {f1:>6}  {images:>6}  {name}")
+        lines.append(f"{precision:>9}  {recall:>6}  {f1:>6}  {count:>6}  {name}")
     return "\n".join(lines)
 
 

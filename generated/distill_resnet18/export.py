@@ -26,8 +26,8 @@ class Classifier(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, images: Tensor) -> Tensor:
-        return self.model(normalize(images)).softmax(1)
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.model(normalize(inputs)).softmax(1)
 
 
 def main() -> None:
@@ -46,18 +46,18 @@ def main() -> None:
     model.load_state_dict(state["model"])
     classifier = Classifier(model).eval()
     classes = json.dumps(state["classes"])
-    images = torch.randint(256, (2, *shape), dtype=torch.uint8)
+    inputs = torch.randint(256, (2, *shape), dtype=torch.uint8)
     # PyTorch 2.6 needs the bound for transformers, and cannot load a strict program.
     shapes = ({0: Dim("batch", min=1, max=2**16)},)
     program = torch.export.export(
-        classifier, (images,), dynamic_shapes=shapes, strict=False
+        classifier, (inputs,), dynamic_shapes=shapes, strict=False
     )
     torch.export.save(program, output, extra_files={"classes.json": classes})
 
-    # What is in the file, on other images and more of them.
-    images = torch.randint(256, (3, *shape), dtype=torch.uint8)
-    expected = classifier(images)
-    exported = torch.export.load(output).module()(images)
+    # What is in the file, on other inputs and more of them.
+    inputs = torch.randint(256, (3, *shape), dtype=torch.uint8)
+    expected = classifier(inputs)
+    exported = torch.export.load(output).module()(inputs)
     torch.testing.assert_close(exported, expected, rtol=0, atol=TOLERANCE)
     difference = (exported - expected).abs().max().item()
     print(f"{output}: agrees with the model within {difference:.1e}")

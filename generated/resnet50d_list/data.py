@@ -102,7 +102,7 @@ Row = tuple[str, Path, str]  # where it stands, an image, its label
 
 
 def read_rows(root: Path, path: Path) -> list[Row]:
-    """The lines of a list file: an image in `root`, SEPARATOR and what it is labelled.
+    """The lines of a list file: a path in `root`, SEPARATOR and a label.
 
     Raises:
         ValueError: names the line that is not so.

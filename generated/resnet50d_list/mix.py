@@ -9,14 +9,14 @@ from data import NUM_CLASSES
 MIXUP_ALPHA = 0.2  # of the Beta distribution of the images' shares
 
 
-def mix(images: Tensor, labels: Tensor, seed: int, step: int) -> tuple[Tensor, Tensor]:
+def mix(inputs: Tensor, labels: Tensor, seed: int, step: int) -> tuple[Tensor, Tensor]:
     """Blend each image with its neighbour in the batch: 0 with 1, 2 with 3, and so on.
 
     What is drawn follows from (seed, step) alone, and neighbours are in one process:
     the number of processes changes nothing.
 
     Args:
-        images: float [B, 3, H, W], of an even B.
+        inputs: float [B, ..., H, W], of an even B.
         labels: int64 [B].
 
     Returns:
@@ -25,8 +25,8 @@ def mix(images: Tensor, labels: Tensor, seed: int, step: int) -> tuple[Tensor, T
     random = np.random.default_rng((seed, step))
     targets = F.one_hot(labels, NUM_CLASSES).float()
     share = random.beta(MIXUP_ALPHA, MIXUP_ALPHA)
-    images = share * images + (1 - share) * neighbours(images)
-    return images, share * targets + (1 - share) * neighbours(targets)
+    inputs = share * inputs + (1 - share) * neighbours(inputs)
+    return inputs, share * targets + (1 - share) * neighbours(targets)
 
 
 def neighbours(batch: Tensor) -> Tensor:

@@ -60,12 +60,12 @@ def find(patterns: list[str]) -> list[str]:
         matches = glob.glob(
             inside if os.path.isdir(pattern) else pattern, recursive=True
         )
-        images = sorted(filter(is_image_file, matches))
+        files = sorted(filter(is_image_file, matches))
         if os.path.isfile(pattern):
-            images = [pattern]  # whatever its name
-        if not images:
+            files = [pattern]  # whatever its name
+        if not files:
             raise SystemExit(f"{shown(pattern)}: no image here")
-        found |= dict.fromkeys(images)
+        found |= dict.fromkeys(files)
     return list(found)
 
 
@@ -86,13 +86,13 @@ def predict(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Name the class of images.")
-    parser.add_argument("images", nargs="+", help="files, folders, or globs in quotes")
+    parser.add_argument("paths", nargs="+", help="files, folders, or globs in quotes")
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     parser.add_argument("--csv", default=os.devnull, help="file to write the table to")
     parser.add_argument("--draw", type=Path, help="picture to draw the answers on")
     args = parser.parse_args()
 
-    files = find(args.images)
+    files = find(args.paths)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     state = checkpoint.load(args.checkpoint)
     classes = state["classes"]
@@ -108,7 +108,7 @@ def main() -> None:
         columns = [(f"class_{k + 1}", f"probability_{k + 1}") for k in range(TOPK)]
         table.writerow(["path", *chain(*columns)])
         answers = predict(model, files, device)
-        for path, (image, error, probabilities) in zip(files, answers, strict=True):
+        for path, (sample, error, probabilities) in zip(files, answers, strict=True):
             if error:
                 unread.append(shown(error))
                 continue
@@ -118,7 +118,7 @@ def main() -> None:
             cells = [f"{shown(name):{class_width}} {p:6.1%}" for name, p in found]
             print(f"{shown(path):{width}}", *cells, sep="   ")
             if len(drawn) < DRAWN:
-                drawn.append(image)
+                drawn.append(sample)
                 titles.append("\n".join(cells))
     if args.draw and drawn:
         draw(drawn, titles).savefig(args.draw)

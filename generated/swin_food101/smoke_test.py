@@ -52,6 +52,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     with tempfile.TemporaryDirectory() as folder:
+        file = f"{folder}/0.png"
         noise = FakeData(8, (3, data.IMAGE_SIZE, data.IMAGE_SIZE))
         for index in range(8):
             noise[index][0].save(f"{folder}/{index}.png")
@@ -61,10 +62,10 @@ def main() -> None:
             subprocess.run(
                 [*command, "--output", f"{folder}/two", *options], check=True
             )
-        best, image = f"{folder}/two/best.pt", f"{folder}/0.png"
+        best = f"{folder}/two/best.pt"
         call(evaluate.main, "--data", folder, "--checkpoint", best)
         answers = ["--csv", f"{folder}/answers.csv", "--draw", f"{folder}/drawn.png"]
-        call(predict.main, image, "--checkpoint", best, *answers)
+        call(predict.main, file, "--checkpoint", best, *answers)
         call(export.main, "--checkpoint", best)
     print("everything runs")
 

@@ -148,6 +148,8 @@ def _message(key: Key, detail: ErrorDetails, tree: dict[str, Any], task: type[Se
             field = _section(key[:-1], tree, task).model_fields[str(key[-1])]
             missing = f"missing; write [{key[0]}]" if len(key) == 1 else "missing"
             return f"{missing}. {' '.join((field.description or '').split())}"
+        case "literal_error" if "'" not in context["expected"]:  # numbers
+            return f"must be {context['expected']}, not {show(value)}"
         case "literal_error":
             return _must_be(_listed(context["expected"]), value)
         case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":

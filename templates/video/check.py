@@ -1,6 +1,6 @@
 def check(rows: list[Row]) -> None:
     #% if data.rawframes
-    """Look at every folder before training begins; each process takes its share of them.
+    """Look at all folders before training begins; each process takes its share.
 
     Raises:
         ValueError: names the lines whose frames are not as many as they say.
@@ -19,7 +19,7 @@ def check(rows: list[Row]) -> None:
             wrong.append(f"{place}: {video.folder} has more frames than {video.count}")
         #% endif
     #% else
-    """Look for every file before training begins; each process takes its share of them.
+    """Look for all files before training begins; each process takes its share.
 
     Raises:
         ValueError: names the lines whose files are missing or empty.

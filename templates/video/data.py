@@ -221,10 +221,10 @@ def test_views(video: {{ data.any_video }}) -> Tensor:
     #% endif
     frames = {{ data.reader }}(video, {{ data.place_test }})
     #% if data.testing.cut
-    crops = torch.stack({{ data.testing.cut }})  # [crops, T, 3, H, W]
     #% if data.segments
-    return crops
+    return torch.stack({{ data.testing.cut }})
     #% else
+    crops = torch.stack({{ data.testing.cut }})
     return crops.unflatten(1, (TEST_CLIPS, FRAMES)).flatten(0, 1)
     #% endif
     #% else

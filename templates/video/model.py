@@ -60,12 +60,13 @@ def build_model() -> nn.Module:
     #% endif
     """
     #% else
-    """A module from normalised clips, float [B, 3, T, H, W], to logits [B, NUM_CLASSES].
+    """A module from normalised clips, float [B, 3, T, H, W], to logits.
 
     #% if model.weights
-    Its weights are random until `load_pretrained` or a checkpoint fills them.
+    Those are [B, NUM_CLASSES]. Its weights are random until `load_pretrained` or a
+    checkpoint fills them.
     #% else
-    Its weights are random until a checkpoint fills them.
+    Those are [B, NUM_CLASSES]. Its weights are random until a checkpoint fills them.
     #% endif
     """
     #% endif

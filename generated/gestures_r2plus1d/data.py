@@ -1,0 +1,345 @@
+"""The videos, what the model sees of them, and the loaders.
+
+Any number of processes and workers trains on the same batches of the same samples.
+"""
+
+import argparse
+import os
+import signal
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from matplotlib.figure import Figure
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as F
+from tqdm import tqdm
+
+import distributed
+from video import read_video
+
+DATA_DIR = "data/gestures"
+NUM_CLASSES = 12
+FRAMES = 16  # of a clip
+STRIDE = 2  # from one frame of a clip to the next, in frames of the video
+IMAGE_SIZE = 112  # pixels, height and width
+MEAN = (0.43216, 0.394666, 0.37645)
+STD = (0.22803, 0.22145, 0.216989)
+EVAL_BATCH_SIZE = 16  # videos, of each process
+WORKERS = 4  # that read videos, for each process
+SEPARATOR = " "  # of path and label, in a line
+VAL_FRACTION = 0.2  # of the videos, to validate on
+
+
+# Transforms of uint8 frames [T, 3, H, W]; `normalize` makes them floats, on the device.
+train_transform = v2.Compose(
+    [
+        v2.Resize(size=[128, 171], antialias=False),
+        v2.RandomCrop(size=112),
+        v2.ColorJitter(brightness=0.3, contrast=0.3, saturation=0.3),
+    ]
+)
+eval_transform = v2.Compose(
+    [
+        v2.Resize(size=[128, 171], antialias=False),
+        v2.CenterCrop(size=112),
+    ]
+)
+
+
+def normalize(clips: Tensor) -> Tensor:
+    """Turn uint8 [B, T, 3, H, W] into floats of about zero mean and unit variance.
+
+    They are [B, 3, T, H, W], as the model takes them.
+    """
+    clips = F.normalize(F.to_dtype(clips, torch.float32, scale=True), MEAN, STD)
+    return clips.transpose(1, 2)
+
+
+def place_clips(count: int, clips: int, random: bool) -> Tensor:
+    """The numbers of the frames of some clips of a video, int64 [clips, FRAMES].
+
+    The frames of its `count` at which a clip can begin are divided evenly, and one
+    begins anywhere in each part, or in its middle. A clip that is longer than the video
+    goes on at the video's beginning.
+    """
+    within = torch.rand(clips) if random else 0.5
+    room = max(count - (FRAMES - 1) * STRIDE, 1)
+    begin = ((torch.arange(clips) + within) * room / clips).long().clamp(max=room - 1)
+    return (begin[:, None] + torch.arange(FRAMES) * STRIDE) % count
+
+
+def train_clip(video: Path) -> Tensor:
+    """A random clip of a video, uint8 [FRAMES, 3, IMAGE_SIZE, IMAGE_SIZE]."""
+    return train_transform(
+        read_video(video, lambda times: place_clips(len(times), 1, random=True)[0])
+    )
+
+
+def eval_clip(video: Path) -> Tensor:
+    """The clip in the middle of a video, uint8 [FRAMES, 3, IMAGE_SIZE, IMAGE_SIZE]."""
+    return eval_transform(
+        read_video(video, lambda times: place_clips(len(times), 1, random=False)[0])
+    )
+
+
+@dataclass
+class Samples(Dataset[tuple[Tensor, int, int]]):
+    """Clips of videos, uint8 [T, 3, H, W], with their labels and indices.
+
+    A sample is asked for as (index, seed), and what makes it draws from `seed`: it is
+    the same whichever process and worker reads it.
+    """
+
+    videos: Sequence[Path]
+    labels: list[int]
+    classes: list[str]
+    transform: Callable[[Path], Tensor]  # makes a clip of a video
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int, int]:
+        index, seed = key
+        torch.manual_seed(seed)
+        return self.transform(self.videos[index]), self.labels[index], index
+
+    def name(self, index: int) -> str:
+        """What an error calls a sample."""
+        return str(self.videos[index])
+
+    def part(
+        self, indices: list[int], transform: Callable[[Path], Tensor]
+    ) -> "Samples":
+        """Only some of the samples, made otherwise."""
+        return replace(
+            self,
+            videos=[self.videos[index] for index in indices],
+            labels=[self.labels[index] for index in indices],
+            transform=transform,
+        )
+
+
+def split(samples: Samples) -> tuple[Samples, Samples]:
+    """Take VAL_FRACTION of each class for validation, in every run the same samples.
+
+    Raises:
+        ValueError: if the samples are too few for that.
+    """
+    generator = torch.Generator().manual_seed(0)
+    members = defaultdict(list)
+    for index in torch.randperm(len(samples), generator=generator).tolist():
+        members[samples.labels[index]].append(index)
+    train, val = [], []
+    for indices in members.values():
+        count = min(round(VAL_FRACTION * len(indices)), len(indices) - 1)
+        train += indices[count:]
+        val += indices[:count]
+    if not val:
+        raise ValueError(f"{len(samples)} samples are too few to validate on some")
+    return (
+        samples.part(sorted(train), train_clip),
+        samples.part(sorted(val), eval_clip),
+    )
+
+
+Row = tuple[str, Path, str]  # where it stands, a video, its label
+
+
+def read_rows(root: Path, path: Path) -> list[Row]:
+    """The lines of a list file: a path in `root`, SEPARATOR and a label.
+
+    Raises:
+        ValueError: names the line that is not so.
+    """
+    rows = []
+    with open(path, encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, 1):
+            name, _, label = line.strip().rpartition(SEPARATOR)
+            if name:
+                rows.append((f"{path}:{number}", root / name, label))
+            elif line.strip():
+                wanted = f"a path, {SEPARATOR!r} and a label"
+                raise ValueError(f"{path}:{number}: must be {wanted}, not {line!r}")
+    return rows
+
+
+def name_classes(rows: list[Row]) -> list[str]:
+    """The classes' names: all labels that there are, or numbers if they are that."""
+    names = sorted({label for _, _, label in rows})
+    if all(name.isdecimal() for name in names):
+        return [str(number) for number in range(NUM_CLASSES)]
+    return names
+
+
+def check(rows: list[Row]) -> None:
+    """Look for all files before training begins; each process takes its share.
+
+    Raises:
+        ValueError: names the lines whose files are missing or empty.
+    """
+    wrong = []
+    share = rows[dist.get_rank() :: dist.get_world_size()]
+    for place, file, _ in tqdm(
+        share, "check", leave=False, disable=dist.get_rank() > 0
+    ):
+        if not file.is_file() or not file.stat().st_size:
+            wrong.append(f"{place}: no video {file}, or an empty one")
+    if wrong:
+        listed = "\n".join(wrong[:10] + ["…"] * (len(wrong) > 10))
+        raise ValueError(f"{len(wrong)} lines are not as the videos are:\n{listed}")
+
+
+def build_samples(
+    rows: list[Row], classes: list[str], transform: Callable[[Path], Tensor]
+) -> Samples:
+    """Samples with the numbers of their classes.
+
+    Raises:
+        ValueError: names the line of a label that is no class.
+    """
+    numbers = {name: number for number, name in enumerate(classes)}
+    if len(classes) != NUM_CLASSES:
+        raise ValueError(f"{len(classes)} classes, but NUM_CLASSES is {NUM_CLASSES}")
+    for place, _, name in rows:
+        if name not in numbers:
+            raise ValueError(f"{place}: {name!r} is none of {NUM_CLASSES} classes")
+    labels = [numbers[name] for _, _, name in rows]
+    return Samples([source for _, source, _ in rows], labels, classes, transform)
+
+
+def build_datasets(root: Path) -> tuple[Samples, Samples]:
+    """The training and validation videos."""
+    rows = read_rows(root / "videos", root / "all.txt")
+    classes = name_classes(rows)
+    check(rows)
+    return split(build_samples(rows, classes, train_clip))
+
+
+class Batches(Sampler[list[tuple[int, int]]]):
+    """This process's share of each batch of an epoch, as pairs of an index and a seed.
+
+    Order and seeds follow from (seed, epoch) alone, not from the number of processes.
+    Every class is drawn equally often, and of its samples any.
+    The last samples of an epoch, too few for a whole batch, are left out.
+
+    Raises:
+        ValueError: if a batch cannot be divided among the processes, or the samples
+            are too few for one.
+    """
+
+    def __init__(self, samples: Samples, batch_size: int, seed: int) -> None:
+        self.rank, self.processes = dist.get_rank(), dist.get_world_size()
+        if batch_size % self.processes:
+            fitting = batch_size + -batch_size % self.processes
+            raise ValueError(
+                f"a batch of {batch_size} cannot be divided among {self.processes} "
+                f"processes; it has to be a multiple of that, as {fitting}"
+            )
+        self.samples = len(samples)
+        if self.samples < batch_size:
+            raise ValueError(f"{self.samples} samples make no batch of {batch_size}")
+        members = defaultdict(list)
+        for index, label in enumerate(samples.labels):
+            members[label].append(index)
+        self.members = list(members.values())
+        self.batch_size, self.seed = batch_size, seed
+        self.epoch = self.first = 0
+
+    def start(self, epoch: int, first: int) -> None:
+        """Make the next iteration that of `epoch`, from its batch `first` on."""
+        self.epoch, self.first = epoch, first
+
+    def __len__(self) -> int:
+        return self.samples // self.batch_size
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        generator = torch.Generator().manual_seed(self.seed + self.epoch)
+        places = torch.randperm(self.samples, generator=generator).tolist()
+        chances = torch.rand(self.samples, generator=generator).tolist()
+        order = []
+        for place, chance in zip(places, chances, strict=True):
+            members = self.members[place % len(self.members)]
+            order.append(members[int(chance * len(members))])
+        seeds = torch.randint(2**31, (self.samples,), generator=generator).tolist()
+        share = self.batch_size // self.processes
+        for batch in range(self.first, len(self)):
+            begin = batch * self.batch_size + self.rank * share
+            keys = slice(begin, begin + share)
+            yield list(zip(order[keys], seeds[keys], strict=True))
+
+
+def build_loaders(
+    train_set: Samples, batches: Batches, val_set: Samples
+) -> tuple[DataLoader, DataLoader]:
+    """Loaders of this process's training and validation batches.
+
+    A batch is (clips, labels, indices): uint8 [B, T, 3, H, W], int64 [B], int64 [B].
+    """
+    return build_loader(train_set, batch_sampler=batches), build_eval_loader(val_set)
+
+
+def build_eval_loader(dataset: Samples) -> DataLoader:
+    """A loader of this process's share of `dataset`; each sample is in one share."""
+    share = range(dist.get_rank(), len(dataset), dist.get_world_size())
+    keys = [(index, 0) for index in share]
+    return build_loader(dataset, sampler=keys, batch_size=EVAL_BATCH_SIZE)
+
+
+def build_loader(dataset: Dataset, **options: Any) -> DataLoader:
+    return DataLoader(
+        dataset,
+        num_workers=WORKERS,
+        worker_init_fn=leave_group,
+        persistent_workers=WORKERS > 0,
+        pin_memory=torch.cuda.is_available(),
+        **options,
+    )
+
+
+def leave_group(worker: int) -> None:
+    """Let what tells all the group to stop reach the training process alone."""
+    os.setsid()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which that one ends its workers
+
+
+def draw(clips: list[Tensor], titles: list[str], columns: int = 8) -> Figure:
+    """A sheet with a row for each clip, uint8 [T, 3, H, W]: frames from all over it."""
+    columns = min(columns, len(clips[0]))
+    figure = Figure(figsize=(1.6 * columns, 1.8 * len(clips)), layout="constrained")
+    grid = figure.subplots(len(clips), columns, squeeze=False)
+    for row, clip, title in zip(grid, clips, titles, strict=True):
+        shown = torch.linspace(0, len(clip) - 1, columns).long()
+        for axes, frame in zip(row, clip[shown], strict=True):
+            axes.imshow(frame.permute(1, 2, 0))
+            axes.axis("off")
+        row[0].set_title(title, loc="left", fontsize=8, parse_math=False)
+    return figure
+
+
+def draw_sheet(dataset: Samples, count: int = 8) -> Figure:
+    """A sheet of `count` samples from all over `dataset`, as training gets them."""
+    indices = torch.linspace(0, len(dataset) - 1, count).long().tolist()
+    clips = [dataset[index, index][0] for index in indices]
+    return draw(clips, [dataset.classes[dataset.labels[index]] for index in indices])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Draw some training samples.")
+    parser.add_argument("--data", type=Path, default=DATA_DIR)
+    parser.add_argument("--output", type=Path, default="samples.png")
+    args = parser.parse_args()
+    distributed.init()
+    train_set, _ = build_datasets(args.data)
+    draw_sheet(train_set).savefig(args.output)
+    print(args.output)
+
+
+if __name__ == "__main__":
+    main()

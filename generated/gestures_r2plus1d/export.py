@@ -1,0 +1,67 @@
+"""Export a checkpoint as a file that needs no code: `python export.py`."""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim
+
+import checkpoint
+from data import FRAMES, IMAGE_SIZE, normalize
+from model import build_model
+
+CHECKPOINT = Path(__file__).parent / "runs/best.pt"
+TOLERANCE = 1e-3  # of the exported probabilities against the model's own
+
+
+class Classifier(nn.Module):
+    """The model from its preprocessing to probabilities.
+
+    From clips of uint8 RGB frames [B, T, 3, H, W] to float [B, NUM_CLASSES].
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.model(normalize(inputs)).softmax(1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description="Export the model, and check the file."
+    )
+    parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
+    parser.add_argument("--output", type=Path, help="default: model.pt2 beside it")
+    parser.add_argument("--image-size", type=int, default=IMAGE_SIZE, help="pixels")
+    args = parser.parse_args()
+    output = args.output or args.checkpoint.with_name("model.pt2")
+    shape = (FRAMES, 3, args.image_size, args.image_size)
+
+    state = checkpoint.load(args.checkpoint)
+    model = build_model()
+    model.load_state_dict(state["model"])
+    classifier = Classifier(model).eval()
+    classes = json.dumps(state["classes"])
+    inputs = torch.randint(256, (2, *shape), dtype=torch.uint8)
+    # PyTorch 2.6 needs the bound for transformers, and cannot load a strict program.
+    shapes = ({0: Dim("batch", min=1, max=2**16)},)
+    program = torch.export.export(
+        classifier, (inputs,), dynamic_shapes=shapes, strict=False
+    )
+    torch.export.save(program, output, extra_files={"classes.json": classes})
+
+    # What is in the file, on other inputs and more of them.
+    inputs = torch.randint(256, (3, *shape), dtype=torch.uint8)
+    expected = classifier(inputs)
+    exported = torch.export.load(output).module()(inputs)
+    torch.testing.assert_close(exported, expected, rtol=0, atol=TOLERANCE)
+    difference = (exported - expected).abs().max().item()
+    print(f"{output}: agrees with the model within {difference:.1e}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""Build r2plus1d_18 for 12 classes."""
+
+import torch
+from torch import nn
+from torchvision import models
+
+from data import NUM_CLASSES
+
+INIT_STD = 0.01  # of the new head's weights
+FROZEN = ("stem", "layer1")
+
+
+def build_model() -> nn.Module:
+    """A module from normalised clips, float [B, 3, T, H, W], to logits.
+
+    Those are [B, NUM_CLASSES]. Its weights are random until `load_pretrained` or a
+    checkpoint fills them.
+    """
+    model = models.video.r2plus1d_18(num_classes=NUM_CLASSES)
+    nn.init.normal_(model.fc.weight, std=INIT_STD)
+    nn.init.zeros_(model.fc.bias)
+    if torch.cuda.is_available():
+        # Statistics over the whole batch, on any number of GPUs; CPUs cannot do it.
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    for name in FROZEN:
+        freeze(model.get_submodule(name))
+    return model
+
+
+def freeze(module: nn.Module) -> None:
+    """Fix the weights of `module` and, by keeping it in eval mode, its statistics."""
+    module.requires_grad_(False).eval()
+    # model.train() calls this, and leaves it in eval mode.
+    module.train = lambda mode=True: module  # type: ignore[method-assign]
+
+
+def load_pretrained(model: nn.Module) -> None:
+    """Fill all of `model` but its head, which is new, with the pretrained weights.
+
+    Raises:
+        RuntimeError: names all other tensors that are missing, unexpected or misshapen.
+    """
+    state = models.video.R2Plus1D_18_Weights.KINETICS400_V1.get_state_dict(
+        check_hash=True, map_location="cpu", weights_only=True
+    )
+    # The head stays as it is; all else has to be there.
+    state.update(model.fc.state_dict(prefix="fc."))
+    model.load_state_dict(state)

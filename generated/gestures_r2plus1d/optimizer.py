@@ -1,0 +1,31 @@
+"""The optimizer, and what parts of the model have their own settings in it."""
+
+import torch
+from torch import nn
+
+LR = 0.0001
+BETAS = (0.9, 0.999)
+WEIGHT_DECAY = 0.05
+HEAD_LR = 0.001
+HEAD = ("fc.",)
+
+
+def build_optimizer(model: nn.Module) -> torch.optim.Optimizer:
+    """An optimizer of what is not frozen, with a group for each pair of settings."""
+    found: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            settings = (learning_rate(name), WEIGHT_DECAY)
+            found.setdefault(settings, []).append(parameter)
+    groups = [
+        {"params": parameters, "lr": lr, "weight_decay": decay}
+        for (lr, decay), parameters in found.items()
+    ]
+    return torch.optim.AdamW(groups, lr=LR, betas=BETAS, weight_decay=WEIGHT_DECAY)
+
+
+def learning_rate(name: str) -> float:
+    """The learning rate of the parameter `name`."""
+    if name.startswith(HEAD):
+        return HEAD_LR
+    return LR

@@ -1,0 +1,84 @@
+"""A minute's check after a hand edit, on made-up videos: `python smoke_test.py`.
+
+Trains in one process and in two, resumes, evaluates, predicts and exports: on the CPU,
+without pretrained weights, and in a temporary folder.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import torch
+
+import data
+import evaluate
+import export
+import predict
+import train
+
+
+def write_video(path: str) -> None:
+    """Write eight frames of noise as a video file."""
+    shape = (data.IMAGE_SIZE, data.IMAGE_SIZE, 3)
+    with av.open(path, "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.height, stream.width, _ = shape
+        for _ in range(8):
+            noise = torch.randint(256, shape, dtype=torch.uint8).numpy()
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(noise)))
+        container.mux(stream.encode())
+
+
+def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
+    """The eight videos of noise in `root`, for training and for validation."""
+    videos = [root / f"{index}.mp4" for index in range(8)]
+    classes = [f"class {number}" for number in range(data.NUM_CLASSES)]
+    labels = [index % data.NUM_CLASSES for index in range(8)]
+    return (
+        data.Samples(videos, labels, classes, data.train_clip),
+        data.Samples(videos, labels, classes, data.eval_clip),
+    )
+
+
+def call(script: Callable[[], None], *args: str) -> None:
+    print(f"== {script.__module__} {' '.join(args)}", flush=True)
+    sys.argv = [script.__module__, *args]
+    train.EPOCHS = 2 if "--resume" in args else 1
+    script()
+
+
+def main() -> None:
+    train.build_datasets = evaluate.build_datasets = build_datasets
+    data.WORKERS = 0
+    train.BATCH_SIZE, train.LOG_EVERY = 4, 1
+    train.load_pretrained = lambda model: None
+    if "RANK" in os.environ:  # this is one of the two processes that are started below
+        return call(train.main, *sys.argv[1:])
+
+    os.environ.update(CUDA_VISIBLE_DEVICES="", OMP_NUM_THREADS="1")
+    torch.set_num_threads(1)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    with tempfile.TemporaryDirectory() as folder:
+        file = f"{folder}/0.mp4"
+        for index in range(8):
+            write_video(f"{folder}/{index}.mp4")
+        for options in (["--data", folder], ["--data", folder, "--resume"]):
+            call(train.main, "--output", f"{folder}/one", *options)
+            command = [*torchrun, "--nproc-per-node=2", __file__]
+            subprocess.run(
+                [*command, "--output", f"{folder}/two", *options], check=True
+            )
+        best = f"{folder}/two/best.pt"
+        call(evaluate.main, "--data", folder, "--checkpoint", best)
+        answers = ["--csv", f"{folder}/answers.csv", "--draw", f"{folder}/drawn.png"]
+        call(predict.main, file, "--checkpoint", best, *answers)
+        call(export.main, "--checkpoint", best)
+    print("everything runs")
+
+
+if __name__ == "__main__":
+    main()

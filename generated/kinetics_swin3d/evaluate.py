@@ -1,0 +1,110 @@
+"""Evaluate a checkpoint on the validation videos: `python evaluate.py`."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
+from tqdm import tqdm
+
+import checkpoint
+import distributed
+from data import DATA_DIR, NUM_CLASSES, build_datasets, build_eval_loader, test_views
+from model import build_model, score
+
+CHECKPOINT = Path(__file__).parent / "runs/best.pt"
+
+
+@torch.inference_mode()
+def evaluate(
+    model: nn.Module, loader: DataLoader, device: torch.device
+) -> tuple[dict[str, float], Tensor]:
+    """Evaluate on this process's share of the samples, and combine with all others'.
+
+    Returns:
+        The mean cross entropy and metrics, as fractions, each sample counted once; and
+        the confusion matrix, int64 [NUM_CLASSES, NUM_CLASSES], a row per true class.
+    """
+    loss = MeanMetric().to(device)
+    # Each counts for itself: those that agree on a first batch need not on all.
+    metrics = MetricCollection(
+        {
+            "top1": MulticlassAccuracy(NUM_CLASSES, 1, "micro"),
+            "top5": MulticlassAccuracy(NUM_CLASSES, 5, "micro"),
+        },
+        compute_groups=False,
+    ).to(device)
+    confusion = MulticlassConfusionMatrix(NUM_CLASSES).to(device)
+    model.eval()
+    progress = tqdm(loader, "evaluate", leave=False, disable=dist.get_rank() > 0)
+    for inputs, labels, _ in progress:
+        labels = labels.to(device, non_blocking=True)
+        logits = score(model, inputs.to(device, non_blocking=True))
+        loss.update(F.cross_entropy(logits, labels, reduction="none"))
+        metrics.update(logits, labels)
+        confusion.update(logits, labels)
+    values = {"loss": loss.compute(), **metrics.compute()}
+    return {k: v.item() for k, v in values.items()}, confusion.compute().cpu()
+
+
+def draw_confusion(confusion: Tensor, classes: list[str]) -> Figure:
+    """A picture of a confusion matrix, int64 [C, C] with a row for each true class."""
+    side = 10  # inches; too few for names and counts
+    figure = Figure(figsize=(side, side), layout="constrained")
+    axes = figure.subplots()
+    shares = confusion / confusion.sum(1, keepdim=True).clamp(min=1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set_title(
+        f"{len(classes)} classes, {classes[0]} to {classes[-1]}", parse_math=False
+    )
+    axes.set(xlabel="predicted", ylabel="true")
+    return figure
+
+
+def table(confusion: Tensor, classes: list[str]) -> str:
+    """Precision, recall (its accuracy), F1 and number of videos of each class."""
+    right, found, there = confusion.diag(), confusion.sum(0), confusion.sum(1)
+    columns = [right / found, right / there, 2 * right / (found + there)]
+    lines = ["precision  recall      f1  videos  class"]
+    for *shares, count, name in zip(*columns, there, classes, strict=True):
+        # A class that was never found, or is not there, has no such share.
+        precision, recall, f1 = (
+            f"{share:.4f}".replace("nan", "  -") for share in shares
+        )
+        lines.append(f"{precision:>9}  {recall:>6}  {f1:>6}  {count:>6}  {name}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Evaluate a checkpoint.")
+    parser.add_argument("--data", type=Path, default=DATA_DIR)
+    parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
+    args = parser.parse_args()
+
+    device = distributed.init()
+    state = checkpoint.load(args.checkpoint)
+    model = build_model().to(device)
+    model.load_state_dict(state["model"])
+    _, val_set = build_datasets(args.data)
+    test_set = replace(val_set, transform=test_views)
+    loader = build_eval_loader(test_set, batch_size=1)  # of as many views as there are
+    metrics, confusion = evaluate(model, loader, device)
+    if dist.get_rank() == 0:
+        for name, value in metrics.items():
+            print(f"{name:8} {value:.4f}")
+        print(table(confusion, state["classes"]))
+        picture = args.checkpoint.with_name("confusion_matrix.png")
+        draw_confusion(confusion, state["classes"]).savefig(picture)
+        print(picture)
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()

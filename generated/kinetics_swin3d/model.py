@@ -1,0 +1,43 @@
+"""Build swin3d_t for 600 classes."""
+
+from torch import Tensor, nn
+from torchvision import models
+
+from data import NUM_CLASSES, normalize
+
+INIT_STD = 0.01  # of the new head's weights
+
+
+def build_model() -> nn.Module:
+    """A module from normalised clips, float [B, 3, T, H, W], to logits.
+
+    Those are [B, NUM_CLASSES]. Its weights are random until `load_pretrained` or a
+    checkpoint fills them.
+    """
+    model = models.video.swin3d_t(num_classes=NUM_CLASSES, dropout=0.1)
+    nn.init.normal_(model.head.weight, std=INIT_STD)
+    nn.init.zeros_(model.head.bias)
+    return model
+
+
+def score(model: nn.Module, clips: Tensor) -> Tensor:
+    """Logits [B, NUM_CLASSES] of videos: they stand for the mean of probabilities.
+
+    Clips are uint8 [B, T, 3, H, W], one view each, or [B, V, T, 3, H, W].
+    """
+    views = model(normalize(clips.flatten(0, -5))).unflatten(0, (len(clips), -1))
+    return views.log_softmax(2).logsumexp(1)
+
+
+def load_pretrained(model: nn.Module) -> None:
+    """Fill all of `model` but its head, which is new, with the pretrained weights.
+
+    Raises:
+        RuntimeError: names all other tensors that are missing, unexpected or misshapen.
+    """
+    state = models.video.Swin3D_T_Weights.KINETICS400_V1.get_state_dict(
+        check_hash=True, map_location="cpu", weights_only=True
+    )
+    # The head stays as it is; all else has to be there.
+    state.update(model.head.state_dict(prefix="head."))
+    model.load_state_dict(state)

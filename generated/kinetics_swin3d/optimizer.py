@@ -1,0 +1,45 @@
+"""The optimizer, and what parts of the model have their own settings in it."""
+
+import torch
+from torch import nn
+
+LR = 0.0003
+BETAS = (0.9, 0.999)
+WEIGHT_DECAY = 0.02
+LAYER_DECAY = 0.7  # of the learning rate, from each layer to the one before
+LAYERS = (
+    ("patch_embed.",),
+    ("features.0.",),
+    ("features.1.", "features.2."),
+    ("features.3.", "features.4."),
+    ("features.5.", "features.6."),
+)
+
+
+def build_optimizer(model: nn.Module) -> torch.optim.Optimizer:
+    """An optimizer of what is not frozen, with a group for each pair of settings."""
+    found: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            settings = (learning_rate(name), weight_decay(name, parameter))
+            found.setdefault(settings, []).append(parameter)
+    groups = [
+        {"params": parameters, "lr": lr, "weight_decay": decay}
+        for (lr, decay), parameters in found.items()
+    ]
+    return torch.optim.AdamW(groups, lr=LR, betas=BETAS, weight_decay=WEIGHT_DECAY)
+
+
+def learning_rate(name: str) -> float:
+    """The learning rate of the parameter `name`."""
+    for depth, layer in enumerate(reversed(LAYERS), 1):
+        if name.startswith(layer):
+            return LR * LAYER_DECAY**depth
+    return LR
+
+
+def weight_decay(name: str, parameter: nn.Parameter) -> float:
+    """The weight decay of the parameter `name`."""
+    if parameter.ndim < 2:  # the scale of a norm, or a bias
+        return 0.0
+    return WEIGHT_DECAY

@@ -1,0 +1,200 @@
+"""Fine-tune swin3d_t for 600 classes.
+
+    python train.py             on one GPU, or the CPU
+    ./launch.sh                 on all GPUs of this machine, or of many
+    python train.py --resume    continue a stopped run as if it had never stopped
+
+A run writes its checkpoints last.pt and best.pt, a sheet of samples, pictures of the
+results and curves to a folder, runs/ unless --output names another.
+"""
+
+import argparse
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.nn import functional as F
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.lr_scheduler import ChainedScheduler, CosineAnnealingLR, LinearLR
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+import checkpoint
+import distributed
+from data import (
+    DATA_DIR,
+    Batches,
+    Samples,
+    build_datasets,
+    build_loaders,
+    draw_sheet,
+    normalize,
+)
+from evaluate import draw_confusion, evaluate
+from mix import mix
+from model import build_model, load_pretrained
+from optimizer import build_optimizer
+
+SEED = 0
+EPOCHS = 30
+BATCH_SIZE = 64  # samples, over all processes together
+WARMUP_EPOCHS = 2
+WARMUP_FACTOR = 0.01  # of LR, at the first step
+LABEL_SMOOTHING = 0.1
+LOG_EVERY = 50  # steps
+MONITOR = "top1"  # the metric that says which model is best
+CHECKPOINT_STEPS = 1000  # last.pt; and at the end of every epoch
+RUN_DIR = Path(__file__).parent / "runs"
+
+
+def mean_loss(window: list[tuple[Tensor, Tensor]], samples: Samples) -> float:
+    """The mean loss of some steps, (loss, indices of samples) each, over all processes.
+
+    Raises:
+        FloatingPointError: if a loss is not finite; names the samples of its batch.
+    """
+    losses = torch.stack([loss for loss, _ in window])
+    for step in (~losses.isfinite()).nonzero().flatten().tolist():
+        names = ", ".join(map(samples.name, window[step][1].tolist()))
+        raise FloatingPointError(f"the loss is {losses[step]:g} on {names}")
+    total = losses.mean()
+    dist.all_reduce(total)
+    return total.item() / dist.get_world_size()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Train the model.")
+    parser.add_argument("--data", type=Path, default=DATA_DIR)
+    parser.add_argument("--output", type=Path, default=RUN_DIR, help="the run's folder")
+    parser.add_argument("--resume", action="store_true", help="continue that run")
+    args = parser.parse_args()
+
+    stop = threading.Event()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signal_number, lambda *_: stop.set())
+    # The same run gives the same bits: a resumed one goes on as if never stopped.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    device = distributed.init()
+    is_main = dist.get_rank() == 0
+    last = args.output / "last.pt"
+    if last.exists() and not args.resume:
+        raise SystemExit(f"{last} exists: --resume that run, or name another --output")
+
+    torch.manual_seed(SEED)
+    train_set, val_set = build_datasets(args.data)
+    batches = Batches(train_set, BATCH_SIZE, SEED)
+    train_loader, val_loader = build_loaders(train_set, batches, val_set)
+    steps_per_epoch = len(batches)
+    model = build_model()
+    if is_main and not args.resume:  # DistributedDataParallel hands it to the others
+        load_pretrained(model)
+    model.to(device)
+    ddp = DistributedDataParallel(model)
+    optimizer = build_optimizer(model)
+    scheduler = ChainedScheduler(
+        [
+            LinearLR(
+                optimizer,
+                start_factor=WARMUP_FACTOR,
+                total_iters=WARMUP_EPOCHS * steps_per_epoch,
+            ),
+            CosineAnnealingLR(optimizer, T_max=EPOCHS * steps_per_epoch),
+        ],
+        optimizer=optimizer,
+    )
+    parts: dict[str, Any] = dict(model=model, optimizer=optimizer, scheduler=scheduler)
+    step, best = 0, -1.0
+    if args.resume:
+        state = checkpoint.load(last)
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+        step, best = state["step"], state["best"]
+
+    def save() -> None:
+        if is_main:
+            writer.flush()
+            state = {name: part.state_dict() for name, part in parts.items()}
+            state |= {"step": step, "best": best, "classes": train_set.classes}
+            checkpoint.save(last, state)
+
+    def log(values: dict[str, float]) -> None:
+        """Add to the curves; for the main process."""
+        for name, value in values.items():
+            writer.add_scalar(name, value, step)
+
+    if is_main:
+        args.output.mkdir(parents=True, exist_ok=True)
+        sheet = draw_sheet(train_set)
+        sheet.savefig(args.output / "samples.png")
+        writer = SummaryWriter(args.output, purge_step=step + 1)
+        writer.add_figure("samples", sheet, step)
+
+    for epoch in range(step // steps_per_epoch, EPOCHS):
+        first = step % steps_per_epoch  # not 0 where a run was stopped inside an epoch
+        batches.start(epoch, first)
+        title = f"epoch {epoch + 1}/{EPOCHS}"
+        progress = tqdm(
+            train_loader, title, steps_per_epoch, initial=first, disable=not is_main
+        )
+        window: list[tuple[Tensor, Tensor]] = []  # the steps since the last log line
+        ddp.train()
+        for inputs, targets, indices in progress:
+            torch.manual_seed((SEED + step) * dist.get_world_size() + dist.get_rank())
+            inputs = normalize(inputs.to(device, non_blocking=True))
+            targets = targets.to(device, non_blocking=True)
+            inputs, targets = mix(inputs, targets, SEED, step)
+            optimizer.zero_grad()
+            with torch.autocast(device.type, torch.bfloat16):
+                logits = ddp(inputs)
+            logits = logits.float()
+            loss = F.cross_entropy(logits, targets, label_smoothing=LABEL_SMOOTHING)
+            loss.backward()
+            optimizer.step()
+            scheduler.step()
+            step += 1
+            window.append((loss.detach(), indices))
+
+            end_of_epoch = step % steps_per_epoch == 0
+            stopping = distributed.any_process(stop.is_set())
+            saving = stopping or step % CHECKPOINT_STEPS == 0
+            if saving or end_of_epoch or step % LOG_EVERY == 0:
+                train_loss = mean_loss(window, train_set)
+                if is_main:
+                    progress.set_postfix(loss=f"{train_loss:.4f}")
+                    lr = optimizer.param_groups[-1]["lr"]
+                    log({"train/loss": train_loss, "train/lr": lr})
+                window.clear()
+            if saving and not end_of_epoch:
+                save()
+            if stopping and not end_of_epoch:
+                raise SystemExit(f"stopped at step {step}; --resume continues")
+
+        metrics, confusion = evaluate(model, val_loader, device)
+        if is_main:
+            print(", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
+            log({f"val/{name}": value for name, value in metrics.items()})
+        if metrics[MONITOR] > best:
+            best = metrics[MONITOR]
+            if is_main:
+                state = {"model": model.state_dict(), "classes": train_set.classes}
+                checkpoint.save(args.output / "best.pt", state)
+                figure = draw_confusion(confusion, train_set.classes)
+                figure.savefig(args.output / "confusion_matrix.png")
+        save()
+        if stopping:
+            raise SystemExit(f"stopped after epoch {epoch + 1}; --resume continues")
+
+    if is_main:
+        writer.close()
+        print(f"best {MONITOR} {best:.4f}; the model is in {args.output / 'best.pt'}")
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,312 @@
+"""The videos, what the model sees of them, and the loaders.
+
+Any number of processes and workers trains on the same batches of the same samples.
+"""
+
+import argparse
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from matplotlib.figure import Figure
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as F
+from tqdm import tqdm
+
+import distributed
+from video import read_video
+
+DATA_DIR = "data/ucf101"
+NUM_CLASSES = 101
+FRAMES = 16  # of a clip
+FPS = 7.5  # frames of a clip in a second of the video
+IMAGE_SIZE = 224  # pixels, height and width
+MEAN = (0.45, 0.45, 0.45)
+STD = (0.225, 0.225, 0.225)
+EVAL_BATCH_SIZE = 16  # videos, of each process
+TEST_CLIPS = 5  # of a video when the trained model is tested
+WORKERS = 4  # that read videos, for each process
+
+
+# Transforms of uint8 frames [T, 3, H, W]; `normalize` makes them floats, on the device.
+train_transform = v2.Compose(
+    [
+        v2.Resize(size=256, antialias=False),
+        v2.RandomCrop(size=224),
+        v2.RandomHorizontalFlip(),
+    ]
+)
+eval_transform = v2.Compose(
+    [
+        v2.Resize(size=256, antialias=False),
+        v2.CenterCrop(size=224),
+    ]
+)
+
+
+def normalize(clips: Tensor) -> Tensor:
+    """Turn uint8 [B, T, 3, H, W] into floats of about zero mean and unit variance.
+
+    They are [B, 3, T, H, W], as the model takes them.
+    """
+    clips = F.normalize(F.to_dtype(clips, torch.float32, scale=True), MEAN, STD)
+    return clips.transpose(1, 2)
+
+
+def place_clips(times: Tensor, clips: int, random: bool) -> Tensor:
+    """The numbers of the frames of some clips of a video, int64 [clips, FRAMES].
+
+    The video shows its frames at `times`, float64 [N] seconds. The time in which a clip
+    can begin is divided evenly, and one begins anywhere in each part, or in its middle.
+    A clip that is longer than the video goes on at the video's beginning.
+    """
+    within = torch.rand(clips) if random else 0.5
+    room = (times[-1] - (FRAMES - 1) / FPS).clamp(min=0)
+    begin = (torch.arange(clips, dtype=torch.float64) + within) / clips * room
+    wanted = (begin[:, None] + torch.arange(FRAMES) / FPS) % (times[-1] + 1 / FPS)
+    return torch.bucketize(wanted, (times[1:] + times[:-1]) / 2)  # the nearest in time
+
+
+def train_clip(video: Path) -> Tensor:
+    """A random clip of a video, uint8 [FRAMES, 3, IMAGE_SIZE, IMAGE_SIZE]."""
+    return train_transform(
+        read_video(video, lambda times: place_clips(times, 1, random=True)[0])
+    )
+
+
+def eval_clip(video: Path) -> Tensor:
+    """The clip in the middle of a video, uint8 [FRAMES, 3, IMAGE_SIZE, IMAGE_SIZE]."""
+    return eval_transform(
+        read_video(video, lambda times: place_clips(times, 1, random=False)[0])
+    )
+
+
+def test_views(video: Path) -> Tensor:
+    """What a video is tested by, uint8 [V, FRAMES, 3, IMAGE_SIZE, IMAGE_SIZE].
+
+    The views are clips from all over the video.
+    """
+    frames = read_video(
+        video, lambda times: place_clips(times, TEST_CLIPS, random=False).flatten()
+    )
+    return eval_transform(frames).unflatten(0, (TEST_CLIPS, FRAMES))
+
+
+@dataclass
+class Samples(Dataset[tuple[Tensor, int, int]]):
+    """Clips of videos, uint8 [T, 3, H, W], with their labels and indices.
+
+    A sample is asked for as (index, seed), and what makes it draws from `seed`: it is
+    the same whichever process and worker reads it.
+    """
+
+    videos: Sequence[Path]
+    labels: list[int]
+    classes: list[str]
+    transform: Callable[[Path], Tensor]  # makes a clip of a video
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int, int]:
+        index, seed = key
+        torch.manual_seed(seed)
+        return self.transform(self.videos[index]), self.labels[index], index
+
+    def name(self, index: int) -> str:
+        """What an error calls a sample."""
+        return str(self.videos[index])
+
+
+Row = tuple[str, Path, str]  # where it stands, a video, its label
+
+
+def read_rows(folder: Path, path: Path) -> list[Row]:
+    """The lines of a list of UCF101's: CLASS/VIDEO in `folder`, and perhaps a number.
+
+    Raises:
+        ValueError: names the line that is not so.
+    """
+    rows = []
+    with open(path, encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, 1):
+            name = line.split()[0] if line.strip() else ""
+            if name and "/" not in name:
+                raise ValueError(f"{path}:{number}: must be CLASS/VIDEO, not {name!r}")
+            if name:
+                rows.append((f"{path}:{number}", folder / name, name.split("/")[0]))
+    return rows
+
+
+def read_classes(path: Path) -> list[str]:
+    """The classes' names: the lines are a number from 1 on, and a name."""
+    return [line.split()[1] for line in path.read_text().splitlines() if line.strip()]
+
+
+def check(rows: list[Row]) -> None:
+    """Look for all files before training begins; each process takes its share.
+
+    Raises:
+        ValueError: names the lines whose files are missing or empty.
+    """
+    wrong = []
+    share = rows[dist.get_rank() :: dist.get_world_size()]
+    for place, file, _ in tqdm(
+        share, "check", leave=False, disable=dist.get_rank() > 0
+    ):
+        if not file.is_file() or not file.stat().st_size:
+            wrong.append(f"{place}: no video {file}, or an empty one")
+    if wrong:
+        listed = "\n".join(wrong[:10] + ["…"] * (len(wrong) > 10))
+        raise ValueError(f"{len(wrong)} lines are not as the videos are:\n{listed}")
+
+
+def build_samples(
+    rows: list[Row], classes: list[str], transform: Callable[[Path], Tensor]
+) -> Samples:
+    """Samples with the numbers of their classes.
+
+    Raises:
+        ValueError: names the line of a label that is no class.
+    """
+    numbers = {name: number for number, name in enumerate(classes)}
+    if len(classes) != NUM_CLASSES:
+        raise ValueError(f"{len(classes)} classes, but NUM_CLASSES is {NUM_CLASSES}")
+    for place, _, name in rows:
+        if name not in numbers:
+            raise ValueError(f"{place}: {name!r} is none of {NUM_CLASSES} classes")
+    labels = [numbers[name] for _, _, name in rows]
+    return Samples([source for _, source, _ in rows], labels, classes, transform)
+
+
+def build_datasets(root: Path) -> tuple[Samples, Samples]:
+    """The training and validation videos."""
+    rows = read_rows(root / "UCF-101", root / "ucfTrainTestlist/trainlist01.txt")
+    classes = read_classes(root / "ucfTrainTestlist/classInd.txt")
+    val_rows = read_rows(root / "UCF-101", root / "ucfTrainTestlist/testlist01.txt")
+    check(rows + val_rows)
+    return (
+        build_samples(rows, classes, train_clip),
+        build_samples(val_rows, classes, eval_clip),
+    )
+
+
+class Batches(Sampler[list[tuple[int, int]]]):
+    """This process's share of each batch of an epoch, as pairs of an index and a seed.
+
+    Order and seeds follow from (seed, epoch) alone, not from the number of processes.
+    The last samples of an epoch, too few for a whole batch, are left out.
+
+    Raises:
+        ValueError: if a batch cannot be divided among the processes, or the samples
+            are too few for one.
+    """
+
+    def __init__(self, samples: Samples, batch_size: int, seed: int) -> None:
+        self.rank, self.processes = dist.get_rank(), dist.get_world_size()
+        if batch_size % self.processes:
+            fitting = batch_size + -batch_size % self.processes
+            raise ValueError(
+                f"a batch of {batch_size} cannot be divided among {self.processes} "
+                f"processes; it has to be a multiple of that, as {fitting}"
+            )
+        self.samples = len(samples)
+        if self.samples < batch_size:
+            raise ValueError(f"{self.samples} samples make no batch of {batch_size}")
+        self.batch_size, self.seed = batch_size, seed
+        self.epoch = self.first = 0
+
+    def start(self, epoch: int, first: int) -> None:
+        """Make the next iteration that of `epoch`, from its batch `first` on."""
+        self.epoch, self.first = epoch, first
+
+    def __len__(self) -> int:
+        return self.samples // self.batch_size
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        generator = torch.Generator().manual_seed(self.seed + self.epoch)
+        order = torch.randperm(self.samples, generator=generator).tolist()
+        seeds = torch.randint(2**31, (self.samples,), generator=generator).tolist()
+        share = self.batch_size // self.processes
+        for batch in range(self.first, len(self)):
+            begin = batch * self.batch_size + self.rank * share
+            yield [(index, seeds[index]) for index in order[begin : begin + share]]
+
+
+def build_loaders(
+    train_set: Samples, batches: Batches, val_set: Samples
+) -> tuple[DataLoader, DataLoader]:
+    """Loaders of this process's training and validation batches.
+
+    A batch is (clips, labels, indices): uint8 [B, T, 3, H, W], int64 [B], int64 [B].
+    """
+    return build_loader(train_set, batch_sampler=batches), build_eval_loader(val_set)
+
+
+def build_eval_loader(
+    dataset: Samples, batch_size: int = EVAL_BATCH_SIZE
+) -> DataLoader:
+    """A loader of this process's share of `dataset`; each sample is in one share."""
+    share = range(dist.get_rank(), len(dataset), dist.get_world_size())
+    keys = [(index, 0) for index in share]
+    return build_loader(dataset, sampler=keys, batch_size=batch_size)
+
+
+def build_loader(dataset: Dataset, **options: Any) -> DataLoader:
+    return DataLoader(
+        dataset,
+        num_workers=WORKERS,
+        worker_init_fn=leave_group,
+        persistent_workers=WORKERS > 0,
+        pin_memory=torch.cuda.is_available(),
+        **options,
+    )
+
+
+def leave_group(worker: int) -> None:
+    """Let what tells all the group to stop reach the training process alone."""
+    os.setsid()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which that one ends its workers
+
+
+def draw(clips: list[Tensor], titles: list[str], columns: int = 8) -> Figure:
+    """A sheet with a row for each clip, uint8 [T, 3, H, W]: frames from all over it."""
+    columns = min(columns, len(clips[0]))
+    figure = Figure(figsize=(1.6 * columns, 1.8 * len(clips)), layout="constrained")
+    grid = figure.subplots(len(clips), columns, squeeze=False)
+    for row, clip, title in zip(grid, clips, titles, strict=True):
+        shown = torch.linspace(0, len(clip) - 1, columns).long()
+        for axes, frame in zip(row, clip[shown], strict=True):
+            axes.imshow(frame.permute(1, 2, 0))
+            axes.axis("off")
+        row[0].set_title(title, loc="left", fontsize=8, parse_math=False)
+    return figure
+
+
+def draw_sheet(dataset: Samples, count: int = 8) -> Figure:
+    """A sheet of `count` samples from all over `dataset`, as training gets them."""
+    indices = torch.linspace(0, len(dataset) - 1, count).long().tolist()
+    clips = [dataset[index, index][0] for index in indices]
+    return draw(clips, [dataset.classes[dataset.labels[index]] for index in indices])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Draw some training samples.")
+    parser.add_argument("--data", type=Path, default=DATA_DIR)
+    parser.add_argument("--output", type=Path, default="samples.png")
+    args = parser.parse_args()
+    distributed.init()
+    train_set, _ = build_datasets(args.data)
+    draw_sheet(train_set).savefig(args.output)
+    print(args.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Build mvit_v2_s for 101 classes."""
+
+from torch import Tensor, nn
+from torchvision import models
+
+from data import NUM_CLASSES, normalize
+
+INIT_STD = 0.01  # of the new head's weights
+FROZEN = (
+    "conv_proj",
+    "pos_encoding",
+    "blocks.0",
+    "blocks.1",
+    "blocks.2",
+    "blocks.3",
+    "blocks.4",
+    "blocks.5",
+    "blocks.6",
+    "blocks.7",
+    "blocks.8",
+    "blocks.9",
+    "blocks.10",
+    "blocks.11",
+)
+
+
+def build_model() -> nn.Module:
+    """A module from normalised clips, float [B, 3, T, H, W], to logits.
+
+    Those are [B, NUM_CLASSES]. Its weights are random until `load_pretrained` or a
+    checkpoint fills them.
+    """
+    model = models.video.mvit_v2_s(num_classes=NUM_CLASSES)
+    nn.init.normal_(model.head[1].weight, std=INIT_STD)
+    nn.init.zeros_(model.head[1].bias)
+    for name in FROZEN:
+        freeze(model.get_submodule(name))
+    return model
+
+
+def score(model: nn.Module, clips: Tensor) -> Tensor:
+    """Logits [B, NUM_CLASSES] of videos: they stand for the mean of probabilities.
+
+    Clips are uint8 [B, T, 3, H, W], one view each, or [B, V, T, 3, H, W].
+    """
+    views = model(normalize(clips.flatten(0, -5))).unflatten(0, (len(clips), -1))
+    return views.log_softmax(2).logsumexp(1)
+
+
+def freeze(module: nn.Module) -> None:
+    """Fix the weights of `module` and, by keeping it in eval mode, its statistics."""
+    module.requires_grad_(False).eval()
+    # model.train() calls this, and leaves it in eval mode.
+    module.train = lambda mode=True: module  # type: ignore[method-assign]
+
+
+def load_pretrained(model: nn.Module) -> None:
+    """Fill all of `model` but its head, which is new, with the pretrained weights.
+
+    Raises:
+        RuntimeError: names all other tensors that are missing, unexpected or misshapen.
+    """
+    state = models.video.MViT_V2_S_Weights.KINETICS400_V1.get_state_dict(
+        check_hash=True, map_location="cpu", weights_only=True
+    )
+    # The head stays as it is; all else has to be there.
+    state.update(model.head[1].state_dict(prefix="head.1."))
+    model.load_state_dict(state)
