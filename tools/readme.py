@@ -124,7 +124,7 @@ def table(fields: dict[str, FieldInfo]) -> Iterator[str]:
 def default(field: FieldInfo) -> str:
     if field.default is PydanticUndefined:
         return "needed"
-    return "" if field.default is None else f"`{json.dumps(field.default)}`"
+    return "" if field.default is None or isinstance(field.default, Section) else f"`{json.dumps(field.default)}`"
 
 
 def kind(annotation: Any) -> str:
@@ -135,7 +135,7 @@ def kind(annotation: Any) -> str:
     if isinstance(annotation, type) and issubclass(annotation, Section):
         return "table"
     if get_origin(annotation) is Literal:
-        return ", ".join(f'`"{argument}"`' for argument in arguments)
+        return ", ".join(f"`{json.dumps(argument)}`" for argument in arguments)
     if get_origin(annotation) is list:
         return f"list of {kind(arguments[0])}s"
     if get_origin(annotation) is dict:
