@@ -141,7 +141,7 @@ def test_a_file_that_disagrees_is_an_error(format: str, here: Path) -> None:
     random_checkpoint(project)
     # The first call is the export's, the last the model's own.
     project.edit(
-        "export.py", "expected = classifier(images)", "expected = classifier(images) + 1e-2"
+        "export.py", "expected = classifier(inputs)", "expected = classifier(inputs) + 1e-2"
     )
     assert "Tensor-likes are not close" in project.fail("export.py")
 

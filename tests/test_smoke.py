@@ -33,7 +33,7 @@ def test_generated_project_passes(spec: Path, here: Path) -> None:
         ("model.py", "return model", "return model.double()", "RuntimeError"),
         ("train.py", 'state["best"]', 'state["bets"]', "KeyError: 'bets'"),
         ("train.py", "BATCH_SIZE, SEED", "BATCH_SIZE // 4 * 3, SEED", "among 2 processes"),
-        ("predict.py", "drawn.append(image)", "drawn.append(path)", "AttributeError"),
+        ("predict.py", "drawn.append(sample)", "drawn.append(path)", "AttributeError"),
     ],
     ids=["model", "resume", "two processes", "predict"],
 )
