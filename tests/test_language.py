@@ -20,6 +20,7 @@ from specc.spec.detection import Detection
 from specc.spec.schema import schema_text
 from specc.spec.section import Section
 from specc.spec.tasks import TASKS
+from specc.spec.video import VideoClassification
 
 ROOT = Path(__file__).parent.parent
 SPECS = sorted((ROOT / "specs").glob("*.toml"))
@@ -307,14 +308,115 @@ DETECTION: Changes = SHARED | {
     "evaluate.monitor": ({}, "box_AP75"),
 }
 
+# ---- video classification ----
+
+VIDEO_MODEL = {"name": "r2plus1d_18", "num_classes": 10}
+S3D = VIDEO_MODEL | {"name": "s3d"}
+MVIT = VIDEO_MODEL | {"name": "mvit_v2_s"}
+TSN = VIDEO_MODEL | {"name": "tsn"}
+MMACTION = {"source": "package://a/b.pth", "layout": "mmaction"}
+THAWING_VIDEO = VIDEO_MODEL | {"freeze": 1, "unfreeze": [{"epoch": 1, "freeze": "none"}]}
+VIDEO_FOLDER = {"format": "videofolder", "root": "videos"}
+VIDEO_LIST = LIST | {"format": "videos"}
+RAW = LIST | {"format": "rawframes"}
+KINETICS = {"format": "kinetics", "root": "kinetics"}
+UCF = {
+    "model": {"name": "r2plus1d_18"},
+    "data": {"format": "ucf101", "root": "ucf101"},
+}
+TESTED = {"evaluate": {"test": {"clips": 10}}}
+VIDEO: Changes = SHARED | {
+    "task": ({}, "…"),
+    "model.name": ({}, "r3d_18"),
+    "model.backbone": ({"model": TSN}, "resnet18"),
+    "model.weights.source": ({"model": TSN | {"weights": MMACTION}}, "package://c/d.pth"),
+    "model.weights.layout": ({"model": TSN | {"weights": MMACTION}}, "classifier"),
+    "model.weights.prefix": ({"model": TSN | {"weights": MMACTION}}, "encoder."),
+    "model.weights.rename": ({"model": TSN | {"weights": MMACTION}}, {"body.": ""}),
+    "model.unfreeze": ({"model": THAWING_VIDEO}, []),
+    "model.unfreeze.epoch": ({"model": THAWING_VIDEO}, 2),
+    "model.unfreeze.freeze": ({"model": THAWING_VIDEO}, 0),
+    "model.norm_eval": ({}, True),
+    "model.dropout": ({"model": S3D}, 0.5),
+    "model.drop_path": ({"model": MVIT}, 0.5),
+    "model.init_std": ({}, 0.5),
+    "model.num_classes": ({}, 11),
+    "data.image_size": ({}, 96),
+    "data.augment": ({}, "random-resized-crop"),
+    "data.flip": ({}, False),
+    "data.color_jitter": ({}, 0.4),
+    "data.random_erasing": ({}, 0.25),
+    "data.train_transforms": ({}, [{"name": "CenterCrop", "size": 112}]),
+    "data.eval_transforms": ({}, [{"name": "CenterCrop", "size": 100}]),
+    "data.balance": ({}, True),
+    "data.mixup": ({}, 0.2),
+    "data.cutmix": ({}, 1.0),
+    "data.label_smoothing": ({}, 0.1),
+    "data.decoder": ({}, "torchcodec"),
+    "data.classes": ({"data": VIDEO_LIST}, TEN),
+    "data.clips.segments": ({"model": TSN}, 5),
+    "data.clips.frames": ({}, 32),
+    "data.clips.stride": ({}, 4),
+    "data.clips.fps": ({}, 7.5),
+    "data.clips": ({}, {"frames": 8}),
+    "data=rawframes.format": ({"data": RAW}, "…"),
+    "data=rawframes.train": ({"data": RAW}, {"root": "b", "list": "a/train.txt"}),
+    "data=rawframes.train.root": ({"data": RAW}, "b"),
+    "data=rawframes.train.list": ({"data": RAW}, "b/c.txt"),
+    "data=rawframes.val": ({"data": RAW}, {"root": "b", "list": "a/val.txt"}),
+    "data=rawframes.val.root": ({"data": RAW}, "b"),
+    "data=rawframes.val.list": ({"data": RAW}, "b/c.txt"),
+    "data=rawframes.frame_name": ({"data": RAW}, "{:06}.png"),
+    "data=rawframes.first_frame": ({"data": RAW}, 0),
+    "data=rawframes.with_offset": ({"data": RAW}, True),
+    "data=videos.format": ({"data": VIDEO_LIST}, "rawframes"),
+    "data=videos.train": ({"data": VIDEO_LIST}, {"root": "b", "list": "a/train.txt"}),
+    "data=videos.train.root": ({"data": VIDEO_LIST}, "b"),
+    "data=videos.train.list": ({"data": VIDEO_LIST}, "b/c.txt"),
+    "data=videos.val": ({"data": VIDEO_LIST}, {"root": "b", "list": "a/val.txt"}),
+    "data=videos.val.root": ({"data": VIDEO_LIST}, "b"),
+    "data=videos.val.list": ({"data": VIDEO_LIST}, "b/c.txt"),
+    "data=videos.separator": ({"data": VIDEO_LIST}, "\t"),
+    "data=videofolder.format": ({}, "kinetics"),
+    "data=videofolder.root": ({}, "films"),
+    "data=videofolder.train": ({}, "training"),
+    "data=videofolder.val": ({}, "test"),
+    "data=kinetics.format": ({"data": KINETICS}, "videofolder"),
+    "data=kinetics.root": ({"data": KINETICS}, "films"),
+    "data=kinetics.train": ({"data": KINETICS}, "training"),
+    "data=kinetics.val": ({"data": KINETICS}, "test"),
+    "data=ucf101.format": ({"data": {"format": "ucf101", "root": "x"}, "model": TSN}, "…"),
+    "data=ucf101.root": (UCF, "films"),
+    "data=ucf101.fold": (UCF, 3),
+    "train.loss": ({}, "focal"),
+    "train.loss.name": ({"train": {"loss": {"name": "focal"}}}, "focal"),
+    "train.loss.gamma": ({"train": {"loss": {"name": "focal"}}}, 1.0),
+    "train.class_weights": ({}, "balanced"),
+    "train.compile": ({}, True),
+    "evaluate.batch_size": ({}, 8),
+    "evaluate.topk": ({}, [1, 3]),
+    "evaluate.metrics": ({}, ["f1"]),
+    "evaluate.monitor": ({}, "loss"),
+    "evaluate.test": ({}, {"clips": 10}),
+    "evaluate.test.clips": (TESTED, 5),
+    "evaluate.test.crops": (TESTED, 3),
+    "evaluate.test.average": (TESTED, "scores"),
+    "export.format": ({}, "onnx"),
+}
+
 # Another value has other keys, or there is none.
 ALONE = {"task", "train.loss.name", "data=emnist.val"}
 ALONE |= {f"schedule={kind}.name" for kind in ("multistep", "step")}
-ALONE |= {f"data={kind}.format" for kind in ("list", "csv", "openmmlab", "coco")}
+ALONE |= {f"data={kind}.format" for kind in ("list", "csv", "openmmlab", "coco", "rawframes")}
+ALONE.add("data=ucf101.format")
 # What the language of each task has of these, and a spec to start from.
 LANGUAGES: dict[type[Section], tuple[Changes, dict[str, Any]]] = {
     Classification: (CLASSIFICATION, {"task": "classification", "model": MODEL, "data": FOLDER}),
     Detection: (DETECTION, {"task": "detection", "model": DETECTOR, "data": VOC}),
+    VideoClassification: (
+        VIDEO,
+        {"task": "video-classification", "model": VIDEO_MODEL, "data": VIDEO_FOLDER},
+    ),
 }
 
 

@@ -124,7 +124,8 @@ def table(fields: dict[str, FieldInfo]) -> Iterator[str]:
 def default(field: FieldInfo) -> str:
     if field.default is PydanticUndefined:
         return "needed"
-    return "" if field.default is None or isinstance(field.default, Section) else f"`{json.dumps(field.default)}`"
+    told = field.default is not None and not isinstance(field.default, Section)
+    return f"`{json.dumps(field.default)}`" if told else ""
 
 
 def kind(annotation: Any) -> str:
