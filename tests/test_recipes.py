@@ -14,7 +14,7 @@ from PIL import Image
 from projects import compile_spec, differing, largest_difference, load, make_images, scalars
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.models import resnet18
+from torchvision.models import get_model
 from torchvision.transforms import v2
 from torchvision.transforms.v2.functional import normalize, pil_to_tensor, to_dtype
 
@@ -52,6 +52,7 @@ class Recipe:
     clip_norm: float | None = None
     amp: torch.dtype | None = None
     ema: float | None = None
+    model: str = "resnet18"
     images: dict[str, int] = field(default_factory=dict)  # of a class, where not 4
 
 
@@ -61,7 +62,7 @@ def run_by_hand(recipe: Recipe) -> tuple[list[float], dict[str, Tensor], dict[st
     classes = sorted({file.parent.name for file in files})
     augment = v2.Compose([v2.RandomResizedCrop(32), v2.RandomHorizontalFlip()])
     torch.manual_seed(7)
-    model = resnet18(num_classes=len(classes)).train()
+    model = get_model(recipe.model, num_classes=len(classes)).train()
     nn.init.normal_(model.fc.weight, std=0.02)
     nn.init.zeros_(model.fc.bias)
     optimizer = recipe.optimizer(model)
@@ -209,8 +210,13 @@ RECIPES = {
         all_alike(lambda p: timm.optim.Lamb(p, 1e-3, weight_decay=0.01)),
     ),
     "muon": Recipe(
-        'optim = { name = "muon", lr = 0.01 }\nschedule = { name = "constant", epochs = 3 }',
+        """
+        optim = { name = "muon", lr = 0.01 }
+        schedule = { name = "constant", epochs = 3 }
+        model.name = "shufflenet_v2_x0_5"
+        """,
         all_alike(lambda p: timm.optim.Muon(p, 0.01, momentum=0.95)),
+        model="shufflenet_v2_x0_5",  # a small one: some CPUs are very slow at bfloat16
     ),
     "layers": Recipe(
         """

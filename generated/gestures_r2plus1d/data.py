@@ -36,7 +36,6 @@ WORKERS = 4  # that read videos, for each process
 SEPARATOR = " "  # of path and label, in a line
 VAL_FRACTION = 0.2  # of the videos, to validate on
 
-
 # Transforms of uint8 frames [T, 3, H, W]; `normalize` makes them floats, on the device.
 train_transform = v2.Compose(
     [

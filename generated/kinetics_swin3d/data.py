@@ -35,7 +35,6 @@ EVAL_BATCH_SIZE = 8  # videos, of each process
 TEST_CLIPS = 4  # of a video when the trained model is tested
 WORKERS = 8  # that read videos, for each process
 
-
 # Transforms of uint8 frames [T, 3, H, W]; `normalize` makes them floats, on the device.
 train_transform = v2.Compose(
     [
@@ -51,11 +50,8 @@ eval_transform = v2.Compose(
         v2.CenterCrop(size=224),
     ]
 )
-test_transform = v2.Compose(  # before several crops are cut out
-    [
-        v2.Resize(size=256, antialias=False),
-    ]
-)
+# Before several crops are cut out.
+test_transform = v2.Resize(size=256, antialias=False)
 
 
 def normalize(clips: Tensor) -> Tensor:

@@ -34,7 +34,6 @@ EVAL_BATCH_SIZE = 16  # videos, of each process
 TEST_CLIPS = 5  # of a video when the trained model is tested
 WORKERS = 4  # that read videos, for each process
 
-
 # Transforms of uint8 frames [T, 3, H, W]; `normalize` makes them floats, on the device.
 train_transform = v2.Compose(
     [

@@ -68,11 +68,8 @@ eval_transform = v2.Compose(
         v2.CenterCrop(size=224),
     ]
 )
-test_transform = v2.Compose(  # before several crops are cut out
-    [
-        v2.Resize(size=256),
-    ]
-)
+# Before several crops are cut out.
+test_transform = v2.Resize(size=256)
 
 
 def normalize(clips: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from typing import Any
 from specc.catalog.detectors import Detector
 from specc.plan.code import Call, Name, Setting
 from specc.plan.plan import BoxDataPlan
-from specc.plan.transforms import checked
+from specc.plan.transforms import check_preset, checked
 from specc.problems import Problems
 from specc.spec.boxes import Resize
 from specc.spec.detection import Detection
@@ -94,9 +94,7 @@ def _filling_images(call: Call) -> Call:
 
 def _check_keys(spec: Detection, row: Detector, problems: Problems) -> None:
     data = spec.data
-    for name in BEYOND_A_PRESET:
-        if getattr(data, name) and data.train_transforms is not None:
-            problems.add(("data", name), "train_transforms say it all; leave one of the two out")
+    check_preset(data, [name for name in BEYOND_A_PRESET if getattr(data, name)], problems)
     if data.copy_paste and spec.task != "instance-segmentation":
         message = 'needs masks, which only task = "instance-segmentation" has; leave it out'
         problems.add(("data", "copy_paste"), message, ("task",))

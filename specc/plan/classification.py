@@ -6,11 +6,12 @@ from specc.plan.code import Name
 from specc.plan.data import data_requirements, plan_data
 from specc.plan.evaluate import plan_evaluate
 from specc.plan.export import plan_export, resizes
+from specc.plan.files import shared_files
 from specc.plan.loss import plan_loss
 from specc.plan.model import known_model, plan_model, preprocessing
 from specc.plan.optimizer import OptimizerPlan, plan_optimizer
 from specc.plan.plan import BatchesPlan, ClassificationPlan, LaunchPlan
-from specc.plan.requirements import plan_requirements
+from specc.plan.requirements import classifier_requirements, plan_requirements
 from specc.plan.teacher import distillation, plan_teacher
 from specc.plan.train import plan_train
 from specc.problems import Problems
@@ -74,22 +75,14 @@ def plan_classification(name: str, spec: Classification, problems: Problems) -> 
 def _files(multi_label: bool, groups: bool, mixes: bool, teacher: bool) -> dict[str, str]:
     """The files of the project, and their templates."""
     evaluate = "evaluate_multilabel.py" if multi_label else "evaluate.py"
-    files = {
+    files = shared_files(groups=groups) | {
         "README.md": "classification/README.md",
-        "requirements.txt": "shared/requirements.txt",
-        "train.py": "shared/train.py",
         "model.py": "classification/model.py",
         "data.py": "classification/data.py",
         "evaluate.py": f"classification/{evaluate}",
         "predict.py": "classification/predict.py",
         "export.py": "classification/export.py",
-        "checkpoint.py": "shared/checkpoint.py",
-        "distributed.py": "shared/distributed.py",
-        "launch.sh": "shared/launch.sh",
-        "smoke_test.py": "shared/smoke_test.py",
     }
-    if groups:
-        files["optimizer.py"] = "shared/optimizer.py"
     if mixes:
         files["mix.py"] = "classification/mix.py"
     if teacher:
@@ -99,11 +92,5 @@ def _files(multi_label: bool, groups: bool, mixes: bool, teacher: bool) -> dict[
 
 def _requirements(spec: Classification, optimizer: OptimizerPlan) -> set[str]:
     """What a classifier's project needs beyond what all do."""
-    requirements = {"torchmetrics>=1.4", *data_requirements(spec)}
     names = [spec.model.name, spec.distill.name if spec.distill else ""]
-    if not optimizer.timm and any(name.startswith("timm/") for name in names):
-        requirements.add("timm>=1.0")
-    if spec.export.format == "onnx":
-        # 2.6 cannot write the conversion of uint8 images to floats as ONNX.
-        requirements |= {"torch>=2.7", "onnxruntime>=1.22", "onnxscript>=0.5"}
-    return requirements
+    return data_requirements(spec) | classifier_requirements(spec, optimizer, names)

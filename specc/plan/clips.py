@@ -9,8 +9,15 @@ from specc.plan.code import Call, Name, Setting
 from specc.plan.folders import count_folders, split_folders
 from specc.plan.labels import count_labelled, given_classes, left, numbered
 from specc.plan.places import NAME_CLASSES, Places, check_enough, list_places, under
-from specc.plan.sizes import agreed_size
-from specc.plan.transforms import IMAGENET_MEAN, IMAGENET_STD, augmented, interpolation, listed
+from specc.plan.sizes import agreed_size, built_for
+from specc.plan.transforms import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    augmented,
+    check_preset,
+    interpolation,
+    listed,
+)
 from specc.plan.video_plan import ClipsPlan, TestingPlan
 from specc.problems import Problems
 from specc.spec.clips import Kinetics, RawFrames, Ucf101, VideoFolder, Videos
@@ -26,24 +33,18 @@ CROPS = {3: "three_crops", 5: "F.five_crop", 10: "F.ten_crop"}
 def plan_clips(
     spec: VideoClassification,
     model: VideoClassifier | None,
-    image: Weights | None,
-    video: VideoWeights | None,
+    weights: Weights | VideoWeights | None,
     problems: Problems,
 ) -> ClipsPlan:
     """Decide on the data.
 
     Args:
-        image: the weights of a TSN's backbone whose preparation of images is followed.
-        video: the weights of another model whose preparation of clips is followed.
+        weights: those whose preparation of clips is followed; of a TSN the backbone's.
     """
     data = spec.data
     tsn = spec.model.name == "tsn"
-    weights = image if tsn else video
     _check_keys(spec, problems)
-    default = weights.crop_size if weights and model and model.size_multiple else 224
-    if model and not model.size_multiple:
-        default = model.image_size
-    size = agreed_size(data, model, default, None, problems)
+    size = agreed_size(data, model, built_for(model, weights), None, problems)
     mean, std = (weights.mean, weights.std) if weights else (IMAGENET_MEAN, IMAGENET_STD)
     resize = _resize(size, weights)
     evaluate: tuple[Call, ...] = (resize, Call("v2.CenterCrop", (), {"size": size}))
@@ -60,7 +61,7 @@ def plan_clips(
     root, train_args, val_args, classes, val_classes = _places(spec)
     num_classes, videos = _num_classes(spec, problems)
     check_enough(spec, videos, problems)
-    frames, stride, fps = (None, None, None) if tsn else _clip(spec, model, video, problems)
+    frames, stride, fps = (None, None, None) if tsn else _clip(spec, model, weights, problems)
     raw = isinstance(data, RawFrames)
     return ClipsPlan(
         clips=True,
@@ -148,19 +149,20 @@ def _cropped(
 def _clip(
     spec: VideoClassification,
     model: VideoClassifier | None,
-    weights: VideoWeights | None,
+    weights: Weights | VideoWeights | None,
     problems: Problems,
 ) -> tuple[int, int | None, float | None]:
     """Frames of a clip, and either the stride from one to the next or how many a second."""
     clips, key = spec.data.clips, ("data", "clips")
-    frames = clips.frames or (weights.frames if weights else 16)
+    video = weights if isinstance(weights, VideoWeights) else None
+    frames = clips.frames or (video.frames if video else 16)
     if model and not model.any_frames and frames != model.frames:
         message = f"{model.name} takes clips of {model.frames} frames only"
         problems.add((*key, "frames"), message, ("model", "name"))
     elif model and frames < model.min_frames:
         message = f"{model.name} needs {model.min_frames} frames or more, not {frames}"
         problems.add((*key, "frames"), message, ("model", "name"))
-    fps = clips.fps or (weights.frame_rate if weights else 15.0)
+    fps = clips.fps or (video.frame_rate if video else 15.0)
     if clips.stride:
         return frames, clips.stride, None
     if isinstance(spec.data, RawFrames):
@@ -172,7 +174,7 @@ def _testing(spec: VideoClassification, resize: Call, problems: Problems) -> Tes
     test = spec.evaluate.test
     if test is None:
         return None
-    cut, resized = None, (resize,)
+    cut = None
     if function := CROPS.get(test.crops):
         frames = Name("test_transform(frames)")
         size = () if test.crops == 3 else (Name("[IMAGE_SIZE, IMAGE_SIZE]"),)
@@ -183,10 +185,9 @@ def _testing(spec: VideoClassification, resize: Call, problems: Problems) -> Tes
             problems.add(("evaluate", "test", "crops"), message, key)
     return TestingPlan(
         clips=test.clips,
-        crops=test.crops,
         cut=cut,
         three=test.crops == 3,
-        resize=resized,
+        resize=resize,
         scores=test.average == "scores",
     )
 
@@ -194,11 +195,8 @@ def _testing(spec: VideoClassification, resize: Call, problems: Problems) -> Tes
 def _check_keys(spec: VideoClassification, problems: Problems) -> None:
     """What keys of [data] have against each other."""
     data, clips, key = spec.data, spec.data.clips, ("data", "clips")
-    for name in BEYOND_A_PRESET:
-        if getattr(data, name) and data.train_transforms is not None:
-            problems.add(("data", name), "train_transforms say it all; leave one of the two out")
-    if not data.flip and data.train_transforms is not None:
-        problems.add(("data", "flip"), "train_transforms say it all; leave one of the two out")
+    said = [name for name in BEYOND_A_PRESET if getattr(data, name)]
+    check_preset(data, said if data.flip else [*said, "flip"], problems)
     if not isinstance(data, Ucf101) and data.val and data.val_fraction:
         message = "takes validation videos from the training videos; leave it or val out"
         problems.add(("data", "val_fraction"), message, ("data", "val"))

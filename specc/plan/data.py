@@ -12,6 +12,7 @@ from specc.plan.transforms import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     augmented,
+    check_preset,
     listed,
     random_resized_crop,
     resize_and_crop,
@@ -91,8 +92,6 @@ def data_requirements(spec: Classification) -> set[str]:
     if isinstance(data, NamedData | Emnist):
         dataset = known_dataset(data)
         requirements = {"pillow>=10.3", f"torchvision>={dataset.torchvision}", *dataset.packages}
-    if data.mixup or data.cutmix:
-        requirements.add("numpy>=1.26")
     return requirements
 
 
@@ -115,9 +114,7 @@ def _own_size(spec: Classification) -> int | None:
 def _check_keys(spec: Classification, problems: Problems) -> None:
     """What keys of [data] have against each other."""
     data = spec.data
-    for name in BEYOND_A_PRESET:
-        if getattr(data, name) and data.train_transforms is not None:
-            problems.add(("data", name), "train_transforms say it all; leave one of the two out")
+    check_preset(data, [name for name in BEYOND_A_PRESET if getattr(data, name)], problems)
     if data.val and data.val_fraction:
         message = "takes validation images from the training images; leave it or val out"
         problems.add(("data", "val_fraction"), message, ("data", "val"))

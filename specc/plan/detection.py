@@ -6,6 +6,7 @@ from specc.plan.batches import check_batch
 from specc.plan.box_data import plan_box_data
 from specc.plan.code import Name
 from specc.plan.detector import known_detector, plan_detector
+from specc.plan.files import shared_files
 from specc.plan.optimizer import plan_optimizer
 from specc.plan.plan import (
     BatchesPlan,
@@ -86,23 +87,15 @@ def plan_detection(name: str, spec: Detection, problems: Problems) -> DetectionP
 
 def _files(groups: bool, *, copy_paste: bool) -> dict[str, str]:
     """The files of the project, and their templates."""
-    files = {
+    files = shared_files(groups=groups) | {
         "README.md": "detection/README.md",
-        "requirements.txt": "shared/requirements.txt",
-        "train.py": "shared/train.py",
         "model.py": "detection/model.py",
         "data.py": "detection/data.py",
         "annotations.py": "detection/annotations.py",
         "evaluate.py": "detection/evaluate.py",
         "predict.py": "detection/predict.py",
         "export.py": "detection/export.py",
-        "checkpoint.py": "shared/checkpoint.py",
-        "distributed.py": "shared/distributed.py",
-        "launch.sh": "shared/launch.sh",
-        "smoke_test.py": "shared/smoke_test.py",
     }
-    if groups:
-        files["optimizer.py"] = "shared/optimizer.py"
     if copy_paste:
         files["copy_paste.py"] = "detection/copy_paste.py"
     return files

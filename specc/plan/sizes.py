@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from specc.catalog import models as catalog
-from specc.catalog.videos import VideoClassifier
+from specc.catalog.videos import VideoClassifier, VideoWeights
 from specc.plan.transforms import last_sized, sides
 from specc.problems import Problems
 from specc.source import Key
@@ -12,7 +12,7 @@ from specc.spec.data import Prepared
 Row = catalog.Classifier | VideoClassifier
 
 
-def built_for(model: catalog.Classifier | None, weights: catalog.Weights | None) -> int:
+def built_for(model: Row | None, weights: catalog.Weights | VideoWeights | None) -> int:
     """The size at which a model is evaluated if nothing is said."""
     if model and (not model.size_multiple or not weights):
         return model.image_size

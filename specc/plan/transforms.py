@@ -11,6 +11,7 @@ from specc.diagnostics import choices, nearest, show
 from specc.plan.code import Call, Name
 from specc.problems import Problems
 from specc.source import Key
+from specc.spec.boxes import BoxData
 from specc.spec.data import Prepared, Transform
 
 KINDS = {
@@ -39,6 +40,16 @@ def resize_and_crop(size: int, weights: Weights | None) -> tuple[Call, ...]:
     ratio = weights.resize_size / weights.crop_size if weights else 256 / 224
     resize = Call("v2.Resize", (), {"size": round(size * ratio)} | interpolation(weights))
     return resize, Call("v2.CenterCrop", (), {"size": size})
+
+
+def check_preset(data: Prepared | BoxData, names: Sequence[str], problems: Problems) -> None:
+    """Report keys that are a preset of training transforms, or part of one, beside a list of them.
+
+    Args:
+        names: the keys of [data] that are set.
+    """
+    for name in names if data.train_transforms is not None else ():
+        problems.add(("data", name), "train_transforms say it all; leave one of the two out")
 
 
 def random_resized_crop(size: int, weights: Weights | None) -> tuple[Call, ...]:

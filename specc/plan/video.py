@@ -1,5 +1,7 @@
 """From the spec of a video classifier to its plan."""
 
+from specc.catalog.models import Weights
+from specc.catalog.videos import VideoWeights
 from specc.diagnostics import visible
 from specc.plan.batches import check_batch
 from specc.plan.classification import PREDICTED
@@ -7,11 +9,12 @@ from specc.plan.clips import plan_clips
 from specc.plan.code import Name
 from specc.plan.evaluate import plan_evaluate
 from specc.plan.export import plan_export
+from specc.plan.files import shared_files
 from specc.plan.loss import plan_loss
 from specc.plan.model import preprocessing as image_preprocessing
 from specc.plan.optimizer import OptimizerPlan, plan_optimizer
 from specc.plan.plan import BatchesPlan, LaunchPlan
-from specc.plan.requirements import plan_requirements
+from specc.plan.requirements import classifier_requirements, plan_requirements
 from specc.plan.train import plan_train
 from specc.plan.video_model import (
     known_models,
@@ -35,9 +38,12 @@ def plan_video(name: str, spec: VideoClassification, problems: Problems) -> Vide
         SpecError: with all problems, those found before included.
     """
     row, backbone = known_models(spec.model, problems)
-    image = image_preprocessing(spec.model, backbone) if backbone else None
-    video = preprocessing(spec.model, row) if row and not backbone else None
-    data = plan_clips(spec, row, image, video, problems)
+    weights: Weights | VideoWeights | None = None
+    if backbone:
+        weights = image_preprocessing(spec.model, backbone)
+    elif row:
+        weights = preprocessing(spec.model, row)
+    data = plan_clips(spec, row, weights, problems)
     model = tsn = None
     if row and backbone:
         model, tsn = plan_tsn(spec, row, backbone, data.image_size, problems)
@@ -88,23 +94,15 @@ def plan_video(name: str, spec: VideoClassification, problems: Problems) -> Vide
 
 def _files(spec: VideoClassification, groups: bool, *, mixes: bool) -> dict[str, str]:
     """The files of the project, and their templates."""
-    files = {
+    files = shared_files(groups=groups) | {
         "README.md": "classification/README.md",
-        "requirements.txt": "shared/requirements.txt",
-        "train.py": "shared/train.py",
         "model.py": "video/model.py",
         "data.py": "video/data.py",
         "video.py": f"video/decoders/{spec.data.decoder}.py",
         "evaluate.py": "classification/evaluate.py",
         "predict.py": "video/predict.py",
         "export.py": "classification/export.py",
-        "checkpoint.py": "shared/checkpoint.py",
-        "distributed.py": "shared/distributed.py",
-        "launch.sh": "shared/launch.sh",
-        "smoke_test.py": "shared/smoke_test.py",
     }
-    if groups:
-        files["optimizer.py"] = "shared/optimizer.py"
     if mixes:
         files["mix.py"] = "classification/mix.py"
     return files
@@ -112,13 +110,7 @@ def _files(spec: VideoClassification, groups: bool, *, mixes: bool) -> dict[str,
 
 def _requirements(spec: VideoClassification, optimizer: OptimizerPlan) -> set[str]:
     """What a video classifier's project needs beyond what all do."""
-    requirements = {"torchmetrics>=1.4", "torchvision>=0.21", *DECODERS[spec.data.decoder]}
+    requirements = {"torchvision>=0.21", *DECODERS[spec.data.decoder]}
     if isinstance(spec.data, RawFrames):
         requirements.add("pillow>=10.3")
-    if spec.data.mixup or spec.data.cutmix:
-        requirements.add("numpy>=1.26")
-    if not optimizer.timm and (spec.model.backbone or "").startswith("timm/"):
-        requirements.add("timm>=1.0")
-    if spec.export.format == "onnx":
-        requirements |= {"torch>=2.7", "onnxruntime>=1.22", "onnxscript>=0.5"}
-    return requirements
+    return requirements | classifier_requirements(spec, optimizer, [spec.model.backbone or ""])

@@ -22,10 +22,9 @@ class TestingPlan:
     """What a trained model looks at in each video."""
 
     clips: int  # of a TSN: segments
-    crops: int
     cut: Call | None  # which cuts several crops out of frames
     three: bool  # whether these are at the ends and in the middle
-    resize: tuple[Call, ...]  # the transforms before that
+    resize: Call  # the transform before that
     scores: bool  # whether the model's scores are averaged, rather than probabilities
 
 

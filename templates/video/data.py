@@ -58,7 +58,6 @@ SCALES = (1.0, 0.875, 0.75, 0.66)  # of a crop's sides, by the short side of the
 {{ setting }}
 #% endfor
 
-
 #% if data.multi_scale_crop
 def multi_scale_crop(frames: Tensor) -> Tensor:
     """Cut the same rectangle out of all frames, uint8 [..., H, W], and resize it.
@@ -93,13 +92,8 @@ eval_transform = v2.Compose(
     ]
 )
 #% if data.testing and data.testing.cut
-test_transform = v2.Compose(  # before several crops are cut out
-    [
-        #% for transform in data.testing.resize
-        {{ transform }},
-        #% endfor
-    ]
-)
+# Before several crops are cut out.
+test_transform = {{ data.testing.resize }}
 #% endif
 
 
