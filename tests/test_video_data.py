@@ -338,21 +338,22 @@ def test_clips_have_their_own_rate(here: Path, rate: str, length: int, fps: floa
             for begin, numbers in zip(begins, middle, strict=True):
                 wanted = begin + torch.arange(length, dtype=torch.float64) / fps
                 away = (times[None] - wanted[:, None]).abs().min(1).values
-                assert ((times[numbers] - wanted).abs() <= away + 1e-6).all()
+                assert (
+                    (times[numbers] - wanted).abs() <= away + 2e-3 + 1e-6
+                ).all()  # a millisecond
             for numbers in (middle, drawn):
                 assert (numbers.diff(dim=1) >= 0).all()
 
 
-@pytest.mark.xfail(strict=True, reason="where a clip begins between two frames, float32 decides")
 def test_frames_at_half_the_rate_are_every_second_one(here: Path) -> None:
     place = place_clips(here, "{ frames = 8, fps = 15 }")
     for count in range(16, 101):
         times = torch.arange(count, dtype=torch.float64) / 30
-        for clip in place(times, 1, random=False):
-            assert clip.diff().tolist() == 7 * [2], count
+        for kept in (times, times.round(decimals=3)):  # as in Matroska's files
+            for clip in place(kept, 1, random=False):
+                assert clip.diff().tolist() == 7 * [2], count
 
 
-@pytest.mark.xfail(strict=True, reason="times in float32 fall short of the end of the video")
 def test_a_clip_of_the_video_s_own_rate_goes_round(here: Path) -> None:
     place = place_clips(here, "{ frames = 8, fps = 25 }")
     for count in range(1, 8):
@@ -388,10 +389,7 @@ AUGMENTATIONS = [
     "rand-augment",
     "trivial-augment",
     "auto-augment",
-    pytest.param(
-        "aug-mix",
-        marks=pytest.mark.xfail(strict=True, reason="AugMix takes a tensor's frames for a batch"),
-    ),
+    "aug-mix",
 ]
 
 
@@ -501,13 +499,18 @@ def empty_kinetics() -> None:
     file.write_bytes(b"")
 
 
+def spoil_the_time(line: str) -> str:
+    label, video, *rest = line.split(",")
+    return ",".join([label, video, "soon", *rest[1:]])
+
+
 LINE, VAL = "videos/train_list.txt:3: ", "videos/val_list.txt:2: "
 BAD: dict[str, tuple[str, Callable[[], None], str]] = {
     "a frame is missing": ("rawframes", drop_a_frame, f"{LINE}no videos/rawframes_train/"),
     "too many said": ("rawframes", count_by(3), f"{VAL}no videos/rawframes_val/"),
     "too few said": ("rawframes", count_by(-2), f"{VAL}videos/rawframes_val/"),
     "no such label": ("rawframes", rewrite(2, "4"), f"{LINE}'4' is none of 4 classes"),
-    "a label less than 0": ("rawframes", rewrite(2, "-1"), "5 classes, but NUM_CLASSES is 4"),
+    "a label less than 0": ("rawframes", rewrite(2, "-1"), f"{LINE}'-1' is none of 4 classes"),
     "no folder": ("rawframes", rewrite(0, "gone"), f"{LINE}no videos/rawframes_train/gone/"),
     "no count": ("rawframes", rewrite(1, ""), f"{LINE}must be FOLDER FRAMES LABEL, not "),
     "a count of 0": ("rawframes", rewrite(1, "0"), f"{LINE}must be FOLDER FRAMES LABEL, not "),
@@ -528,6 +531,16 @@ BAD: dict[str, tuple[str, Callable[[], None], str]] = {
         lambda: edit_line("videos/val.txt", 1, lambda line: line[:-1] + "7"),
         "videos/val.txt:1: '7' is none of 4 classes",
     ),
+    "no time of Kinetics": (
+        "kinetics",
+        lambda: edit_line("videos/annotations/val.csv", 2, lambda line: line.split(",")[0]),
+        "videos/annotations/val.csv:2: must have ['label', 'youtube_id', 'time_start', ",
+    ),
+    "a time in words": (
+        "kinetics",
+        lambda: edit_line("videos/annotations/train.csv", 3, spoil_the_time),
+        "videos/annotations/train.csv:3: must have ['label', 'youtube_id', 'time_start', ",
+    ),
     "an empty file of Kinetics": (
         "kinetics",
         empty_kinetics,
@@ -537,6 +550,11 @@ BAD: dict[str, tuple[str, Callable[[], None], str]] = {
         "ucf101",
         lambda: edit_line("videos/ucfTrainTestlist/trainlist01.txt", 2, lambda line: "v.avi 1"),
         "videos/ucfTrainTestlist/trainlist01.txt:2: must be CLASS/VIDEO, not 'v.avi'",
+    ),
+    "a class without a name": (
+        "ucf101",
+        lambda: edit_line("videos/ucfTrainTestlist/classInd.txt", 2, lambda line: "2"),
+        "videos/ucfTrainTestlist/classInd.txt:2: must be 2 and a class, not '2'",
     ),
     "an unknown class": (
         "ucf101",

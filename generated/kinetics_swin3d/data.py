@@ -73,7 +73,9 @@ def place_clips(times: Tensor, clips: int, random: bool) -> Tensor:
     within = torch.rand(clips) if random else 0.5
     room = (times[-1] - (FRAMES - 1) / FPS).clamp(min=0)
     begin = (torch.arange(clips, dtype=torch.float64) + within) / clips * room
-    wanted = (begin[:, None] + torch.arange(FRAMES) / FPS) % (times[-1] + 1 / FPS)
+    wanted = begin[:, None] + torch.arange(FRAMES, dtype=torch.float64) / FPS
+    # Some files round to milliseconds, and that shall not decide between two frames.
+    wanted = (wanted + 1e-3) % (times[-1] + 1 / FPS) - 2e-3
     return torch.bucketize(wanted, (times[1:] + times[:-1]) / 2)  # the nearest in time
 
 
@@ -141,6 +143,7 @@ class Samples(Dataset[tuple[Tensor, int, int]]):
 
 
 Row = tuple[str, Path, str]  # where it stands, a video, its label
+COLUMNS = ["label", "youtube_id", "time_start", "time_end"]
 
 
 def read_rows(folder: Path, path: Path) -> list[Row]:
@@ -151,16 +154,21 @@ def read_rows(folder: Path, path: Path) -> list[Row]:
     are gone from YouTube.
 
     Raises:
-        ValueError: if none is there.
+        ValueError: if none is there, or names the line that is not as it should be.
     """
     files = {file.stem: file for file in folder.rglob("*") if is_video_file(str(file))}
     rows, missing = [], 0
     with open(path, encoding="utf-8-sig", newline="") as file:
         for row in (reader := csv.DictReader(file)):
-            begin, end = int(float(row["time_start"])), int(float(row["time_end"]))
-            name = f"{row['youtube_id']}_{begin:06}_{end:06}"
+            place = f"{path}:{reader.line_num}"
+            try:
+                label, video, *times = (row[column] for column in COLUMNS)
+                begin, end = (int(float(time)) for time in times)
+            except (KeyError, TypeError, ValueError):
+                raise ValueError(f"{place}: must have {COLUMNS}, not {row}") from None
+            name = f"{video}_{begin:06}_{end:06}"
             if name in files:
-                rows.append((f"{path}:{reader.line_num}", files[name], row["label"]))
+                rows.append((place, files[name], label))
             else:
                 missing += 1
     if not rows:
@@ -173,7 +181,7 @@ def read_rows(folder: Path, path: Path) -> list[Row]:
 def name_classes(rows: list[Row]) -> list[str]:
     """The classes' names: all labels that there are, or numbers if they are that."""
     names = sorted({label for _, _, label in rows})
-    if all(name.isdecimal() for name in names):
+    if all(name.removeprefix("-").isdecimal() for name in names):
         return [str(number) for number in range(NUM_CLASSES)]
     return names
 

@@ -122,7 +122,7 @@ def read_rows(root: Path, path: Path) -> list[Row]:
 def name_classes(rows: list[Row]) -> list[str]:
     """The classes' names: all labels that there are, or numbers if they are that."""
     names = sorted({label for _, _, label in rows})
-    if all(name.isdecimal() for name in names):
+    if all(name.removeprefix("-").isdecimal() for name in names):
         return [str(number) for number in range(NUM_CLASSES)]
     return names
 

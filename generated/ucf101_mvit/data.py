@@ -69,7 +69,9 @@ def place_clips(times: Tensor, clips: int, random: bool) -> Tensor:
     within = torch.rand(clips) if random else 0.5
     room = (times[-1] - (FRAMES - 1) / FPS).clamp(min=0)
     begin = (torch.arange(clips, dtype=torch.float64) + within) / clips * room
-    wanted = (begin[:, None] + torch.arange(FRAMES) / FPS) % (times[-1] + 1 / FPS)
+    wanted = begin[:, None] + torch.arange(FRAMES, dtype=torch.float64) / FPS
+    # Some files round to milliseconds, and that shall not decide between two frames.
+    wanted = (wanted + 1e-3) % (times[-1] + 1 / FPS) - 2e-3
     return torch.bucketize(wanted, (times[1:] + times[:-1]) / 2)  # the nearest in time
 
 
@@ -145,8 +147,19 @@ def read_rows(folder: Path, path: Path) -> list[Row]:
 
 
 def read_classes(path: Path) -> list[str]:
-    """The classes' names: the lines are a number from 1 on, and a name."""
-    return [line.split()[1] for line in path.read_text().splitlines() if line.strip()]
+    """The classes' names: the lines are a number from 1 on, and a name.
+
+    Raises:
+        ValueError: names the line that is not so.
+    """
+    names = []
+    for number, line in enumerate(path.read_text("utf-8-sig").splitlines(), 1):
+        if words := line.split():
+            if words[0] != str(len(names) + 1) or len(words) != 2:
+                wanted = f"{len(names) + 1} and a class"
+                raise ValueError(f"{path}:{number}: must be {wanted}, not {line!r}")
+            names.append(words[1])
+    return names
 
 
 def check(rows: list[Row]) -> None:

@@ -147,7 +147,7 @@ def numbered(classes: Sequence[str]) -> bool:
 def _names(found: Sequence[Row], said: int | None) -> list[str]:
     """The classes' names where nothing gives them: labels, or numbers from 0."""
     labels = sorted({label for row in found for label in row.labels})
-    if all(label.isdecimal() for label in labels):
+    if all(label.removeprefix("-").isdecimal() for label in labels):
         highest = max((int(label) for label in labels), default=-1)
         return [str(number) for number in range(said or highest + 1)]
     return labels

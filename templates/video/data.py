@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
+from torchvision import tv_tensors
 from torchvision.datasets import DatasetFolder
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
@@ -80,6 +81,9 @@ def multi_scale_crop(frames: Tensor) -> Tensor:
 train_transform = v2.Compose(
     [
         #% for transform in data.train_transforms
+        #% if transform.function is defined and transform.function == "v2.AugMix"
+        v2.Lambda(tv_tensors.Video),  # or each frame would be mixed in its own way
+        #% endif
         {{ transform }},
         #% endfor
     ]
@@ -132,7 +136,9 @@ def place_clips(times: Tensor, clips: int, random: bool) -> Tensor:
     within = torch.rand(clips) if random else 0.5
     room = (times[-1] - (FRAMES - 1) / FPS).clamp(min=0)
     begin = (torch.arange(clips, dtype=torch.float64) + within) / clips * room
-    wanted = (begin[:, None] + torch.arange(FRAMES) / FPS) % (times[-1] + 1 / FPS)
+    wanted = begin[:, None] + torch.arange(FRAMES, dtype=torch.float64) / FPS
+    # Some files round to milliseconds, and that shall not decide between two frames.
+    wanted = (wanted + 1e-3) % (times[-1] + 1 / FPS) - 2e-3
     return torch.bucketize(wanted, (times[1:] + times[:-1]) / 2)  # the nearest in time
 #% else
 def place_clips(count: int, clips: int, random: bool) -> Tensor:

@@ -6,7 +6,7 @@ def name_classes(rows: list[Row]) -> list[str]:
     #% else
     names = sorted({label for _, _, label in rows})
     #% endif
-    if all(name.isdecimal() for name in names):
+    if all(name.removeprefix("-").isdecimal() for name in names):
         return [str(number) for number in range(NUM_CLASSES)]
     return names
 

@@ -1,4 +1,5 @@
 #% include "classification/sources/row.py"
+COLUMNS = ["label", "youtube_id", "time_start", "time_end"]
 
 
 def read_rows(folder: Path, path: Path) -> list[Row]:
@@ -9,16 +10,21 @@ def read_rows(folder: Path, path: Path) -> list[Row]:
     are gone from YouTube.
 
     Raises:
-        ValueError: if none is there.
+        ValueError: if none is there, or names the line that is not as it should be.
     """
     files = {file.stem: file for file in folder.rglob("*") if is_video_file(str(file))}
     rows, missing = [], 0
     with open(path, encoding="utf-8-sig", newline="") as file:
         for row in (reader := csv.DictReader(file)):
-            begin, end = int(float(row["time_start"])), int(float(row["time_end"]))
-            name = f"{row['youtube_id']}_{begin:06}_{end:06}"
+            place = f"{path}:{reader.line_num}"
+            try:
+                label, video, *times = (row[column] for column in COLUMNS)
+                begin, end = (int(float(time)) for time in times)
+            except (KeyError, TypeError, ValueError):
+                raise ValueError(f"{place}: must have {COLUMNS}, not {row}") from None
+            name = f"{video}_{begin:06}_{end:06}"
             if name in files:
-                rows.append((f"{path}:{reader.line_num}", files[name], row["label"]))
+                rows.append((place, files[name], label))
             else:
                 missing += 1
     if not rows:

@@ -19,8 +19,19 @@ def read_rows(folder: Path, path: Path) -> list[Row]:
 
 
 def read_classes(path: Path) -> list[str]:
-    """The classes' names: the lines are a number from 1 on, and a name."""
-    return [line.split()[1] for line in path.read_text().splitlines() if line.strip()]
+    """The classes' names: the lines are a number from 1 on, and a name.
+
+    Raises:
+        ValueError: names the line that is not so.
+    """
+    names = []
+    for number, line in enumerate(path.read_text("utf-8-sig").splitlines(), 1):
+        if words := line.split():
+            if words[0] != str(len(names) + 1) or len(words) != 2:
+                wanted = f"{len(names) + 1} and a class"
+                raise ValueError(f"{path}:{number}: must be {wanted}, not {line!r}")
+            names.append(words[1])
+    return names
 
 
 #% include "classification/sources/labels.py"
