@@ -19,6 +19,7 @@ from specc import build
 from specc.catalog import models
 from specc.catalog.classes import classes as known_classes
 from specc.catalog.detectors import detectors
+from specc.catalog.videos import tsn, video_models
 from specc.diagnostics import SpecError
 from specc.plan.detector import MMDET_MODELS
 from specc.render import render
@@ -294,6 +295,83 @@ def valid_detectors(draw: st.DrawFn) -> dict[str, Any]:
     return spec
 
 
+# ---- videos ----
+
+
+def videos() -> st.SearchStrategy[dict[str, Any]]:
+    """Where videos are; `[data]` without what the model sees of them."""
+    split = table({"list": place}, {"root": place})
+    root = {"root": place}
+    kinds = [
+        ({"format": st.just("rawframes"), "train": split}, {"classes": text}, split),
+        ({"format": st.just("videos"), "train": split}, {"separator": text}, split),
+        ({"format": st.just("videofolder")} | root, {"train": text}, text),
+        ({"format": st.just("kinetics")} | root, {"train": text}, text),
+    ]
+    fold = {"fold": st.sampled_from([1, 2, 3]), "val_fraction": part}
+    return st.one_of(
+        table({"format": st.just("ucf101")} | root, fold),
+        *(
+            table(needed | validated, optional)
+            for needed, optional, split in kinds
+            for validated in ({"val": split}, {"val_fraction": part})
+        ),
+    )
+
+
+@st.composite
+def valid_video_classifiers(draw: st.DrawFn) -> dict[str, Any]:
+    data = draw(videos())
+    classes = 101 if data["format"] == "ucf101" else draw(st.integers(2, 2000))
+    name = draw(st.sampled_from([*video_models(), "tsn"]))
+    model = {"name": name, "num_classes": classes, "weights": draw(weights)}
+    if name == "tsn":
+        named = st.sampled_from(
+            [it for it in TORCHVISION if it not in ("googlenet", "inception_v3")]
+        )
+        row = tsn(models.models()[draw(named)])
+        model["backbone"] = row.name.removeprefix("tsn/")
+        clips = table({}, {"segments": st.integers(1, 30)})
+    else:
+        row = video_models()[name]
+        step = {"stride": st.integers(1, 9)}
+        if data["format"] != "rawframes":
+            step |= {"fps": st.floats(1, 60)}
+        length = st.integers(row.min_frames, 40) if row.any_frames else st.just(row.frames)
+        kinds = [table({}, {"frames": length, key: value}) for key, value in step.items()]
+        clips = st.one_of(kinds)
+    freeze = st.one_of(st.sampled_from(["none", "backbone"]), st.integers(0, len(row.stages) - 1))
+    rates = [rate for rate in ("dropout", "drop_path") if getattr(row, rate)]
+    model |= draw(table({}, {"freeze": freeze} | dict.fromkeys(rates, st.floats(0, 0.9))))
+    steps = draw(epochs)
+    crops = ["random-crop", "multi-scale-crop", "random-resized-crop", "center-crop", "aug-mix"]
+    shown = {
+        "flip": st.booleans(),
+        "augment": st.sampled_from(crops),
+        "decoder": st.sampled_from(["pyav", "torchcodec"]),
+        "mean": channels,
+        "std": channels,
+    }
+    test = table(
+        {"clips": st.integers(1, 30)},
+        {
+            "crops": st.sampled_from([1, 3, 5, 10]),
+            "average": st.sampled_from(["scores", "probabilities"]),
+        },
+    )
+    return {
+        "task": "video-classification",
+        "model": model,
+        "data": data | {"clips": draw(clips)} | draw(table({}, drawn | single | shown)),
+        "optim": draw(optimizers(row.head[0])),
+        "schedule": draw(schedules(steps)),
+        "train": draw(table({}, loop | {"compile": st.booleans()})),
+        "evaluate": draw(table({}, {"test": test, "every": st.integers(1, 9)})),
+        "export": draw(table({}, {"format": st.sampled_from(["torch", "onnx"])})),
+        "log": draw(log),
+    }
+
+
 def compiled(spec: Any) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "spec.json")
@@ -336,6 +414,13 @@ def test_a_valid_detector_becomes_a_project(spec: dict[str, Any]) -> None:
     check(spec)
 
 
+@pytest.mark.slow
+@settings(max_examples=40, deadline=None)
+@given(valid_video_classifiers())
+def test_a_valid_video_classifier_becomes_a_project(spec: dict[str, Any]) -> None:
+    check(spec)
+
+
 values = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text()),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(), inner)),
@@ -359,12 +444,14 @@ MISPLACED = [
     "train",
     "short",
     "layout",
+    "clips",
+    "videos",
 ]
 
 
 @pytest.mark.slow
 @settings(max_examples=200, deadline=None)
-@given(st.one_of(valid_classifiers(), valid_detectors()), st.data())
+@given(st.one_of(valid_classifiers(), valid_detectors(), valid_video_classifiers()), st.data())
 def test_a_broken_spec_ends_in_diagnostics(spec: dict[str, Any], data: st.DataObject) -> None:
     broken = copy.deepcopy(spec)
     for _ in range(data.draw(st.integers(1, 3))):

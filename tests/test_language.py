@@ -580,6 +580,14 @@ OF_ANOTHER_TASK: dict[type[Section], list[dict[str, Any]]] = {
         {"train": {"class_weights": "balanced"}},
         {"evaluate": {"topk": [1]}},
     ],
+    VideoClassification: [
+        {"model": VIDEO_MODEL | {"batch_norm": "eval"}},
+        {"data": FOLDER},
+        {"data": VIDEO_FOLDER | {"multi_label": True}},
+        {"data": VIDEO_FOLDER | {"copy_paste": 0.5}},
+        {"train": {"channels_last": True}},
+        {"evaluate": {"loss": True}},
+    ],
 }
 
 

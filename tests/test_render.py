@@ -173,6 +173,74 @@ DETECTION = {  # the model first: it decides what of the others fits
         'false\nevaluate.monitor = "box_AP75"',
     ],
 }
+VIDEO = {  # the model first, as above
+    "model.name": [
+        '"tsn"',
+        '"tsn"\nmodel.backbone = "timm/efficientnet_lite0"',
+        '"tsn"\nmodel.backbone = "vit_b_16"',
+        '"r3d_18"',
+        '"s3d"',
+        '"mvit_v2_s"',
+        '"swin3d_t"',
+    ],
+    "model.weights": [
+        '"default"',
+        '"none"',
+        '"weights/a.safetensors"',
+        '{ source = "https://localhost/a-0123abcd.pth", prefix = "net.", rename = { "a." = "" } }',
+        '{ source = "package://some_package/b/a.pth", layout = "classifier" }',
+        '{ source = "a.pth", layout = "mmaction" }',
+    ],
+    "model.freeze": [
+        '"none"',
+        '"backbone"',
+        '1\nmodel.unfreeze = [{ epoch = 2, freeze = 0 }, { epoch = 3, freeze = "none" }]',
+    ],
+    "model.norm_eval": ["false", "true"],
+    "data.format": [
+        f'"rawframes"\n{TRAIN}list = "a/b"\n{VAL}list = "a/c"',
+        f'"rawframes"\n{TRAIN}list = "b"\ndata.val_fraction = 0.2\ndata.with_offset = true\n'
+        f"data.classes = {[str(number) for number in range(101)]}",
+        f'"videos"\n{TRAIN}list = "b"\n{VAL}list = "c"\ndata.classes = "names.txt"',
+        f'"videos"\n{TRAIN}list = "b"\ndata.val_fraction = 0.2\ndata.balance = true',
+        '"videofolder"\ndata.root = "videos"',
+        '"videofolder"\ndata.root = "videos"\ndata.val_fraction = 0.2',
+        '"kinetics"\ndata.root = "kinetics"',
+        '"kinetics"\ndata.root = "kinetics"\ndata.val_fraction = 0.2',
+        '"ucf101"\ndata.root = "ucf101"\ndata.fold = 2',
+    ],
+    "data.clips": [
+        "{ }",
+        "{ segments = 8 }",
+        "{ frames = 16, stride = 2 }",
+        "{ frames = 16, fps = 7.5 }",
+    ],
+    "data.decoder": ['"pyav"', '"torchcodec"'],
+    "data.flip": ["true", "false"],
+    "data.augment": ["", '"random-crop"', '"multi-scale-crop"', '"aug-mix"'],
+    "data.random_erasing": ["", "0.25\ndata.color_jitter = 0.4"],
+    "data.train_transforms": [
+        "",
+        '[{ name = "AugMix" }, { name = "Resize", size = [224, 224] }]',
+    ],
+    "data.mixup": ["", "0.2"],
+    "data.cutmix": ["", "1.0"],
+    **SHARED,
+    "optim.name": ['"sgd"', '"adamw"', '"lamb"'],
+    "train.loss": ['"cross-entropy"', '"focal"'],
+    "train.class_weights": ["", '"balanced"'],
+    "train.compile": ["false", "true"],
+    "evaluate.metrics": ["[]", '["f1", "mean_class_accuracy"]'],
+    "evaluate.monitor": ["", '"loss"'],
+    "evaluate.test": [
+        "",
+        "{ clips = 4 }",
+        "{ clips = 2, crops = 3 }",
+        '{ clips = 3, crops = 5, average = "scores" }',
+        '{ clips = 25, crops = 10, average = "scores" }',
+    ],
+    "export.format": ['"torch"', '"onnx"'],
+}
 # Words of options that a build refuses together.
 REFUSED = [
     ('"focal"', "data.mixup"),
@@ -191,10 +259,26 @@ REFUSED = [
     ("short = [", '"large-scale-jitter"'),
     ("short = [", "data.train_transforms"),
     ("data.augment", "data.train_transforms"),
+    ("random_erasing", "data.train_transforms"),
+    ("data.flip = false", "data.train_transforms"),
     ("photometric_distort = true", "data.train_transforms"),
     ("wider-face", MASKS),
     ("wider-face", "data.copy_paste"),
     ("data.copy_paste", BOXES),
+    ("segments", '"r3d_18"'),
+    ("segments", '"s3d"'),
+    ("segments", "mvit_v2_s"),
+    ("segments", "swin3d_t"),
+    ("frames = 16", '"tsn"'),
+    ("fps", "rawframes"),
+    ("layout", "r3d_18"),
+    ("layout", "s3d"),
+    ("layout", "mvit_v2_s"),
+    ("layout", "swin3d_t"),
+    ("layout", "frames = 16"),
+    ("mmaction", "backbone = "),
+    ("norm_eval = true", "vit"),
+    ("norm_eval = true", "swin3d_t"),
 ]
 Row = tuple[str, ...]
 Lines = list[list[str]]
@@ -245,17 +329,28 @@ def lines_of(options: dict[str, list[str]]) -> Lines:
 
 TASK = 'task = "classification"\nmodel.num_classes = 10\n'
 FIXED = f'{TASK}data.root = "images"\n'
-LINES = {"classification": lines_of(CLASSIFICATION), "detection": lines_of(DETECTION)}
+LINES = {
+    "classification": lines_of(CLASSIFICATION),
+    "detection": lines_of(DETECTION),
+    "video": lines_of(VIDEO),
+}
 ROWS = {task: list(covering(lines)) for task, lines in LINES.items()}
+OPENING = {
+    "classification": TASK,
+    "detection": "",
+    "video": 'task = "video-classification"\nmodel.num_classes = 101\n',
+}
 # A folder each, and the spec in it.
 SPECS = {
-    f"{task}{number}": (TASK if task == "classification" else "") + "\n".join(filter(None, row))
+    f"{task}{number}": OPENING[task] + "\n".join(filter(None, row))
     for task, rows in ROWS.items()
     for number, row in enumerate(rows)
 }
 
 
-@pytest.mark.parametrize("task, number", [("classification", 5302), ("detection", 6190)])
+@pytest.mark.parametrize(
+    "task, number", [("classification", 5302), ("detection", 6190), ("video", 5915)]
+)
 def test_all_pairs_of_options_are_built(task: str, number: int) -> None:
     met = set().union(*map(pairs, ROWS[task]))
     assert met == all_pairs(LINES[task])
