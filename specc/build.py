@@ -1,16 +1,17 @@
 """The way of a spec through all stages: the one place where they meet."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from specc import project
 from specc.plan.classification import plan_classification
 from specc.plan.detection import plan_detection
 from specc.plan.plan import Plan
 from specc.plan.video import plan_video
 from specc.problems import Problems
+from specc.project.write import Changes, write
 from specc.render import render
-from specc.source import read
+from specc.source import Source, read
 from specc.spec.classification import Classification
 from specc.spec.detection import Detection
 from specc.spec.parse import parse
@@ -18,34 +19,53 @@ from specc.spec.video import VideoClassification
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Plan:
-    """The plan of a spec.
+    """The plan of the spec at `path`, a .toml or .json file.
 
     Args:
-        path: a .toml or .json file.
         overrides: `key=value`, as `--set` takes them.
 
     Raises:
         SpecError: with everything that is wrong with the spec.
     """
-    source = read(path, overrides)
+    return plan(read(path, overrides))
+
+
+def plan(source: Source) -> Plan:
+    """The plan of a spec that was read.
+
+    Raises:
+        SpecError: with everything that is wrong with it.
+    """
     problems = Problems(source)
     spec = parse(source, problems)
     if spec is None:
         raise problems.error()
     match spec:
         case Classification():
-            return plan_classification(path.stem, spec, problems)
+            return plan_classification(source.path.stem, spec, problems)
         case Detection():
-            return plan_detection(path.stem, spec, problems)
+            return plan_detection(source.path.stem, spec, problems)
         case VideoClassification():
-            return plan_video(path.stem, spec, problems)
+            return plan_video(source.path.stem, spec, problems)
 
 
-def build(plan: Plan, folder: Path) -> project.Changes:
-    """Write the project of `plan` to `folder`.
+def build(
+    plan: Plan,
+    folder: Path,
+    spec: Mapping[str, Any] | None = None,
+    *,
+    adopt: bool = False,
+    dry_run: bool = False,
+) -> Changes:
+    """Write the project of `plan` to `folder`, or bring it up to date.
+
+    Args:
+        spec: the tables of which it is the plan, to be remembered.
+        adopt: whether files that are in the way count as edited by their owner, and stay.
+        dry_run: only say what would be done.
 
     Raises:
-        UserError: if that would overwrite what its owner edited or made.
+        UserError: if what its owner edited or made would be lost.
         OSError: if the folder cannot be written.
     """
-    return project.write(folder, render(plan))
+    return write(folder, render(plan), spec, adopt=adopt, dry_run=dry_run)

@@ -28,11 +28,27 @@ def build(
     spec: SpecFile,
     output: Annotated[Path, typer.Option("-o", "--output", help="The project's folder.")],
     overrides: Overrides = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be done.")
+    ] = False,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Files in the way stay, as edits of yours.")
+    ] = False,
 ) -> None:
-    """Write the project of a spec, or bring it up to date."""
-    from specc import build as builder
+    """Write the project of a spec, or bring it up to date; your edits stay.
 
-    print(builder.build(builder.load(spec, overrides or ()), output))
+    Where they and the spec change the same lines, both versions stand between git's conflict
+    markers, and the exit code is 1.
+    """
+    from specc import build as builder
+    from specc.source import read
+
+    source = read(spec, overrides or ())
+    plan = builder.plan(source)
+    changes = builder.build(plan, output, source.tree, adopt=adopt, dry_run=dry_run)
+    print(changes)
+    if changes.conflicts or changes.broken:
+        sys.exit(1)
 
 
 @app.command()
@@ -54,10 +70,15 @@ def run(
     """Build the project of a spec, and train it with torchrun."""
     from specc import build as builder
     from specc import launch
+    from specc.source import read
 
-    plan = builder.load(spec, overrides or ())
+    source = read(spec, overrides or ())
+    plan = builder.plan(source)
     folder = output or Path("out", plan.name)
-    print(builder.build(plan, folder))
+    changes = builder.build(plan, folder, source.tree)
+    print(changes)
+    if changes.conflicts or changes.broken:
+        sys.exit(1)
     where = launch.where(plan.launch, gpus, nodes, endpoint)
     launch.train(folder, where, arguments or ())
 
