@@ -1,0 +1,224 @@
+"""Three-way merge: what was generated, what its owner made of it, and what is generated now.
+
+Python is merged by statements, and two that say the same are the same however they are laid out:
+a file that another formatter went over is not edited. What then collides, and every other file,
+is merged by lines.
+"""
+
+import ast
+import difflib
+import io
+import tokenize
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from textwrap import dedent
+
+from merge3 import Merge3
+
+YOURS, MIDDLE, NEW = "<<<<<<< yours\n", "=======\n", ">>>>>>> generated\n"
+
+
+class Matcher(difflib.SequenceMatcher[str]):
+    """Compares in full: also what comes often, as empty lines."""
+
+    def __init__(
+        self, isjunk: None = None, a: Sequence[str] = "", b: Sequence[str] = "", _: bool = False
+    ) -> None:
+        super().__init__(None, a, b, autojunk=False)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A piece of a text that is kept, changed or deleted as a whole."""
+
+    key: str  # equal for units that say the same
+    text: str
+
+
+def merge(base: str, yours: str, new: str, *, python: bool) -> str:
+    r"""The text with the changes from `base` to `yours` and those from `base` to `new`.
+
+    Where both change the same lines, both versions stand between git's conflict markers. The line
+    endings, the byte order mark and the missing end of the last line of `yours` are kept.
+    """
+    text = plain(yours)
+    if text == base:
+        merged = new
+    else:
+        texts = (base, text, new)
+        pieces = [statements(it) for it in texts] if python else []
+        if not pieces or not all(pieces):
+            pieces = [lines(it) for it in texts]
+        merged = "".join(_merged(*pieces))
+    return like(yours, merged)
+
+
+def plain(text: str) -> str:
+    """The text as it would be written here: no byte order mark, LF, and an end of the last line."""
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    return text if text.endswith("\n") or not text else f"{text}\n"
+
+
+def like(yours: str, text: str) -> str:
+    """A plain text with what `plain` took from `yours`."""
+    if yours and not yours.endswith("\n"):
+        text = text.removesuffix("\n")
+    if "\r\n" in yours:
+        text = text.replace("\n", "\r\n")
+    return f"\ufeff{text}" if yours.startswith("\ufeff") else text
+
+
+def conflicts(text: str) -> list[int]:
+    """The numbers of the lines, from 1, at which conflicts begin."""
+    return [number for number, line in enumerate(_rows(plain(text)), 1) if line == YOURS]
+
+
+def lines(text: str) -> list[Unit]:
+    """A unit for each line; spaces at its end do not count."""
+    return [Unit(line.rstrip(), line) for line in _rows(text)]
+
+
+def statements(text: str) -> list[Unit]:
+    """A unit for each statement, head of a block, comment and empty line of Python.
+
+    Nothing if the text is no Python.
+    """
+    rows = _rows(text)
+    units: list[Unit] = []
+    depth, begun = 0, 0  # the row in which a statement began
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            row = token.start[0]
+            if token.type == tokenize.INDENT:
+                depth += 1
+            elif token.type == tokenize.DEDENT:
+                depth -= 1
+            elif token.type == tokenize.NEWLINE:
+                source = "".join(rows[begun - 1 : row])
+                units.append(Unit(f"{depth} {_meaning(source)}", source))
+                begun = 0
+            elif token.type == tokenize.NL and not begun:
+                units.append(Unit(rows[row - 1].strip(), rows[row - 1]))
+            elif token.type not in (tokenize.NL, tokenize.COMMENT, tokenize.ENDMARKER):
+                begun = begun or row
+    except (SyntaxError, tokenize.TokenError):
+        return []
+    return units
+
+
+def _rows(text: str) -> list[str]:
+    return io.StringIO(text).readlines()  # str.splitlines also splits at form feeds
+
+
+def _meaning(source: str) -> str:
+    """What a statement or the head of a block says, with its comments, whatever its layout."""
+    tokens = list(tokenize.generate_tokens(io.StringIO(dedent(source)).readline))
+    comments = [token.string for token in tokens if token.type == tokenize.COMMENT]
+    code = dedent(source).rstrip()
+    body = "def _(): pass" if code.startswith("@") else " pass"
+    for candidate in (code, f"{code}\n{body}", f"if True: pass\n{code}\n pass"):
+        try:
+            return f"{ast.dump(ast.parse(candidate))} {comments}"
+        except SyntaxError:
+            continue
+    left_out = (tokenize.NL, tokenize.INDENT, tokenize.DEDENT)
+    return str([token.string for token in tokens if token.type not in left_out])
+
+
+def _merged(base: list[Unit], yours: list[Unit], new: list[Unit]) -> Iterator[str]:
+    """The merged text, in pieces."""
+    keys = [[unit.key for unit in units] for units in (base, yours, new)]
+    at = (0, 0, 0)
+    # Its types overlook that difflib's Match is a tuple.
+    merge3 = Merge3(keys[0], keys[1], keys[2], False, Matcher)  # type: ignore[arg-type]
+    matches = merge3.find_sync_regions()
+    for base_from, base_to, from_, to, new_from, new_to in matches:
+        gap = (base[at[0] : base_from], yours[at[1] : from_], new[at[2] : new_from])
+        yield from _chosen(*gap)
+        yield from (unit.text for unit in yours[from_:to])
+        at = (base_to, to, new_to)
+
+
+@dataclass(frozen=True, order=True)
+class Edit:
+    """That the units of the base from `begin` to `end`, or none if these are one, are others."""
+
+    begin: int
+    end: int
+    units: list[Unit] = field(compare=False)
+
+
+def _chosen(base: list[Unit], yours: list[Unit], new: list[Unit]) -> Iterator[str]:
+    """What becomes of units that are not the same in all three.
+
+    Changes that touch are both made, where git would have them collide; it is settings in lines
+    below each other that are changed most. Two insertions in one place collide, except for
+    imports, whose order does not matter.
+    """
+    left = [list(_edits(base, side)) for side in (yours, new)]
+    done = 0
+    while left[0] or left[1]:
+        first = min(edits[0] for edits in left if edits)
+        begin, end = first.begin, first.end
+        taken: list[list[Edit]] = [[], []]
+        while sides := [s for s in (0, 1) if left[s] and _collide(left[s][0], first, end)]:
+            edit = left[sides[0]].pop(0)
+            taken[sides[0]].append(edit)
+            end = max(end, edit.end)
+        yield from _texts(base[done:begin])
+        now = [_applied(base, edits, begin, end) for edits in taken]
+        if not any(edit.units for edits in taken for edit in edits):
+            pass  # both delete, and so all of it goes
+        elif taken[0] and taken[1]:
+            yield from _settled(base[begin:end], *now)
+        else:
+            yield from _texts(now[0] if taken[0] else now[1])
+        done = end
+    yield from _texts(base[done:])
+
+
+def _collide(edit: Edit, first: Edit, end: int) -> bool:
+    """Whether an edit belongs to those that begin with `first`, and so far go to `end`."""
+    return edit.begin < end or (edit.begin, edit.end) == (first.begin, first.end)
+
+
+def _edits(base: list[Unit], side: list[Unit]) -> Iterator[Edit]:
+    matcher = Matcher(None, [unit.key for unit in base], [unit.key for unit in side])
+    for kind, begin, end, from_, to in matcher.get_opcodes():
+        if end - begin == to - from_ and kind != "equal":  # so many changed lines: one by one
+            for offset in range(end - begin):
+                yield Edit(begin + offset, begin + offset + 1, [side[from_ + offset]])
+        elif kind != "equal":
+            yield Edit(begin, end, side[from_:to])
+
+
+def _applied(base: list[Unit], edits: list[Edit], begin: int, end: int) -> list[Unit]:
+    """The units of the base from `begin` to `end` with edits of them."""
+    units = []
+    for edit in edits:
+        units += [*base[begin : edit.begin], *edit.units]
+        begin = edit.end
+    return units + base[begin:end]
+
+
+def _settled(base: list[Unit], yours: list[Unit], new: list[Unit]) -> Iterator[str]:
+    """Units that both have changed: the same, imports, to be merged by lines, or a conflict."""
+    if [unit.key for unit in yours] == [unit.key for unit in new]:
+        yield from _texts(yours)
+    elif not base and all(map(_imports, [*yours, *new])):
+        yield from _texts(yours)
+        yield from _texts([unit for unit in new if unit not in yours])
+    else:
+        by_lines = [lines("".join(_texts(units))) for units in (base, yours, new)]
+        if by_lines != [base, yours, new]:
+            yield from _merged(*by_lines)
+        else:
+            yield from (YOURS, *_texts(yours), MIDDLE, *_texts(new), NEW)
+
+
+def _texts(units: Sequence[Unit]) -> list[str]:
+    return [unit.text for unit in units]
+
+
+def _imports(unit: Unit) -> bool:
+    return unit.text.startswith(("import ", "from "))

@@ -1,0 +1,84 @@
+"""What a project remembers of its last build, in its folder `.specc/`.
+
+`base/` has every file as it was generated, with a suffix of ours, so that no formatter or linter
+that is let loose on the project takes them for code. `lock.json` has the rest, and the digests of
+those files.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from specc import __version__
+from specc.diagnostics import UserError
+
+FOLDER = ".specc"
+SUFFIX = ".base"
+FORMAT = 2  # of the lock; 1 had no other keys than version and files
+
+
+@dataclass(frozen=True)
+class State:
+    """Paths are as they are generated."""
+
+    base: Mapping[str, str] = field(default_factory=dict)  # path: text as it was generated
+    conflicts: tuple[str, ...] = ()  # paths of files that were left with conflict markers
+    renamed: Mapping[str, str] = field(default_factory=dict)  # by the owner: path: his path
+    version: str | None = None  # of specc
+    spec: Mapping[str, Any] | None = None  # the tables that were built, if that is known
+
+
+def base_path(folder: Path, path: str) -> Path:
+    return folder / FOLDER / "base" / f"{path}{SUFFIX}"
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def read_state(folder: Path) -> State:
+    """What is remembered; nothing where no project is.
+
+    Raises:
+        UserError: if it is damaged, or was written by a newer specc.
+    """
+    lock = folder / FOLDER / "lock.json"
+    if not lock.exists():
+        return State()
+    try:
+        kept = json.loads(lock.read_text(encoding="utf-8"))
+        written = kept.get("format", 1)
+        if written > FORMAT:
+            raise UserError(f"{lock}: of specc {kept['version']}; build with that or a newer one")
+        base = {path: base_path(folder, path).read_text(encoding="utf-8") for path in kept["files"]}
+        for path, text in base.items():
+            if digest(text.encode()) != kept["files"][path]:
+                raise ValueError(f"{base_path(folder, path)} was changed")
+        return State(
+            base=base,
+            conflicts=tuple(kept.get("conflicts", ())),
+            renamed=dict(kept.get("renamed", {})),
+            version=str(kept["version"]),
+            spec=kept.get("spec"),
+        )
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{lock}: damaged, so that edits cannot be told ({error}); restore {folder / FOLDER}, "
+            "build into another folder with -o, or remove it and build with --adopt"
+        ) from error
+
+
+def lock_text(state: State) -> str:
+    """The text of `lock.json`."""
+    content = {
+        "format": FORMAT,
+        "version": __version__,
+        "files": {path: digest(text.encode()) for path, text in sorted(state.base.items())},
+        "conflicts": list(state.conflicts),
+        "renamed": dict(state.renamed),
+        "spec": state.spec,
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n"
