@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from commands import specc
 
 from specc import launch
 from specc.diagnostics import UserError
@@ -25,17 +26,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     Path("spec.toml").write_text(SPEC)
     return tmp_path
-
-
-def specc(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("specc")), *arguments],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **environment},
-    )
-    assert "Traceback" not in done.stdout + done.stderr
-    return done
 
 
 def test_build_writes_a_project(here: Path) -> None:

@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +59,7 @@ def plan_steps(
             an earlier build are not resolved, or an edited file is no text; names them.
     """
     _check_resolved(folder, state)
-    renamed = _renamed(folder, state, files)
+    renamed = owners_names(folder, state, files)
     origins = _origins(folder, state, files, renamed)
     steps = []
     foreign = []
@@ -144,8 +144,12 @@ def _check_resolved(folder: Path, state: State) -> None:
 # ---- files that were renamed ----
 
 
-def _renamed(folder: Path, state: State, files: Mapping[str, str]) -> dict[str, str]:
-    """Where the owner moved generated files to: as it is known, or else by likeness."""
+def owners_names(folder: Path, state: State, files: Iterable[str] = ()) -> dict[str, str]:
+    """Where the owner moved generated files to: as it is known, or else by likeness.
+
+    Args:
+        files: what is generated now, which none of them is.
+    """
     renamed = {path: it for path, it in state.renamed.items() if (folder / it).is_file()}
     for path in state.base:
         if path not in renamed and not (folder / path).exists():
