@@ -85,6 +85,20 @@ def test_within_a_statement_lines_are_merged() -> None:
     assert merge(base, yours, new, python=True) == "f(\n    0,\n    2,\n    3,\n    4,\n)\n"
 
 
+def test_names_that_both_import_from_a_module_come_together() -> None:
+    base = "from a import (\n    B,\n    C,\n)\nX = 1\n"
+    yours = "from a import B, C, K\nX = 1\n"
+    assert merge(base, yours, "from a import C, F as G\nX = 1\n", python=True) == (
+        "from a import C, F as G, K\nX = 1\n"
+    )
+    long = [f"name_{number}" for number in range(9)]
+    new = f"from a import B, C, {', '.join(long)}\nX = 1\n"
+    names = "".join(f"    {name},\n" for name in ["B", "C", "K", *long])
+    assert merge(base, yours, new, python=True) == f"from a import (\n{names})\nX = 1\n"
+    gone = merge(base, yours, "X = 1\n", python=True)
+    assert len(conflicts(gone)) == 1
+
+
 def test_a_file_that_is_no_python_is_merged_by_lines() -> None:
     yours = "A = (1\nB = 2\nC = 3\n"
     assert merge(BASE, yours, "A = 1\nB = 2\nC = 4\n", python=True) == "A = (1\nB = 2\nC = 4\n"

@@ -15,6 +15,7 @@ from textwrap import dedent
 
 from merge3 import Merge3
 
+WIDTH = 88  # of a line, as Black has it
 YOURS, MIDDLE, NEW = "<<<<<<< yours\n", "=======\n", ">>>>>>> generated\n"
 
 
@@ -208,12 +209,39 @@ def _settled(base: list[Unit], yours: list[Unit], new: list[Unit]) -> Iterator[s
     elif not base and all(map(_imports, [*yours, *new])):
         yield from _texts(yours)
         yield from _texts([unit for unit in new if unit not in yours])
+    elif names := _imported(base, yours, new):
+        yield names
     else:
         by_lines = [lines("".join(_texts(units))) for units in (base, yours, new)]
         if by_lines != [base, yours, new]:
             yield from _merged(*by_lines)
         else:
             yield from (YOURS, *_texts(yours), MIDDLE, *_texts(new), NEW)
+
+
+def _imported(base: list[Unit], yours: list[Unit], new: list[Unit]) -> str:
+    """One import of several names from a module, of which both sides add and remove some."""
+    nodes = []
+    for units in (base, yours, new):
+        try:
+            (node,) = ast.parse(dedent("".join(_texts(units)))).body
+        except (SyntaxError, ValueError):
+            return ""
+        if not isinstance(node, ast.ImportFrom) or any("#" in unit.text for unit in units):
+            return ""
+        nodes.append(node)
+    if len({(node.module, node.level) for node in nodes}) > 1:
+        return ""
+    old, mine, theirs = ({ast.unparse(alias) for alias in node.names} for node in nodes)
+    names = sorted((mine & theirs) | (mine - old) | (theirs - old))
+    if not names:
+        return ""
+    indent = yours[0].text[: len(yours[0].text) - len(yours[0].text.lstrip())]
+    start = f"{indent}from {'.' * nodes[1].level}{nodes[1].module or ''} import"
+    short = f"{start} {', '.join(names)}\n"
+    if len(short) <= WIDTH + 1:
+        return short
+    return "".join([f"{start} (\n", *(f"{indent}    {name},\n" for name in names), f"{indent})\n"])
 
 
 def _texts(units: Sequence[Unit]) -> list[str]:
