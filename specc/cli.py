@@ -1,5 +1,6 @@
 """The command line: parse arguments, call one function, print, exit code."""
 
+import os
 import sys
 from io import TextIOWrapper
 from pathlib import Path
@@ -84,6 +85,28 @@ def run(
 
 
 @app.command()
+def diff(
+    folder: Annotated[Path, typer.Argument(help="A project.")],
+    spec: Annotated[
+        Path | None, typer.Argument(help="What a build of it would change; else your edits.")
+    ] = None,
+    overrides: Overrides = None,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Exit with 1 if there are differences.")
+    ] = False,
+) -> None:
+    """Show your edits of a project, or what a build would change and why; `git apply` takes it."""
+    from specc.compare import compare
+    from specc.project.diff import colored
+
+    text = compare(folder, spec, overrides or ())
+    terminal = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    print(*colored(text), sep="\n") if text and terminal else print(text, end="")
+    if text and exit_code:
+        sys.exit(1)
+
+
+@app.command()
 def models(
     text: Annotated[
         str,
@@ -109,6 +132,25 @@ def schema() -> None:
     from specc.spec.schema import schema_text
 
     print(schema_text(), end="")
+
+
+@app.command()
+def explain(
+    spec: SpecFile,
+    what: Annotated[
+        str,
+        typer.Argument(metavar="WHAT", help="A line, as train.py:40 or train.py:40-45, or a key."),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="A built project, for the lines it has now."),
+    ] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Tell which keys shape a line of the project, or which lines a key shapes."""
+    from specc import explain as explainer
+
+    print(explainer.explain(spec, what, overrides or (), output))
 
 
 def main() -> None:

@@ -24,16 +24,24 @@ TEMPLATES = HERE / "templates" if (HERE / "templates").exists() else HERE.parent
 
 def render(plan: Plan) -> dict[str, str]:
     """The files of the project that `plan` describes: path and text."""
+    return {path: finished(path, draft(plan, path)) for path in plan.files}
+
+
+def draft(plan: Plan, path: str) -> str:
+    """The text of one of its files, before what takes most of the time."""
     context = {name: getattr(plan, name) for name in plan.__dataclass_fields__}
-    return {path: _render(template, context) for path, template in plan.files.items()}
+    return _render(plan.files[path], context)
+
+
+def finished(path: str, text: str) -> str:
+    """A draft as it is written: code without unused imports, and formatted."""
+    if Path(path).suffix == ".py":
+        return black.format_str(without_unused_imports(text), mode=black.Mode())
+    return text
 
 
 def _render(template: str, context: Mapping[str, Any]) -> str:
-    suffix = Path(template).suffix
-    text = _environment(suffix).get_template(template).render(context)
-    if suffix == ".py":
-        return black.format_str(_without_unused_imports(text), mode=black.Mode())
-    return text
+    return _environment(Path(template).suffix).get_template(template).render(context)
 
 
 def _shell(value: Any) -> str:
@@ -100,7 +108,7 @@ def _environment(suffix: str) -> Environment:
     return environment
 
 
-def _without_unused_imports(source: str) -> str:
+def without_unused_imports(source: str) -> str:
     """Drop what a template imports for a choice that this plan did not make."""
     tree = ast.parse(source)
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}

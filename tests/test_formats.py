@@ -271,7 +271,7 @@ WRONG: dict[str, tuple[str, str, str, str]] = {
         "csv",
         "image,label\na.png,0\nb.png,-1\n",
         'no class "-1"',
-        "3 classes|2 classes, but NUM_CLASSES is 4",
+        "'-1' is none of 4 classes",
     ),
     "short row": (
         "csv",

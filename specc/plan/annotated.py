@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 from specc.catalog.classes import classes
 from specc.plan.lists import Unreadable
 from specc.plan.places import IMAGES
+from specc.plan.remember import remembered
 from specc.problems import Problems
 from specc.source import Key
 from specc.spec.boxes import BoxData, Cityscapes, Coco, Voc, WiderFace, Yolo
@@ -144,6 +145,11 @@ def _wider_list(data: WiderFace, part: str) -> Path:
 # ---- what they say ----
 
 
+@remembered
+def _json(path: Path) -> Any:
+    return json.loads(path.read_bytes())
+
+
 def _coco(data: Coco, problems: Problems) -> Seen:
     names: dict[str, tuple[str, ...]] = {}
     images = 0
@@ -152,7 +158,7 @@ def _coco(data: Coco, problems: Problems) -> Seen:
         if not path.is_file() or path.stat().st_size > LARGE:
             continue
         try:
-            content = json.loads(path.read_bytes())
+            content = _json(path)
             rows = sorted(content["categories"], key=lambda row: row["id"])
             names[split.json] = tuple(dict.fromkeys(str(row["name"]) for row in rows))
             rows = [row for row in content["images"] if {"id", "file_name"} <= row.keys()]
@@ -173,6 +179,7 @@ def _coco(data: Coco, problems: Problems) -> Seen:
     return Seen(names, images)
 
 
+@remembered
 def _voc(data: Voc, masks: bool) -> Seen:
     names: set[str] = set()
     images = 0
@@ -208,6 +215,7 @@ def _yolo_names(data: Yolo) -> dict[str, tuple[str, ...]]:
     return {}
 
 
+@remembered
 def _yolo_images(data: Yolo) -> list[str]:
     path = Path(data.root, data.train)
     if path.suffix == ".txt":

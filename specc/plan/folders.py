@@ -5,6 +5,7 @@ from pathlib import Path
 
 from specc.plan.labels import left
 from specc.plan.places import IMAGES, VIDEOS
+from specc.plan.remember import remembered
 from specc.problems import Problems
 from specc.spec.clips import VideoFolder
 from specc.spec.data import ImageFolder
@@ -54,6 +55,7 @@ def count_folders(
     return len(images), left(images.values(), data.val_fraction)
 
 
+@remembered
 def _count(folder: Path, suffixes: tuple[str, ...]) -> dict[str, int]:
     """The classes that torchvision finds in a folder, and the number of samples of each."""
     return {

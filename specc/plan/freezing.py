@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from functools import cache
 
 from specc.catalog import models as catalog
 from specc.diagnostics import nearest, show
@@ -46,14 +47,26 @@ def _fewest(model: catalog.Model, frozen: set[str]) -> tuple[tuple[str, ...], tu
     tree = catalog.tree(model.name)
     left = set(frozen)
     modules: list[str] = []
+    parameters = _parameters(model.name)
     for module in tree.modules:
         if not left:
             break
-        own = set(inside(model, [module]))
+        own = parameters.get(module, set())
         if own and own <= left:
             modules.append(module)
             left -= own
     return tuple(modules), tuple(name for name in tree.parameters if name in left)
+
+
+@cache
+def _parameters(name: str) -> dict[str, set[str]]:
+    """The parameters in each module of a model."""
+    found: dict[str, set[str]] = {}
+    for parameter in catalog.tree(name).parameters:
+        parts = parameter.split(".")
+        for end in range(1, len(parts) + 1):
+            found.setdefault(".".join(parts[:end]), set()).add(parameter)
+    return found
 
 
 def _named(freeze: Freeze, key: Key, model: catalog.Model, problems: Problems) -> list[str] | None:

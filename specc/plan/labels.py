@@ -18,6 +18,7 @@ from specc.plan.lists import (
     rows,
     split_files,
 )
+from specc.plan.remember import remembered
 from specc.problems import Problems
 from specc.source import Key
 from specc.spec.data import CsvData, OpenMMLabData
@@ -86,7 +87,7 @@ def _read(data: Labelled, split: File, key: Key, problems: Problems) -> list[Row
             problems.left_out([key])
         return None
     try:
-        found = list(rows(data, Path(name)))
+        found = _rows(data, Path(name))
     except Unreadable as error:
         problems.add(key, str(error))
     except UnicodeDecodeError as error:
@@ -99,6 +100,11 @@ def _read(data: Labelled, split: File, key: Key, problems: Problems) -> list[Row
         problems.add(key, f"{name} names no {noun(data)}")
     problems.left_out([key])
     return None
+
+
+@remembered
+def _rows(data: Labelled, path: Path) -> list[Row]:
+    return list(rows(data, path))
 
 
 def _metainfo(data: OpenMMLabData, problems: Problems) -> list[str] | None:

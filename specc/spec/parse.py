@@ -85,6 +85,7 @@ def parse(source: Source, problems: Problems) -> Spec | None:
         return None
     tree = deepcopy(source.tree)
     formats = {"format": FORMATS[task], "data": {"format": FORMATS[task], "root": "?"}}
+    losses = {"name": "focal"}
     while True:
         try:
             return task.model_validate(tree)
@@ -97,7 +98,8 @@ def parse(source: Source, problems: Problems) -> Spec | None:
             problems.add(key, _message(key, detail, tree, task), tag)
         for key, detail in zip(keys, details, strict=True):
             needed = detail["type"] in ("missing", "union_tag_not_found")
-            _mend(tree, key, STAND_INS | formats if needed else None)
+            stand_ins = STAND_INS | formats | (losses if key[:2] == ("train", "loss") else {})
+            _mend(tree, key, stand_ins if needed else None)
         problems.left_out(keys)
 
 
