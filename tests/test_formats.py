@@ -270,7 +270,7 @@ WRONG: dict[str, tuple[str, str, str, str]] = {
     "negative": (
         "csv",
         "image,label\na.png,0\nb.png,-1\n",
-        'no class "-1"',
+        'train.csv:3: no class "-1"; there are 0 to 3',
         "'-1' is none of 4 classes",
     ),
     "short row": (
@@ -308,12 +308,8 @@ def test_a_bad_line_is_named(here: Path, case: str) -> None:
     good = [("a.png", 0), ("b.png", 1), ("c.png", 2), ("d.png", 3)]
     write(kind, data["val"][FILES[kind]], good)
     Path(data["train"][FILES[kind]]).write_text(text)
-    if case == "negative":
-        assert any("num_classes" in it for it in problems(data, num_classes=4))
-    else:
-        assert any(said in it for it in problems(data, num_classes=4)), problems(
-            data, num_classes=4
-        )
+    told = problems(data, num_classes=4)
+    assert any(said in it for it in told), told
     module = project.module("data")
     with pytest.raises(ValueError, match=raised):
         module.build_datasets(Path(module.DATA_DIR))
