@@ -8,7 +8,7 @@ from specc.catalog.videos import VideoClassifier, VideoWeights
 from specc.plan.code import Call, Name, Setting
 from specc.plan.folders import count_folders, split_folders
 from specc.plan.labels import count_labelled, given_classes, left, numbered
-from specc.plan.places import NAME_CLASSES, VIDEOS, Places, check_enough, list_places, under
+from specc.plan.places import NAME_CLASSES, Places, check_enough, list_places, under
 from specc.plan.sizes import agreed_size, built_for
 from specc.plan.transforms import (
     IMAGENET_MEAN,
@@ -98,7 +98,6 @@ def plan_clips(
         frames=frames,
         stride=stride,
         fps=fps,
-        suffixes=VIDEOS,
         rawframes=raw,
         with_offset=isinstance(data, RawFrames) and data.with_offset,
         multi_scale_crop=preset == "multi-scale-crop" and data.train_transforms is None,

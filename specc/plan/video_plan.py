@@ -34,7 +34,6 @@ class ClipsPlan(SamplesPlan):
     frames: int | None  # of a clip, for other models
     stride: int | None
     fps: float | None  # in place of a stride
-    suffixes: tuple[str, ...]  # of the names of video files
     rawframes: bool  # whether frames are image files
     with_offset: bool
     multi_scale_crop: bool

@@ -12,7 +12,7 @@ from torch import Tensor
 
 AHEAD = 4  # frames that a decoder may take in before it gives out the first
 
-VIDEOS = {{ data.suffixes }}
+VIDEOS = (".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv")
 
 
 def is_video_file(path: str) -> bool:

@@ -9,7 +9,7 @@ from torchcodec.decoders import ColorConverter, Demuxer, RawFrame, VideoPacketDe
 
 AHEAD = 4  # frames that a decoder may take in before it gives out the first
 
-VIDEOS = {{ data.suffixes }}
+VIDEOS = (".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv")
 
 
 def is_video_file(path: str) -> bool:
