@@ -85,6 +85,19 @@ def run(
 
 
 @app.command()
+def check(
+    spec: SpecFile,
+    gpus: Annotated[int | None, typer.Option(min=1, help="GPUs of a machine.")] = None,
+    nodes: Annotated[int | None, typer.Option(min=1, help="Machines.")] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Say what a training would be: data, model, batches, learning rate, and what to look at."""
+    from specc.check.report import check as report
+
+    print(report(spec, overrides or (), gpus, nodes), end="")
+
+
+@app.command()
 def diff(
     folder: Annotated[Path, typer.Argument(help="A project.")],
     spec: Annotated[

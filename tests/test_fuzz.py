@@ -401,21 +401,21 @@ def check(spec: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(valid_classifiers())
 def test_a_valid_classifier_becomes_a_project(spec: dict[str, Any]) -> None:
     check(spec)
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(valid_detectors())
 def test_a_valid_detector_becomes_a_project(spec: dict[str, Any]) -> None:
     check(spec)
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(valid_video_classifiers())
 def test_a_valid_video_classifier_becomes_a_project(spec: dict[str, Any]) -> None:
     check(spec)

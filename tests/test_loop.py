@@ -336,8 +336,9 @@ def test_several_labels_are_learned(keys: tuple[str, ...]) -> None:
     first, second = [line for line in answers.splitlines() if "val" in line]
     assert all(name in first for name in ("left", "middle", "right"))
     assert not any(name in second for name in ("left", "middle", "right"))
-    project.run("export.py")
-    project.run("smoke_test.py")
+    if not keys:  # these do not change what follows
+        project.run("export.py")
+        project.run("smoke_test.py")
 
 
 @pytest.mark.parametrize("unfreeze", ["[]", '[{ epoch = 1, freeze = "none" }]'])

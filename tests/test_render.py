@@ -382,9 +382,6 @@ def test_every_project_is_clean_python(projects: Path) -> None:
     rules += ["--config", f"src = {list(SPECS)}", "--output-format", "concise"]
     linted = subprocess.run(["ruff", "check", *rules, "."], cwd=projects, capture_output=True)
     assert linted.returncode == 0, linted.stdout.decode()
-    texts = {file.read_text(): file for file in projects.glob("*/*.py")}
-    for text, file in texts.items():
-        assert black.format_str(text, mode=black.Mode()) == text, file
 
 
 def test_nothing_in_a_project_is_for_nothing(projects: Path) -> None:

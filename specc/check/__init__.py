@@ -1,0 +1,1 @@
+"""What a training by a spec would be, before it begins."""

@@ -1,0 +1,114 @@
+"""Ask a generated project what it would do: run with its folder as argument, where it trains.
+
+It is the project's own code that answers, in a process of its own: its samples are listed, its
+model is built without memory for weights, and its schedule is followed. Prints one line of JSON;
+what cannot be found out is under "missing", with the reason.
+"""
+
+import ast
+import contextlib
+import importlib
+import json
+import os
+import sys
+import warnings
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+POINTS = 64  # of the curve
+LONGEST = 20_000  # steps that are followed one by one; longer schedules are shrunk to that
+STATEMENTS = {"parameters", "optimizer", "scheduler"}  # of train.py that make the schedule
+
+
+def main() -> None:
+    folder = sys.argv[1]
+    asked = json.loads(sys.argv[2])  # batch_size, epochs, repeat, data
+    sys.path.insert(0, folder)
+    warnings.simplefilter("ignore")
+    answers: dict[str, Any] = {"missing": {}}
+    with contextlib.redirect_stdout(sys.stderr):
+        for name, ask in (("data", data), ("model", model), ("curve", curve)):
+            try:
+                answers[name] = ask(asked, answers)
+            except ImportError as error:
+                answers["missing"][name] = f"{error.name} is not installed here"
+            except (Exception, SystemExit) as error:
+                first, *_ = str(error).splitlines() or [type(error).__name__]
+                answers["missing"][name] = first
+    print(json.dumps(answers))
+
+
+def data(asked: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
+    """How many samples there are, and of each class."""
+    if not asked["data"]:
+        raise LookupError("torchvision downloads them at the first start")
+    module = importlib.import_module("data")
+    importlib.import_module("distributed").init()
+    root = Path(module.DATA_DIR)
+    if not root.exists():
+        raise LookupError(f"there is no {root} here")
+    train, val = module.build_datasets(root)
+    return {"train": len(train), "val": len(val), "classes": [count(train), count(val)]}
+
+
+def count(samples: Any) -> dict[str, int]:
+    """The samples of each class; of a detector the objects."""
+    if hasattr(samples, "records"):
+        names = importlib.import_module("annotations").CLASSES
+        labels = [int(label) for record in samples.records for label in record.labels]
+        return {names[label]: number for label, number in Counter(labels).items()}
+    numbers = Counter(
+        number
+        for label in samples.labels
+        for number in (label if isinstance(label, list | tuple) else [int(label)])
+    )
+    return {name: numbers[index] for index, name in enumerate(samples.classes)}
+
+
+def model(asked: dict[str, Any], answers: dict[str, Any]) -> dict[str, int]:
+    """The parameters of the model, all and those that train at first."""
+    import torch
+
+    with torch.device("meta"):
+        built = importlib.import_module("model").build_model()
+    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in built.parameters()]
+    return {"all": sum(n for n, _ in sizes), "trained": sum(n for n, trains in sizes if trains)}
+
+
+def curve(asked: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
+    """The learning rate over all epochs, of the group with the highest one, and all at first."""
+    import torch
+
+    train = importlib.import_module("train")
+    samples = answers.get("data", {}).get("train")
+    steps = asked["repeat"] * samples // asked["batch_size"] if samples else 100
+    real = steps * asked["epochs"]
+    scale = max(1.0, real / LONGEST)
+    with torch.device("meta"):
+        built = importlib.import_module("model").build_model()
+    names: dict[str, Any] = vars(train) | {"model": built}
+    names["steps_per_epoch"] = steps_per_epoch = max(1, round(steps / scale))
+    if "WARMUP_STEPS" in names:
+        names["WARMUP_STEPS"] = max(1, round(names["WARMUP_STEPS"] / scale))
+    source = Path(train.__file__ or "").read_text(encoding="utf-8")
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)]) if name in STATEMENTS:
+                exec(compile(ast.Module([node], []), "train.py", "exec"), names)
+    groups, scheduler = names["optimizer"].param_groups, names.get("scheduler")
+    if scheduler is None:
+        return {"plateau": [group["lr"] for group in groups]}
+    highest = max(range(len(groups)), key=lambda index: groups[index].get("initial_lr", 0.0))
+    rates, peaks = [], [0.0] * len(groups)
+    for _ in range(asked["epochs"] * steps_per_epoch):
+        rates.append(groups[highest]["lr"])
+        peaks = [max(peak, group["lr"]) for peak, group in zip(peaks, groups, strict=True)]
+        scheduler.step()
+    shown = [rates[round(i * (len(rates) - 1) / (POINTS - 1))] for i in range(POINTS)]
+    return {"rates": shown, "last": rates[-1], "first": rates[0], "peaks": sorted(set(peaks))}
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+    main()

@@ -1,0 +1,128 @@
+"""`specc check`: what it says of a training is what the training does."""
+
+import json
+import math
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from clips import make_folders
+from commands import specc
+from projects import SPEC, make_images
+from scenes import QUICK, make_scenes
+from scenes import SPEC as DETECTOR
+from torchvision.models import resnet18
+
+ROOT = Path(__file__).parent.parent
+
+
+def check(*arguments: str, spec: str = "spec.toml", code: int = 0) -> str:
+    """What is printed, on one screen."""
+    done = specc("check", spec, *arguments)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert len(done.stdout.splitlines()) <= 45
+    screen, _, _ = done.stdout.partition("\n\n--set")
+    assert all(len(line) <= 100 for line in screen.splitlines() if "spec.toml:" not in line)
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def images(here: Path) -> Path:
+    """16 images of four classes, and the spec."""
+    make_images()
+    Path("spec.toml").write_text(SPEC)
+    return here
+
+
+def test_counts_of_samples_steps_and_parameters_are_those_of_the_training(images: Path) -> None:
+    said = check("--set", "model.freeze=backbone", "--set", "train.batch_size=5")
+    assert "data   16 images to train on, 8 to validate on\n" in said
+    assert re.search(r"^ +ash +4 +2  █{30}$", said, re.MULTILINE)
+    model = resnet18(num_classes=4)
+    all_ = sum(it.numel() for it in model.parameters())
+    assert f"model  {all_:,} parameters, 2,052 of them trained (0.0%)\n" in said
+    assert "frozen: conv1, bn1, layer1, layer2, layer3, layer4\n" in said
+    assert "batch  5 images\n" in said
+    assert "3 steps an epoch, 6 in 2 epochs; 1 samples of an epoch left out\n" in said
+    assert "random weights" in said
+
+
+def test_batches_are_divided_among_gpus_and_in_parts(images: Path) -> None:
+    said = check("--gpus", "2", "--set", "train.batch_size=8", "--set", "train.max_batch_per_gpu=2")
+    text = "8 images, 4 on each of 2 GPUs, computed 2 at a time and accumulated in 2 parts\n"
+    assert f"batch  {text}" in said
+    said = check("--gpus", "3")
+    assert (
+        "spec.toml:14:1  train.batch_size: 4 cannot be divided among 3 GPUs; write 6, say" in said
+    )
+
+
+@pytest.mark.parametrize(
+    "schedule, first, last",
+    [
+        ('{ name = "constant", epochs = 4 }', 0.01, 0.01),
+        ('{ name = "cosine", epochs = 4 }', 0.01, 0.005 * (1 + math.cos(math.pi * 15 / 16))),
+        ('{ name = "step", epochs = 4, step_size = 3 }', 0.01, 0.001),
+        ('{ name = "constant", epochs = 4, warmup = { steps = 4, factor = 0.1 } }', 0.001, 0.01),
+    ],
+)
+def test_the_learning_rate_is_that_of_the_schedule(
+    images: Path, schedule: str, first: float, last: float
+) -> None:
+    text = SPEC.replace("[schedule]\nepochs = 2\n", f"schedule = {schedule}\n")
+    head, _, rest = text.partition("schedule = ")
+    line, _, tail = rest.partition("\n")
+    Path("spec.toml").write_text(f"schedule = {line}\n{head}{tail}")
+    said = check("--set", "optim.lr=0.01")
+    assert f"from {first:.3g} to {last:.3g}\n" in said
+    assert "epoch 1" in said and "epoch 4" in said
+
+
+def test_what_a_person_would_want_to_know_is_said_with_its_place(images: Path) -> None:
+    make_images("images", ("oak",), train=90, val=1)
+    for index in range(3):
+        Path(f"images/train/ash/{index}.png").unlink()
+    said = check("--set", "optim.lr=3", "--set", "optim.name=adamw")
+    assert "--set optim.lr=3  optim.lr: 3 is far above what adamw is used with\n" in said
+    few = 'data: fewer than 5 images to train on of "ash", "birch", "cedar", "elm"\n'
+    assert f"spec.toml:6:2  {few}" in said
+    assert "data: 90 images of the largest class, and 1 of the smallest" in said
+    said = check("--set", "data.balance=true")
+    assert "of the largest class" not in said
+
+
+def test_errors_are_those_of_a_build(images: Path) -> None:
+    said = check("--set", "optim.rate=1", code=2)
+    assert said.startswith("--set optim.rate=1  optim.rate: unknown key")
+
+
+def test_objects_of_a_detector_are_counted(here: Path) -> None:
+    make_scenes(train=9, val=3)
+    Path("spec.toml").write_text(DETECTOR.format(task="detection", name=QUICK))
+    said = check()
+    with open("data/annotations/instances_train.json") as file:
+        content = json.load(file)
+    names = {row["id"]: row["name"] for row in content["categories"]}
+    counts = Counter(names[row["category_id"]] for row in content["annotations"])
+    assert "classes; objects of each in training and validation:" in said
+    for name, number in counts.items():
+        assert re.search(rf"^ +{re.escape(name)} +{number} ", said, re.MULTILINE)
+
+
+def test_videos_are_counted(here: Path) -> None:
+    make_folders("videos", ("left", "right"), train=3, val=1, count=8, size=(32, 32))
+    Path("spec.toml").write_text(
+        'task = "video-classification"\nmodel = { name = "r3d_18", weights = "none" }\n'
+        'data = { format = "videofolder", root = "videos", image_size = 32 }\n'
+        "train = { batch_size = 2 }\n"
+    )
+    assert "data   6 videos to train on, 2 to validate on\n" in check()
+
+
+@pytest.mark.parametrize("name", ["vit_flowers102_layer_decay", "ucf101_tsn"])
+def test_what_is_not_here_is_said(here: Path, name: str) -> None:
+    said = check(spec=str(ROOT / f"specs/{name}.toml"))
+    assert "data   not counted: " in said
+    assert "(as if an epoch had 100 steps)" in said
+    assert "parameters" in said and "█" in said
