@@ -85,6 +85,29 @@ def run(
 
 
 @app.command()
+def init(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="The data's folder.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The spec; by default NAME.toml.")
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="Another task than the data suggest.")] = None,
+    data_format: Annotated[
+        str | None, typer.Option("--format", help="Of the data, where several fit.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="The model, by its name.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="How long to train.")] = None,
+    val_fraction: Annotated[
+        float | None, typer.Option(help="Validate on such a part of the training data.")
+    ] = None,
+) -> None:
+    """Look at a folder of data, say what is there, and write a spec for it."""
+    from specc.init.write import init as write
+
+    options = {"task": task, "format": data_format, "model": model}
+    print(write(data, output, **options, epochs=epochs, val_fraction=val_fraction), end="")
+
+
+@app.command()
 def check(
     spec: SpecFile,
     gpus: Annotated[int | None, typer.Option(min=1, help="GPUs of a machine.")] = None,

@@ -1,0 +1,183 @@
+"""`specc init`: what lies in a folder is found and told, and the spec that is written builds."""
+
+import shutil
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from clips import make_folders, make_kinetics, make_list, make_rawframes, make_ucf101
+from commands import specc
+from garments import compose, write_coco, write_voc, write_yolo
+from projects import make_images
+
+from specc.build import load
+from specc.plan.plan import Plan
+
+SMALL = {"count": 8, "size": (32, 32)}
+MOTIONS = ("left", "right")
+
+
+def init(*arguments: str, code: int = 0) -> str:
+    done = specc("init", *arguments)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def written(path: str = "spec.toml") -> tuple[dict[str, object], Plan]:
+    """The spec, and the plan that it makes."""
+    return tomllib.loads(Path(path).read_text()), load(Path(path))
+
+
+def listed_images() -> None:
+    make_images("data")
+    for part in ("train", "val"):
+        rows = [f"{file.relative_to('data')} {file.parent.name}" for file in
+                sorted(Path("data", part).rglob("*.png"))]  # fmt: skip
+        Path("data", f"{part}.txt").write_text("\n".join(rows))
+
+
+def table_of_images() -> None:
+    listed_images()
+    for part in ("train", "val"):
+        text = Path("data", f"{part}.txt").read_text()
+        Path("data", f"{part}.txt").unlink()
+        rows = [",".join(line.split()) for line in text.splitlines()]
+        Path("data", f"{part}.csv").write_text("\n".join(["file,label", *rows]))
+
+
+def flat_images() -> None:
+    make_images("all")
+    shutil.move("all/train", "data")
+
+
+# What is there; the task and the format that are found, training samples and classes.
+DATA: dict[str, tuple[Callable[[], object], str, str, int, int]] = {
+    "folders": (lambda: make_images("data"), "classification", "imagefolder", 16, 4),
+    "flat folders": (flat_images, "classification", "imagefolder", 16, 4),
+    "list": (listed_images, "classification", "list", 16, 4),
+    "csv": (table_of_images, "classification", "csv", 16, 4),
+    "coco": (
+        lambda: write_coco("data", compose(9, 0), compose(3, 0, "val")),
+        "instance-segmentation",
+        "coco",
+        9,
+        0,
+    ),
+    "voc": (
+        lambda: write_voc("data", compose(9, 0), compose(3, 0, "val")),
+        "detection",
+        "voc",
+        9,
+        0,
+    ),
+    "yolo": (
+        lambda: write_yolo("data", compose(9, 0), compose(3, 0, "val")),
+        "detection",
+        "yolo",
+        9,
+        0,
+    ),
+    "video folders": (
+        lambda: make_folders("data", MOTIONS, train=6, val=2, **SMALL),
+        "video-classification",
+        "videofolder",
+        12,
+        2,
+    ),
+    "video list": (
+        lambda: make_list("data", MOTIONS, train=6, val=2, **SMALL),
+        "video-classification",
+        "videos",
+        12,
+        2,
+    ),
+    "frames": (
+        lambda: make_rawframes("data", MOTIONS, train=6, val=2, **SMALL),
+        "video-classification",
+        "rawframes",
+        12,
+        2,
+    ),
+    "kinetics": (
+        lambda: make_kinetics("data", train=6, val=2, **SMALL),
+        "video-classification",
+        "kinetics",
+        0,
+        0,
+    ),
+    "ucf101": (
+        lambda: make_ucf101("data", train=6, val=2, **SMALL),
+        "video-classification",
+        "ucf101",
+        0,
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DATA)
+def test_data_are_found_and_their_spec_builds(here: Path, case: str) -> None:
+    make, task, kind, train, classes = DATA[case]
+    make()
+    said = init("data", "-o", "spec.toml")
+    first, *_ = said.splitlines()
+    assert first.startswith(f"{kind}: {train or ''}")
+    if classes:
+        assert first.endswith(f", {classes} classes")
+    spec, plan = written()
+    assert spec["task"] == task
+    assert spec["data"]["format"] == kind
+    assert plan.train.epochs >= 8
+    if case == "flat folders":
+        assert spec["data"]["val_fraction"] == 0.2
+
+
+def test_what_is_found_is_told(here: Path) -> None:
+    make_images("my data", ("ash", 'b"ir\\ch'), train=3, val=2)
+    make_images("my data", ("ωραίο",), train=60, val=2, size=(80, 120))
+    Path("my data/train/ash/broken.png").write_bytes(b"no image")
+    said = init("my data")
+    assert said.splitlines()[0] == (
+        "imagefolder: 67 images to train on, 6 to validate on, 3 classes"
+    )
+    assert 'from 3 images of "b"ir\\ch" to 60 of "ωραίο"' in said
+    assert "48x36 to 120x80 pixels, 120x80 in the middle" in said
+    assert "cannot be read: my data/train/ash/broken.png" in said
+    spec, _ = written("my data.toml")
+    assert spec["data"]["balance"] is True  # as one class is 20 times another
+    assert spec["model"]["freeze"] == "backbone"
+
+
+def test_flags_say_what_else_would_be_chosen(here: Path) -> None:
+    make_images("data")
+    options = ["--model", "resnet18", "--epochs", "7", "--val-fraction", "0.25"]
+    init("data", "-o", "spec.toml", *options)
+    spec, plan = written()
+    assert spec["model"] == {"name": "resnet18"}
+    assert plan.train.epochs == 7
+    assert spec["data"]["val_fraction"] == 0.25
+    said = init("data", "--model", "resnet81", code=1)
+    assert (
+        said == 'no spec was written: model.name: no model "resnet81"; did you mean "resnet18"?\n'
+    )
+    assert not Path("data.toml").exists()
+
+
+def test_a_file_is_never_overwritten(here: Path) -> None:
+    make_images("data")
+    Path("data.toml").write_text("mine")
+    assert init("data", code=1) == "data.toml exists; name another file with -o\n"
+    assert Path("data.toml").read_text() == "mine"
+
+
+def test_what_cannot_be_seen_is_asked_for(here: Path) -> None:
+    Path("data").mkdir()
+    assert "no data in a format that specc knows" in init("data", code=1)
+    assert init("nowhere", code=1) == "nowhere: no such folder\n"
+    write_coco("both", compose(9, 0), compose(3, 0, "val"))
+    write_yolo("both", compose(9, 0), compose(3, 0, "val"))
+    assert 'can be read as "yolo" or "coco"; say which with --format' in init("both", code=1)
+    init("both", "--format", "coco", "-o", "spec.toml")
+    assert written()[0]["data"]["format"] == "coco"
+    assert 'not in the format "voc"; it looks like' in init("both", "--format", "voc", code=1)
