@@ -164,6 +164,26 @@ def test_flags_say_what_else_would_be_chosen(here: Path) -> None:
     assert not Path("data.toml").exists()
 
 
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("data.yaml", "names: 3\ntrain: [1]"),
+        ("data.yaml", "names: [a\ntrain: b"),
+        ("train.json", '{"images": [{}], "annotations": {}, "categories": [1]}'),
+        ("train.json", '{"images": 1'),
+        ("train.csv", "image,label\n"),
+        ("train.txt", "one\ntwo words\n"),
+    ],
+)
+def test_files_that_only_look_like_a_format_are_passed_over(
+    here: Path, name: str, content: str
+) -> None:
+    make_images("data")
+    Path("data", name).write_text(content)
+    Path("data", "latin.csv").write_bytes(b"image,label\n\xe9.png,1\n")
+    assert init("data").startswith("imagefolder: 16 images to train on")
+
+
 def test_a_file_is_never_overwritten(here: Path) -> None:
     make_images("data")
     Path("data.toml").write_text("mine")

@@ -11,6 +11,7 @@ from typing import Any
 
 from specc.build import plan
 from specc.check.warnings import warnings
+from specc.diagnostics import visible
 from specc.plan.plan import ClassesPlan, ClassificationPlan, Plan
 from specc.render import render
 from specc.source import Source, read
@@ -91,7 +92,8 @@ def _data(checked: Plan, answers: Mapping[str, Any]) -> Iterator[str]:
     for name in shown:
         bar = "█" * max(1, round(30 * train.get(name, 0) / longest)) if train.get(name) else ""
         number = f"{train[name]:8} {val.get(name, 0):7}  {bar}" if name else ""
-        yield f"  {name[:width]:{width}}{number}" if name else f"  … {len(rows) - CLASSES} more"
+        shown_name = visible(name)[:width]
+        yield f"  {shown_name:{width}}{number}" if name else f"  … {len(rows) - CLASSES} more"
 
 
 def _model(checked: Plan, answers: Mapping[str, Any]) -> Iterator[str]:

@@ -40,7 +40,12 @@ def look(folder: Path, format: str | None = None) -> list[Found]:
 
     Folders count as classes only if no file tells what is in them.
     """
-    found = [it for looker in LOOKERS for it in looker(folder)]
+    found: list[Found] = []
+    for looker in LOOKERS:
+        try:
+            found += looker(folder)
+        except (LookupError, TypeError, ValueError, AttributeError, csv.Error):
+            continue  # a file that has the name of one of the format only
     if not found or format in ("imagefolder", "videofolder"):
         found += _folders(folder)
     return [it for it in found if format in (None, it.format)]
