@@ -25,6 +25,45 @@ Overrides = Annotated[
 
 
 @app.command()
+def init(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="The data's folder.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The spec; by default NAME.toml.")
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="Another task than the data suggest.")] = None,
+    data_format: Annotated[
+        str | None, typer.Option("--format", help="Of the data, where several fit.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="The model, by its name.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="How long to train.")] = None,
+    val_fraction: Annotated[
+        float | None, typer.Option(help="Validate on such a part of the training data.")
+    ] = None,
+) -> None:
+    """Write a first spec for a folder of data."""
+    from specc.init.write import init as write
+
+    options = {"task": task, "format": data_format, "model": model}
+    print(write(data, output, **options, epochs=epochs, val_fraction=val_fraction), end="")
+
+
+@app.command()
+def check(
+    spec: SpecFile,
+    gpus: Annotated[int | None, typer.Option(min=1, help="GPUs of a machine.")] = None,
+    nodes: Annotated[int | None, typer.Option(min=1, help="Machines.")] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Say what a training would be.
+
+    Its data, model, batches and learning rate, and what to look at.
+    """
+    from specc.check.report import check as report
+
+    print(report(spec, overrides or (), gpus, nodes), end="")
+
+
+@app.command()
 def build(
     spec: SpecFile,
     output: Annotated[Path, typer.Option("-o", "--output", help="The project's folder.")],
@@ -36,10 +75,10 @@ def build(
         bool, typer.Option("--adopt", help="Files in the way stay, as edits of yours.")
     ] = False,
 ) -> None:
-    """Write the project of a spec, or bring it up to date; your edits stay.
+    """Write or update the project of a spec.
 
-    Where they and the spec change the same lines, both versions stand between git's conflict
-    markers, and the exit code is 1.
+    Your edits stay. Where they and the spec change the same lines, both versions stand between
+    git's conflict markers, and the exit code is 1.
     """
     from specc import build as builder
     from specc.source import read
@@ -85,42 +124,6 @@ def run(
 
 
 @app.command()
-def init(
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="The data's folder.")],
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The spec; by default NAME.toml.")
-    ] = None,
-    task: Annotated[str | None, typer.Option(help="Another task than the data suggest.")] = None,
-    data_format: Annotated[
-        str | None, typer.Option("--format", help="Of the data, where several fit.")
-    ] = None,
-    model: Annotated[str | None, typer.Option(help="The model, by its name.")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="How long to train.")] = None,
-    val_fraction: Annotated[
-        float | None, typer.Option(help="Validate on such a part of the training data.")
-    ] = None,
-) -> None:
-    """Look at a folder of data, say what is there, and write a spec for it."""
-    from specc.init.write import init as write
-
-    options = {"task": task, "format": data_format, "model": model}
-    print(write(data, output, **options, epochs=epochs, val_fraction=val_fraction), end="")
-
-
-@app.command()
-def check(
-    spec: SpecFile,
-    gpus: Annotated[int | None, typer.Option(min=1, help="GPUs of a machine.")] = None,
-    nodes: Annotated[int | None, typer.Option(min=1, help="Machines.")] = None,
-    overrides: Overrides = None,
-) -> None:
-    """Say what a training would be: data, model, batches, learning rate, and what to look at."""
-    from specc.check.report import check as report
-
-    print(report(spec, overrides or (), gpus, nodes), end="")
-
-
-@app.command()
 def diff(
     folder: Annotated[Path, typer.Argument(help="A project.")],
     spec: Annotated[
@@ -131,7 +134,10 @@ def diff(
         bool, typer.Option("--exit-code", help="Exit with 1 if there are differences.")
     ] = False,
 ) -> None:
-    """Show your edits of a project, or what a build would change and why; `git apply` takes it."""
+    """Show your edits, or what a build would change.
+
+    As a patch that `git apply` takes; of a build also because of which keys.
+    """
     from specc.compare import compare
     from specc.project.diff import colored
 
@@ -140,6 +146,25 @@ def diff(
     print(*colored(text), sep="\n") if text and terminal else print(text, end="")
     if text and exit_code:
         sys.exit(1)
+
+
+@app.command()
+def explain(
+    spec: SpecFile,
+    what: Annotated[
+        str,
+        typer.Argument(metavar="WHAT", help="A line, as train.py:40 or train.py:40-45, or a key."),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="A built project, for the lines it has now."),
+    ] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Tell which keys shape a line, or which lines a key."""
+    from specc import explain as explainer
+
+    print(explainer.explain(spec, what, overrides or (), output))
 
 
 @app.command()
@@ -168,25 +193,6 @@ def schema() -> None:
     from specc.spec.schema import schema_text
 
     print(schema_text(), end="")
-
-
-@app.command()
-def explain(
-    spec: SpecFile,
-    what: Annotated[
-        str,
-        typer.Argument(metavar="WHAT", help="A line, as train.py:40 or train.py:40-45, or a key."),
-    ],
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", help="A built project, for the lines it has now."),
-    ] = None,
-    overrides: Overrides = None,
-) -> None:
-    """Tell which keys shape a line of the project, or which lines a key shapes."""
-    from specc import explain as explainer
-
-    print(explainer.explain(spec, what, overrides or (), output))
 
 
 def main() -> None:
