@@ -60,7 +60,7 @@ def test_an_output_that_is_a_file(here: Path) -> None:
     Path("out").write_text("mine\n")
     done = specc("build", "spec.toml", "-o", "out")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "out/.specc/new/base: Not a directory\n"
+    assert done.stderr == "out/.specc: Not a directory\n"
     assert Path("out").read_text() == "mine\n"
 
 
@@ -80,13 +80,13 @@ def test_names_that_are_no_text(here: Path) -> None:
     assert readme.startswith("# `a\\u000a\\udcff`\n")
 
 
-def test_an_edited_file_is_not_overwritten(here: Path) -> None:
+def test_a_conflict_is_named_with_code_1_and_nothing_is_lost(here: Path) -> None:
     specc("build", "spec.toml", "-o", "out")
     Path("out/train.py").write_text("mine\n")
     done = specc("build", "spec.toml", "-o", "out", "--set", "optim.lr=0.5")
     assert done.returncode == 1
-    assert "train.py" in done.stderr
-    assert Path("out/train.py").read_text() == "mine\n"
+    assert "CONFLICTS" in done.stdout and "train.py:1." in done.stdout
+    assert Path("out/train.py").read_text().startswith("<<<<<<< yours\nmine\n=======\n")
 
 
 def test_models_are_searched_by_name() -> None:
