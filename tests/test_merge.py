@@ -2,6 +2,7 @@
 
 import ast
 import itertools
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -62,6 +63,7 @@ def test_of_colliding_changes_both_versions_stand_and_no_more() -> None:
     assert conflicts(text) == [1]
 
 
+@pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
 def test_git_sees_the_same_conflict(tmp_path: Path) -> None:
     yours, new = "A = 9\nB = 2\nC = 3\n", "A = 7\nB = 2\nC = 3\n"
     for name, text in [("yours", yours), ("base", BASE), ("generated", new)]:
