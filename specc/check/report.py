@@ -154,11 +154,10 @@ def _curve(checked: Plan, answers: Mapping[str, Any]) -> Iterator[str]:
         yield f"{label:>8} {''.join(BLOCKS[max(0, min(8, it - 8 * row))] for it in levels)}"
     last = f"epoch {checked.train.epochs}"
     yield f"{'':8} epoch 1{last:>{len(rates) - 7}}"
-    yield f"from {found['first']:.3g} to {found['last']:.3g}" + (
-        f"; of the groups up to {', '.join(f'{peak:.3g}' for peak in found['peaks'][-6:])}"
-        if len(found["peaks"]) > 1
-        else ""
-    )
+    several = ""
+    if len(found["peaks"]) > 1:
+        several = f"; the lowest of {len(found['peaks'])} groups up to {found['peaks'][0]:.3g}"
+    yield f"from {found['first']:.3g} to {found['last']:.3g}{several}"
     if "data" not in answers:
         yield "(as if an epoch had 100 steps)"
 
