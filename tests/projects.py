@@ -25,7 +25,7 @@ from torchvision.transforms.v2.functional import to_pil_image
 
 from specc import build
 
-PATIENCE = 400  # seconds that a process may take
+PATIENCE = 1200  # seconds that a process may take
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
     [
