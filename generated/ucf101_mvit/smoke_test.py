@@ -1,7 +1,7 @@
 """A minute's check after a hand edit, on made-up videos: `python smoke_test.py`.
 
-Trains in one process and in two, resumes, evaluates, predicts and exports: on the CPU,
-without pretrained weights, and in a temporary folder.
+Trains in one process, resumes in two, evaluates, predicts and exports: on the CPU, without
+pretrained weights, and in a temporary folder.
 """
 
 import os
@@ -52,23 +52,21 @@ def main() -> None:
     train.BATCH_SIZE, train.LOG_EVERY = 4, 1
     train.load_pretrained = lambda model: None
     data.TEST_CLIPS = 2
-    if "RANK" in os.environ:  # this is one of the two processes that are started below
+    if "RANK" in os.environ:  # one of the two processes that are started below
         return call(train.main, *sys.argv[1:])
 
     os.environ.update(CUDA_VISIBLE_DEVICES="", OMP_NUM_THREADS="1")
     torch.set_num_threads(1)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    torchrun += ["--nproc-per-node=2", __file__]
     with tempfile.TemporaryDirectory() as folder:
         file = f"{folder}/0.mp4"
         for index in range(8):
             write_video(f"{folder}/{index}.mp4")
-        for options in (["--data", folder], ["--data", folder, "--resume"]):
-            call(train.main, "--output", f"{folder}/one", *options)
-            command = [*torchrun, "--nproc-per-node=2", __file__]
-            subprocess.run(
-                [*command, "--output", f"{folder}/two", *options], check=True
-            )
-        best = f"{folder}/two/best.pt"
+        options = ["--output", f"{folder}/run", "--data", folder]
+        call(train.main, *options)
+        subprocess.run([*torchrun, *options, "--resume"], check=True)
+        best = f"{folder}/run/best.pt"
         call(evaluate.main, "--data", folder, "--checkpoint", best)
         answers = ["--csv", f"{folder}/answers.csv", "--draw", f"{folder}/drawn.png"]
         call(predict.main, file, "--checkpoint", best, *answers)

@@ -1,7 +1,7 @@
 """A minute's check after a hand edit, on made-up {{ sample }}s: `python smoke_test.py`.
 
-Trains in one process and in two, resumes, evaluates, predicts and exports: on the CPU,
-without pretrained weights, and in a temporary folder.
+Trains in one process, resumes in two, evaluates, predicts and exports: on the CPU, without
+pretrained weights, and in a temporary folder.
 """
 
 import os
@@ -55,7 +55,7 @@ def main() -> None:
     #% filter indented(4)
     #% include folder ~ "/smoke_test/setup.py"
     #% endfilter
-    if "RANK" in os.environ:  # this is one of the two processes that are started below
+    if "RANK" in os.environ:  # one of the two processes that are started below
         return call(train.main, *sys.argv[1:])
 
     os.environ.update(CUDA_VISIBLE_DEVICES="", OMP_NUM_THREADS="1")
@@ -64,6 +64,7 @@ def main() -> None:
     #% endif
     torch.set_num_threads(1)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    torchrun += ["--nproc-per-node=2", __file__]
     with tempfile.TemporaryDirectory() as folder:
         #% if train.mlflow
         os.environ["MLFLOW_TRACKING_URI"] = f"file:{folder}/mlflow"
@@ -72,11 +73,15 @@ def main() -> None:
         #% filter indented(8)
         #% include folder ~ "/smoke_test/images.py"
         #% endfilter
-        for options in (["--data", folder], ["--data", folder, "--resume"]):
-            call(train.main, "--output", f"{folder}/one", *options)
-            command = [*torchrun, "--nproc-per-node=2", __file__]
-            subprocess.run([*command, "--output", f"{folder}/two", *options], check=True)
-        best = f"{folder}/two/best.pt"
+        options = ["--output", f"{folder}/run", "--data", folder]
+        call(train.main, *options)
+        #% if train.one_cycle
+        call(train.main, *options, "--resume")
+        subprocess.run([*torchrun, *options], check=True)
+        #% else
+        subprocess.run([*torchrun, *options, "--resume"], check=True)
+        #% endif
+        best = f"{folder}/run/best.pt"
         call(evaluate.main, "--data", folder, "--checkpoint", best)
         #% filter indented(8)
         #% include folder ~ "/smoke_test/answers.py"
