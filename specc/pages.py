@@ -4,10 +4,10 @@ import ast
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from functools import cached_property
 from pathlib import Path
 
+from specc.project.merge import Matcher
 from specc.render import finished, without_unused_imports
 
 
@@ -102,7 +102,7 @@ def hunks(old: Sequence[str], new: Sequence[str]) -> list[Hunk]:
     """What was done to `old` to make it `new`."""
     return [
         Hunk(i + 1, end, tuple(new[j:until]))
-        for what, i, end, j, until in _matcher(old, new).get_opcodes()
+        for what, i, end, j, until in Matcher(None, old, new).get_opcodes()
         if what != "equal"
     ]
 
@@ -111,10 +111,6 @@ def origins(old: Sequence[str], new: Sequence[str]) -> dict[int, int]:
     """The lines of `new` that are from `old`, and which they are there, counted from 1."""
     return {
         block.b + offset + 1: block.a + offset + 1
-        for block in _matcher(old, new).get_matching_blocks()
+        for block in Matcher(None, old, new).get_matching_blocks()
         for offset in range(block.size)
     }
-
-
-def _matcher(old: Sequence[str], new: Sequence[str]) -> SequenceMatcher[str]:
-    return SequenceMatcher(None, old, new, autojunk=False)

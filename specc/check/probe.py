@@ -13,6 +13,7 @@ import os
 import sys
 import warnings
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -66,28 +67,29 @@ def count(samples: Any) -> dict[str, int]:
     return {name: numbers[index] for index, name in enumerate(samples.classes)}
 
 
-def model(asked: dict[str, Any], answers: dict[str, Any]) -> dict[str, int]:
-    """The parameters of the model, all and those that train at first."""
+@cache
+def built() -> Any:
+    """The model, without memory for its weights."""
     import torch
 
     with torch.device("meta"):
-        built = importlib.import_module("model").build_model()
-    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in built.parameters()]
+        return importlib.import_module("model").build_model()
+
+
+def model(asked: dict[str, Any], answers: dict[str, Any]) -> dict[str, int]:
+    """The parameters of the model, all and those that train at first."""
+    sizes = [(it.numel(), it.requires_grad) for it in built().parameters()]
     return {"all": sum(n for n, _ in sizes), "trained": sum(n for n, trains in sizes if trains)}
 
 
 def curve(asked: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
     """The learning rate over all epochs, of the group with the highest one, and all at first."""
-    import torch
-
     train = importlib.import_module("train")
     samples = answers.get("data", {}).get("train")
     steps = asked["repeat"] * samples // asked["batch_size"] if samples else 100
     real = steps * asked["epochs"]
     scale = max(1.0, real / LONGEST)
-    with torch.device("meta"):
-        built = importlib.import_module("model").build_model()
-    names: dict[str, Any] = vars(train) | {"model": built}
+    names: dict[str, Any] = vars(train) | {"model": built()}
     names["steps_per_epoch"] = steps_per_epoch = max(1, round(steps / scale))
     if "WARMUP_STEPS" in names:
         names["WARMUP_STEPS"] = max(1, round(names["WARMUP_STEPS"] / scale))

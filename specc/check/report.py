@@ -90,10 +90,11 @@ def _data(checked: Plan, answers: Mapping[str, Any]) -> Iterator[str]:
     longest = max([1, *train.values()])
     yield f"{len(rows)} classes; {things} of each in training and validation:"
     for name in shown:
-        bar = "█" * max(1, round(30 * train.get(name, 0) / longest)) if train.get(name) else ""
-        number = f"{train[name]:8} {val.get(name, 0):7}  {bar}" if name else ""
-        shown_name = visible(name)[:width]
-        yield f"  {shown_name:{width}}{number}" if name else f"  … {len(rows) - CLASSES} more"
+        if not name:
+            yield f"  … {len(rows) - CLASSES} more"
+            continue
+        bar = "█" * max(1, round(30 * train[name] / longest)) if train[name] else ""
+        yield f"  {visible(name)[:width]:{width}}{train[name]:8} {val.get(name, 0):7}  {bar}"
 
 
 def _model(checked: Plan, answers: Mapping[str, Any]) -> Iterator[str]:

@@ -4,13 +4,13 @@ They are patches in git's format: `git apply` takes them in the project's folder
 """
 
 import difflib
-import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from specc.diagnostics import UserError
+from specc.project.merge import rows
 from specc.project.state import FOLDER, State, read_state
 from specc.project.steps import Step, owners_names
 
@@ -38,8 +38,8 @@ class FileDiff:
             lines.append(f"rename from {_quoted(self.old_path)}\n")
             lines.append(f"rename to {_quoted(self.new_path)}\n")
         hunks = difflib.unified_diff(
-            _rows(self.old or ""),
-            _rows(self.new or ""),
+            rows(self.old or ""),
+            rows(self.new or ""),
             "/dev/null" if self.old is None else _named(old),
             "/dev/null" if self.new is None else _named(new),
         )
@@ -97,10 +97,6 @@ def colored(text: str) -> Iterator[str]:
 
 def _read(file: Path) -> str | None:
     return file.read_bytes().decode(errors="surrogateescape") if file.is_file() else None
-
-
-def _rows(text: str) -> list[str]:
-    return io.StringIO(text, newline="\n").readlines()
 
 
 def _mode(text: str | None) -> str:

@@ -8,14 +8,14 @@ is merged by lines.
 import ast
 import difflib
 import io
+import textwrap
 import tokenize
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from textwrap import dedent
 
+import black
 from merge3 import Merge3
 
-WIDTH = 88  # of a line, as Black has it
 YOURS, MIDDLE, NEW = "<<<<<<< yours\n", "=======\n", ">>>>>>> generated\n"
 
 
@@ -71,12 +71,12 @@ def like(yours: str, text: str) -> str:
 
 def conflicts(text: str) -> list[int]:
     """The numbers of the lines, from 1, at which conflicts begin."""
-    return [number for number, line in enumerate(_rows(plain(text)), 1) if line == YOURS]
+    return [number for number, line in enumerate(rows(plain(text)), 1) if line == YOURS]
 
 
 def lines(text: str) -> list[Unit]:
     """A unit for each line; spaces at its end do not count."""
-    return [Unit(line.rstrip(), line) for line in _rows(text)]
+    return [Unit(line.rstrip(), line) for line in rows(text)]
 
 
 def statements(text: str) -> list[Unit]:
@@ -84,7 +84,7 @@ def statements(text: str) -> list[Unit]:
 
     Nothing if the text is no Python.
     """
-    rows = _rows(text)
+    physical = rows(text)
     units: list[Unit] = []
     depth, begun = 0, 0  # the row in which a statement began
     try:
@@ -95,11 +95,11 @@ def statements(text: str) -> list[Unit]:
             elif token.type == tokenize.DEDENT:
                 depth -= 1
             elif token.type == tokenize.NEWLINE:
-                source = "".join(rows[begun - 1 : row])
+                source = "".join(physical[begun - 1 : row])
                 units.append(Unit(f"{depth} {_meaning(source)}", source))
                 begun = 0
             elif token.type == tokenize.NL and not begun:
-                units.append(Unit(rows[row - 1].strip(), rows[row - 1]))
+                units.append(Unit(physical[row - 1].strip(), physical[row - 1]))
             elif token.type not in (tokenize.NL, tokenize.COMMENT, tokenize.ENDMARKER):
                 begun = begun or row
     except (SyntaxError, tokenize.TokenError):
@@ -107,15 +107,16 @@ def statements(text: str) -> list[Unit]:
     return units
 
 
-def _rows(text: str) -> list[str]:
+def rows(text: str) -> list[str]:
+    """The lines of a text with their ends."""
     return io.StringIO(text).readlines()  # str.splitlines also splits at form feeds
 
 
 def _meaning(source: str) -> str:
     """What a statement or the head of a block says, with its comments, whatever its layout."""
-    tokens = list(tokenize.generate_tokens(io.StringIO(dedent(source)).readline))
+    tokens = list(tokenize.generate_tokens(io.StringIO(textwrap.dedent(source)).readline))
     comments = [token.string for token in tokens if token.type == tokenize.COMMENT]
-    code = dedent(source).rstrip()
+    code = textwrap.dedent(source).rstrip()
     body = "def _(): pass" if code.startswith("@") else " pass"
     for candidate in (code, f"{code}\n{body}", f"if True: pass\n{code}\n pass"):
         try:
@@ -224,7 +225,7 @@ def _imported(base: list[Unit], yours: list[Unit], new: list[Unit]) -> str:
     nodes = []
     for units in (base, yours, new):
         try:
-            (node,) = ast.parse(dedent("".join(_texts(units)))).body
+            (node,) = ast.parse(textwrap.dedent("".join(_texts(units)))).body
         except (SyntaxError, ValueError):
             return ""
         if not isinstance(node, ast.ImportFrom) or any("#" in unit.text for unit in units):
@@ -237,11 +238,9 @@ def _imported(base: list[Unit], yours: list[Unit], new: list[Unit]) -> str:
     if not names:
         return ""
     indent = yours[0].text[: len(yours[0].text) - len(yours[0].text.lstrip())]
-    start = f"{indent}from {'.' * nodes[1].level}{nodes[1].module or ''} import"
-    short = f"{start} {', '.join(names)}\n"
-    if len(short) <= WIDTH + 1:
-        return short
-    return "".join([f"{start} (\n", *(f"{indent}    {name},\n" for name in names), f"{indent})\n"])
+    line = f"from {'.' * nodes[1].level}{nodes[1].module or ''} import {', '.join(names)}"
+    width = black.Mode().line_length - len(indent)
+    return textwrap.indent(black.format_str(line, mode=black.Mode(line_length=width)), indent)
 
 
 def _texts(units: Sequence[Unit]) -> list[str]:

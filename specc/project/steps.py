@@ -1,6 +1,5 @@
 """What a build makes of each file of a project, decided before anything is written."""
 
-import difflib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from pathlib import Path
 
 from specc.diagnostics import UserError
 from specc.project.broken import broken
-from specc.project.merge import conflicts, like, merge, plain
+from specc.project.merge import Matcher, conflicts, like, merge, plain
 from specc.project.state import FOLDER, State, digest
 
 SIMILAR = 0.6  # of two texts, from which on one is the other renamed
@@ -195,8 +194,7 @@ def _texts(folder: Path, suffix: str, known: set[str]) -> dict[str, str]:
 def _most_like(text: str, others: Mapping[str, str]) -> str | None:
     rows = text.splitlines()
     shares = {
-        path: difflib.SequenceMatcher(None, rows, other.splitlines(), autojunk=False).ratio()
-        for path, other in others.items()
+        path: Matcher(None, rows, other.splitlines()).ratio() for path, other in others.items()
     }
     best = max(shares, key=lambda path: shares[path], default=None)
     return best if best is not None and shares[best] >= SIMILAR else None
