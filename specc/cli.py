@@ -4,9 +4,12 @@ import os
 import sys
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+
+if TYPE_CHECKING:
+    from specc.plan.plan import Plan
 
 # What a command needs is imported inside it, so that `specc --help` stays quick.
 
@@ -80,15 +83,7 @@ def build(
     Your edits stay. Where they and the spec change the same lines, both versions stand between
     git's conflict markers, and the exit code is 1.
     """
-    from specc import build as builder
-    from specc.source import read
-
-    source = read(spec, overrides or ())
-    plan = builder.plan(source)
-    changes = builder.build(plan, output, source.tree, adopt=adopt, dry_run=dry_run)
-    print(changes)
-    if changes.conflicts or changes.broken:
-        sys.exit(1)
+    _build(spec, overrides, output, adopt=adopt, dry_run=dry_run)
 
 
 @app.command()
@@ -108,17 +103,9 @@ def run(
     overrides: Overrides = None,
 ) -> None:
     """Build the project of a spec, and train it with torchrun."""
-    from specc import build as builder
     from specc import launch
-    from specc.source import read
 
-    source = read(spec, overrides or ())
-    plan = builder.plan(source)
-    folder = output or Path("out", plan.name)
-    changes = builder.build(plan, folder, source.tree)
-    print(changes)
-    if changes.conflicts or changes.broken:
-        sys.exit(1)
+    plan, folder = _build(spec, overrides, output)
     where = launch.where(plan.launch, gpus, nodes, endpoint)
     launch.train(folder, where, arguments or ())
 
@@ -193,6 +180,35 @@ def schema() -> None:
     from specc.spec.schema import schema_text
 
     print(schema_text(), end="")
+
+
+@app.command()
+def migrate(spec: SpecFile) -> None:
+    """Rewrite a spec in the newest version of the language.
+
+    All else in it stays as it is, comments included.
+    """
+    from specc.migrate import migrate_file
+
+    print(migrate_file(spec))
+
+
+def _build(
+    spec: Path, overrides: list[str] | None, output: Path | None, **options: bool
+) -> tuple["Plan", Path]:
+    """Build, and exit where that leaves something to be done by hand; the plan and the folder."""
+    from specc import build as builder
+    from specc.source import read
+
+    source = read(spec, overrides or ())
+    print(*source.notes, sep="\n", end="\n" * bool(source.notes), file=sys.stderr)
+    plan = builder.plan(source)
+    folder = output or Path("out", plan.name)
+    changes = builder.build(plan, folder, source.tree, **options)
+    print(changes)
+    if changes.conflicts or changes.broken:
+        sys.exit(1)
+    return plan, folder
 
 
 def main() -> None:

@@ -40,6 +40,11 @@ class SpecError(Exception):
         super().__init__("\n".join(map(str, self.diagnostics)))
 
 
+def wrong(place: Place, key: str, message: str) -> SpecError:
+    """The error of one problem."""
+    return SpecError([Diagnostic(place, key, message)])
+
+
 class UserError(Exception):
     """What cannot be done as things stand, and what to do instead."""
 

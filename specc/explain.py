@@ -14,13 +14,14 @@ from typing import Any
 
 from specc import build
 from specc.diagnostics import SpecError, UserError, nearest, show
+from specc.keys import Key, dotted
 from specc.pages import Hunk, Page, lines, origins
 from specc.plan.plan import Plan
 from specc.plan.remember import remembering
 from specc.problems import Problems
 from specc.project.state import read_state
 from specc.render import draft
-from specc.source import Key, Source, dotted, read
+from specc.source import Source, read
 from specc.spec.alternatives import LeftOut, Option, changes, options
 from specc.spec.parse import parse
 from specc.spec.section import Section

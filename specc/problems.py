@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from specc.diagnostics import Diagnostic, SpecError
-from specc.source import Key, Source, dotted
+from specc.keys import Key, dotted
+from specc.source import Source
 
 
 class Problems:

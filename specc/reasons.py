@@ -7,9 +7,10 @@ from typing import Any
 from specc import __version__
 from specc.build import plan
 from specc.diagnostics import SpecError, show
+from specc.keys import Key, dotted
 from specc.project.state import State
 from specc.render import render
-from specc.source import Key, Source, dotted
+from specc.source import Source
 
 ABSENT = object()
 

@@ -3,21 +3,20 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from formatting import each_text_once
 from test_language import ALONE, LANGUAGES, known
 
 from specc import build
 from specc.diagnostics import SpecError, UserError
 from specc.explain import Search, Trial, explain
+from specc.keys import dotted
 from specc.pages import Page, hunks, origins
 from specc.project.state import SUFFIX
 from specc.render import draft, render
-from specc.source import Source, dotted, read
+from specc.source import Source, read
 from specc.spec.alternatives import Option
 from specc.spec.section import Section
 
@@ -27,12 +26,6 @@ STREETS = Path("specs/cityscapes_maskrcnn.toml")
 TSN = Path("specs/ucf101_tsn.toml")
 QUICKSTART = Path("specs/quickstart.toml")
 SPECS = sorted(it.relative_to(ROOT) for it in (ROOT / "specs").glob("*.toml"))
-
-
-@pytest.fixture(autouse=True, scope="module")
-def quickly() -> Iterator[None]:
-    with each_text_once():
-        yield
 
 
 @pytest.fixture(autouse=True)

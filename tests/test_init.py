@@ -1,5 +1,6 @@
 """`specc init`: what lies in a folder is found and told, and the spec that is written builds."""
 
+import re
 import shutil
 import tomllib
 from collections.abc import Callable
@@ -147,6 +148,18 @@ def test_what_is_found_is_told(here: Path) -> None:
     spec, _ = written("my data.toml")
     assert spec["data"]["balance"] is True  # as one class is 20 times another
     assert spec["model"]["freeze"] == "backbone"
+
+
+def test_broken_videos_are_named(here: Path) -> None:
+    make_folders(Path("data"), MOTIONS, train=2, val=1, **SMALL)
+    make_folders(Path("data"), ("up",), train=2, val=1, count=24, size=(48, 64))
+    whole = sorted(Path("data/train/left").iterdir())[0].read_bytes()
+    Path("data/train/left/broken.mp4").write_bytes(whole[: len(whole) // 2])
+    Path("data/train/up/empty.mp4").touch()
+    said = init("data")
+    assert "32x32 to 64x48 pixels, 32x32 in the middle" in said
+    assert re.search(r"0\.\d to \d\.\d seconds, 0\.\d in the middle", said)
+    assert "cannot be read: data/train/left/broken.mp4, data/train/up/empty.mp4" in said
 
 
 def test_flags_say_what_else_would_be_chosen(here: Path) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from formatting import each_text_once
 from jsonschema import Draft202012Validator
 
 from specc import build
@@ -166,7 +165,7 @@ CLASSIFICATION: Changes = SHARED | {
     "model.unfreeze.freeze": ({"model": THAWING}, 0),
     "model.dropout": ({"model": MODEL | {"name": "efficientnet_b0"}}, 0.5),
     "model.drop_path": ({"model": MODEL | {"name": "efficientnet_b0"}}, 0.5),
-    "model.norm_eval": ({}, True),
+    "model.batch_norm": ({}, "eval"),
     "model.init_std": ({}, 0.5),
     "model.num_classes": ({}, 11),
     "data.image_size": ({}, 96),
@@ -336,7 +335,7 @@ VIDEO: Changes = SHARED | {
     "model.unfreeze": ({"model": THAWING_VIDEO}, []),
     "model.unfreeze.epoch": ({"model": THAWING_VIDEO}, 2),
     "model.unfreeze.freeze": ({"model": THAWING_VIDEO}, 0),
-    "model.norm_eval": ({}, True),
+    "model.batch_norm": ({}, "eval"),
     "model.dropout": ({"model": S3D}, 0.5),
     "model.drop_path": ({"model": MVIT}, 0.5),
     "model.init_std": ({}, 0.5),
@@ -455,13 +454,6 @@ def known(language: type[Section]) -> list[str]:
         common = f"{section.partition('=')[0]}.{name}"
         found.add(common if common in changes else key)
     return sorted(found)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def quickly() -> Iterator[None]:
-    """What a key does not change is formatted once for all keys."""
-    with each_text_once():
-        yield
 
 
 def compiled(spec: dict[str, Any], folder: Path) -> dict[str, str]:

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from specc.diagnostics import Place, SpecError, visible
-from specc.source import Key, Source, dotted, read
+from specc.keys import Key, dotted
+from specc.source import Source, read
 
 Write = Callable[..., Path]
 

@@ -55,13 +55,13 @@ def reference(task: type[Section]) -> Iterator[str]:
 
 def told_before(task: type[Section]) -> list[str]:
     """The sections that are the same in a task before this one."""
-    before = list(dict.fromkeys(TASKS.values()))
+    tasks = list(dict.fromkeys(TASKS.values()))
+    before = [it.model_fields for it in tasks[: tasks.index(task)]]  # type: ignore[arg-type]
     return [
         name
         for name, field in task.model_fields.items()
         if sections(field.annotation)
-        for other in before[: before.index(task)]  # type: ignore[arg-type]
-        if name in other.model_fields and other.model_fields[name].annotation == field.annotation
+        and any(name in it and it[name].annotation == field.annotation for it in before)
     ]
 
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from specc.diagnostics import Diagnostic
+from specc.keys import Key, dotted
 from specc.plan.plan import ClassesPlan, Plan
-from specc.source import Key, Source, dotted
+from specc.source import Source
 
 FEW = 5  # samples of a class
 IMBALANCE = 20  # times as many of one class as of another

@@ -14,6 +14,7 @@ import yaml
 from specc.plan.places import IMAGES, VIDEOS
 
 VAL = ("val", "valid", "validation", "test")
+VAL_FRACTION = 0.2  # where there is no such part
 LARGEST = 500_000_000  # bytes of a JSON file that is read
 LINES = 200_000  # of a list file that are read
 FRAMES = re.compile(r"(.*?)(\d+)(\.\w+)")
@@ -53,27 +54,25 @@ def look(folder: Path, format: str | None = None) -> list[Found]:
 
 def _folders(folder: Path) -> Iterator[Found]:
     """Images or videos in a folder for each class, in parts or not."""
-    parts = {it.name: it for it in _children(folder) if _classes(it)}
+    parts = {it.name: classes for it in _children(folder) if (classes := _classes(it))}
     val = next((name for name in VAL if name in parts), None)
-    root = parts.get("train")
+    held = None
     named: dict[str, Any] = {}
-    if root is None:
-        root, named = folder, {"val_fraction": 0.2}
+    if "train" not in parts:
+        named = {"val_fraction": VAL_FRACTION}
     elif val is None:
-        named = {"val_fraction": 0.2, "train": "train"}
-    elif val != "val":
-        named = {"val": val}
-    classes = _classes(root)
+        named = {"val_fraction": VAL_FRACTION, "train": "train"}
+    else:
+        named = {"val": val} if val != "val" else {}
+        held = sum(map(len, parts[val].values()))
+    classes = parts["train"] if "train" in parts else _classes(folder)
     if len(classes) < 2:
         return
     files = [file for inside in classes.values() for file in inside]
-    videos = sum(file.suffix.lower() in VIDEOS for file in files) * 2 > len(files)
+    videos = sum(map(_is_video, files)) * 2 > len(files)
     kind = "videofolder" if videos else "imagefolder"
     data = {"format": kind, "root": str(folder), **named}
     counts = {name: len(inside) for name, inside in classes.items()}
-    held = None
-    if "val_fraction" not in named:
-        held = sum(map(len, _classes(parts[val or "val"]).values()))
     task = "video-classification" if videos else "classification"
     yield Found(task, data, counts, len(files), held, files)
 
@@ -103,7 +102,7 @@ def _lists(folder: Path) -> Iterator[Found]:
         if root := _root(folder, [name for name, _ in rows]):
             data = _parts("list", root, train, val and _root(folder, _names(val)), val)
             files = [root / name for name, _ in rows]
-            videos = files[0].suffix.lower() in VIDEOS
+            videos = _is_video(files[0])
             data["format"] = "videos" if videos else "list"
             task = "video-classification" if videos else "classification"
             yield Found(task, data, counts, len(rows), held, files)
@@ -114,7 +113,8 @@ def _lists(folder: Path) -> Iterator[Found]:
                 data["format"] = "rawframes"
                 data["frame_name"] = f"{match[1]}{{:0{len(match[2])}}}{match[3]}"
                 data |= {"first_frame": int(match[2])} if int(match[2]) != 1 else {}
-                yield Found("video-classification", data, counts, len(rows), held)
+                files = [root / name / frames[0] for name in _names(train, 2)]
+                yield Found("video-classification", data, counts, len(rows), held, files)
 
 
 def _names(path: Path, columns: int = 1) -> list[str]:
@@ -135,7 +135,7 @@ def _parts(
     data: dict[str, Any] = {"format": kind, "train": {"root": str(root), kind: str(train)}}
     if val and val_root:
         return data | {"val": {"root": str(val_root), kind: str(val)}}
-    return data | {"val_fraction": 0.2}
+    return data | {"val_fraction": VAL_FRACTION}
 
 
 def _tables(folder: Path) -> Iterator[Found]:
@@ -170,18 +170,18 @@ def _coco(folder: Path) -> Iterator[Found]:
         return
     content = contents[train]
     val = next((it for it in contents if any(name in it.name for name in VAL)), None)
-    images = _images_of(folder, train, content)
+    images = _images_of(folder, content)
     if images is None:
         return
     data: dict[str, Any] = {
         "format": "coco",
         "train": {"images": str(images), "json": str(train)},
     }
-    val_images = _images_of(folder, val, contents[val]) if val else None
+    val_images = _images_of(folder, contents[val]) if val else None
     if val and val_images:
         data["val"] = {"images": str(val_images), "json": str(val)}
     else:
-        data["val_fraction"] = 0.2
+        data["val_fraction"] = VAL_FRACTION
     names = {row["id"]: str(row["name"]) for row in content["categories"]}
     objects = [it for it in content["annotations"] if it.get("category_id") in names]
     counts = Counter(dict.fromkeys(names.values(), 0))
@@ -206,7 +206,7 @@ def _coco_content(path: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) and keys <= content.keys() else None
 
 
-def _images_of(folder: Path, path: Path, content: dict[str, Any]) -> Path | None:
+def _images_of(folder: Path, content: dict[str, Any]) -> Path | None:
     """The folder in which the images of a JSON file lie."""
     names = [row["file_name"] for row in content["images"][:20]]
     inside = [folder, folder / "images", *_children(folder), *_children(folder / "images")]
@@ -225,7 +225,7 @@ def _voc(folder: Path) -> Iterator[Found]:
     val = next((name for name in VAL if name in lists), None)
     data: dict[str, Any] = {"format": "voc", "root": str(root)}
     data |= {"train": train} if train != "train" else {}
-    data |= {"val_fraction": 0.2} if val is None else {"val": val} if val != "val" else {}
+    data |= {"val_fraction": VAL_FRACTION} if val is None else {"val": val} if val != "val" else {}
     names = [line.split()[0] for line in _lines(lists[train])]
     counts: Counter[str] = Counter()
     for name in names:
@@ -257,7 +257,7 @@ def _yolo(folder: Path) -> Iterator[Found]:
             data |= {"val": val} if val != "images/val" else {}
         else:
             held = 0
-            data["val_fraction"] = 0.2
+            data["val_fraction"] = VAL_FRACTION
         counts = Counter(dict.fromkeys(map(str, names), 0))
         polygons = False
         for file in files:
@@ -280,14 +280,16 @@ def _video_sets(folder: Path) -> Iterator[Found]:
         if rows and {"label", "youtube_id"} <= rows[0].keys():
             data: dict[str, Any] = {"format": "kinetics", "root": str(folder)}
             counts = Counter(row["label"] for row in rows)
-            yield Found("video-classification", data, counts, len(rows), 1)
+            files = [it for it in sorted((folder / "train").rglob("*")) if _is_video(it)]
+            yield Found("video-classification", data, counts, len(rows), 1, files)
     lists = folder / "ucfTrainTestlist"
     if (lists / "trainlist01.txt").is_file() and (folder / "UCF-101").is_dir():
         rows_ = _lines(lists / "trainlist01.txt")
         counts = Counter(row.partition("/")[0] for row in rows_)
         held = len(_lines(lists / "testlist01.txt"))
         data = {"format": "ucf101", "root": str(folder)}
-        yield Found("video-classification", data, counts, len(rows_), held)
+        files = [folder / "UCF-101" / row.split()[0] for row in rows_]
+        yield Found("video-classification", data, counts, len(rows_), held, files)
 
 
 LOOKERS: tuple[Callable[[Path], Iterator[Found]], ...] = (
@@ -312,6 +314,10 @@ def _images(folder: Path) -> list[Path]:
 
 def _is_image(text: str | None) -> bool:
     return Path(text or "").suffix.lower() in IMAGES
+
+
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in VIDEOS
 
 
 def _lines(path: Path) -> list[str]:

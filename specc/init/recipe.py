@@ -1,6 +1,5 @@
 """Which model and how to train it, by the task and how much data there are."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from specc.init.look import Found
@@ -37,7 +36,6 @@ def recipe(found: Found, model: str | None, epochs: int | None) -> tuple[str, Se
 
 
 def _by_amount(found: Found, each: float) -> tuple[str, Sections]:
-    adamw: Mapping[str, Any] = {"name": "adamw", "no_decay": ["norm", "bias"]}
     match found.task:
         case "detection":
             return "a Faster R-CNN that knows COCO's objects", {
@@ -77,7 +75,12 @@ def _by_amount(found: Found, each: float) -> tuple[str, Sections]:
         }
     return "many images a class: all of a ConvNeXt", {
         "model": {"name": "convnext_tiny"},
-        "optim": {**adamw, "lr": 2e-4, "weight_decay": 0.05},
+        "optim": {
+            "name": "adamw",
+            "no_decay": ["norm", "bias"],
+            "lr": 2e-4,
+            "weight_decay": 0.05,
+        },
         "train": {"batch_size": 64, "ema": 0.999},
     }
 

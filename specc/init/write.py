@@ -1,25 +1,24 @@
 """`specc init`: say what lies in a folder, and write a spec for it."""
 
 import json
-import tempfile
+import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-from specc.build import load
+from specc.build import plan
 from specc.diagnostics import SpecError, UserError, choices, visible
 from specc.init.look import Found, look
 from specc.init.recipe import IMBALANCE, imbalance, recipe
-from specc.source import dotted
+from specc.init.sizes import sizes
+from specc.keys import dotted, quoted
+from specc.source import Source
 
-LOOKED_AT = 1000  # images whose sizes are read
-NAMED = 5  # files or classes in a sentence
 COMMENTS = {
     "val_fraction": "of each class, as there is no validation part",
     "balance": "each class is drawn equally often",
     "freeze": "all but the new head",
-    "warmup": "",
 }
 
 
@@ -36,8 +35,8 @@ def init(
     """Write a spec for the data in `folder`; what was found, in words.
 
     Raises:
-        UserError: if nothing or several things are found, or the output exists.
-        SpecError: if what was asked for makes no valid spec.
+        UserError: if nothing or several things are found, the output exists, or what was asked
+            for makes no valid spec.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
@@ -46,7 +45,7 @@ def init(
         raise UserError(f"{path} exists; name another file with -o")
     found = _chosen(folder, format)
     if task:
-        found = Found(task, found.data, found.counts, found.train, found.val, found.files)
+        found = replace(found, task=task)
     data = dict(found.data)
     if val_fraction is not None:
         data.pop("val", None)
@@ -96,32 +95,7 @@ def describe(found: Found) -> Iterator[str]:
         (least, low), (most, high) = counts[0], counts[-1]
         of = "objects" if found.task in ("detection", "instance-segmentation") else things
         yield visible(f'from {low} {of} of "{least}" to {high} of "{most}"')
-    if found.files and things == "images":
-        yield from _sizes(found.files)
-
-
-def _sizes(files: list[Path]) -> Iterator[str]:
-    """How large images are, and which cannot be read; of so many, from all over."""
-    try:
-        from PIL import Image
-    except ImportError:
-        return
-    step = max(1, len(files) // LOOKED_AT)
-    sides, broken = [], []
-    for file in files[::step]:
-        try:
-            with Image.open(file) as image:
-                sides.append(image.size)
-        except (OSError, SyntaxError, ValueError):
-            broken.append(str(file))
-    if sides:
-        widths, heights = zip(*sides, strict=True)
-        middle = f"{median(widths):.0f}x{median(heights):.0f}"
-        extent = f"{min(widths)}x{min(heights)} to {max(widths)}x{max(heights)}"
-        yield f"{extent} pixels, {middle} in the middle"
-    if broken:
-        more = f" and {len(broken) - NAMED} more" if len(broken) > NAMED else ""
-        yield visible(f"cannot be read: {', '.join(broken[:NAMED])}{more}")
+    yield from sizes(found.files)
 
 
 def _toml(value: Any) -> str:
@@ -132,7 +106,7 @@ def _toml(value: Any) -> str:
         case list():
             return f"[{', '.join(map(_toml, value))}]"
         case str():
-            return json.dumps(value, ensure_ascii=False).replace("\x7f", r"\u007f")
+            return quoted(value)
     return json.dumps(value)
 
 
@@ -140,13 +114,10 @@ def _check(text: str) -> None:
     """That the spec can be built.
 
     Raises:
-        SpecError: if not, with everything that is wrong.
+        UserError: if not, with everything that is wrong.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "spec.toml")
-        path.write_text(text, encoding="utf-8")
-        try:
-            load(path)
-        except SpecError as error:
-            places = [str(it).partition("  ")[2] for it in error.diagnostics]
-            raise UserError("no spec was written: " + "; ".join(places)) from None
+    try:
+        plan(Source(tomllib.loads(text), {}, Path("spec.toml")))
+    except SpecError as error:
+        problems = [str(it).partition("  ")[2] for it in error.diagnostics]
+        raise UserError("no spec was written: " + "; ".join(problems)) from None

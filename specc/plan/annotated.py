@@ -9,11 +9,11 @@ from typing import Any
 from xml.etree import ElementTree
 
 from specc.catalog.classes import classes
+from specc.keys import Key
 from specc.plan.lists import Unreadable
 from specc.plan.places import IMAGES
 from specc.plan.remember import remembered
 from specc.problems import Problems
-from specc.source import Key
 from specc.spec.boxes import BoxData, Cityscapes, Coco, Voc, WiderFace, Yolo
 
 LARGE = 100_000_000  # bytes of JSON that take too long to read here

@@ -6,6 +6,7 @@ from pathlib import Path, PurePath
 
 from specc.catalog.classes import classes as known_classes
 from specc.diagnostics import choices, nearest, show
+from specc.keys import Key
 from specc.plan.annotated import LARGE, Seen, look, parts, read_names, voc_lists
 from specc.plan.code import Call, Name, Setting
 from specc.plan.labels import NAMED
@@ -13,7 +14,6 @@ from specc.plan.lists import Unreadable
 from specc.plan.places import check_enough, common, under
 from specc.plan.plan import AnnotationsPlan
 from specc.problems import Problems
-from specc.source import Key
 from specc.spec.boxes import BoxData, Cityscapes, Coco, Voc, WiderFace, Yolo
 from specc.spec.detection import Detection
 

@@ -6,8 +6,8 @@ from functools import cache
 
 from specc.catalog import models as catalog
 from specc.diagnostics import nearest, show
+from specc.keys import Key
 from specc.problems import Problems
-from specc.source import Key
 from specc.spec.model import Freeze, Unfreeze
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from specc.diagnostics import show
+from specc.keys import Key
 from specc.plan.lists import (
     FILE_KEYS,
     File,
@@ -20,7 +21,6 @@ from specc.plan.lists import (
 )
 from specc.plan.remember import remembered
 from specc.problems import Problems
-from specc.source import Key
 from specc.spec.data import CsvData, OpenMMLabData
 from specc.spec.tasks import Classifier
 

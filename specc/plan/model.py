@@ -8,12 +8,12 @@ from specc.catalog import models as catalog
 from specc.catalog.detectors import detector
 from specc.catalog.videos import VideoClassifier, video_model
 from specc.diagnostics import choices, nearest
+from specc.keys import Key
 from specc.plan.code import Call, Name, python
 from specc.plan.freezing import backbone, frozen_by_epoch, inside
 from specc.plan.plan import ClassifierPlan, WeightsPlan
 from specc.plan.weights import check_name, file_weights, is_file, written
 from specc.problems import Problems
-from specc.source import Key
 from specc.spec.classification import Classification
 from specc.spec.model import Model, Network, WeightsSource
 from specc.spec.tasks import Classifier
@@ -68,9 +68,10 @@ def plan_classifier(
     )
     last = [name for names in by_epoch[max(by_epoch)] for name in names]
     trains_backbone = not set(inside(model, backbone(model))) <= set(inside(model, last))
-    trains_batch_norm = model.batch_norm and trains_backbone and not spec.model.norm_eval
-    if spec.model.norm_eval and not model.batch_norm:
-        problems.add(("model", "norm_eval"), f"{model.name} has no batch norm; leave it out")
+    norm_eval = spec.model.batch_norm == "eval"
+    trains_batch_norm = model.batch_norm and trains_backbone and not norm_eval
+    if norm_eval and not model.batch_norm:
+        problems.add(("model", "batch_norm"), f"{model.name} has no batch norm; leave it out")
     timm = model.library == "timm"
     return ClassifierPlan(
         constructor=constructor,
@@ -80,7 +81,7 @@ def plan_classifier(
         head_bias=model.head_kind != "linear-no-bias",
         init_std=spec.model.init_std,
         freezing=by_epoch,
-        norm_eval=spec.model.norm_eval,
+        norm_eval=norm_eval,
         norm_frozen=False,
         norm_eps=None,
         trains_batch_norm=trains_batch_norm,

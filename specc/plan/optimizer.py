@@ -5,9 +5,9 @@ from fnmatch import fnmatchcase
 
 from specc.catalog import models as catalog
 from specc.diagnostics import nearest
+from specc.keys import Key
 from specc.plan.code import Call, Name, Setting
 from specc.problems import Problems
-from specc.source import Key
 from specc.spec.optim import Lamb, Muon, Optim
 
 CLASSES = {

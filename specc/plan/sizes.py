@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from specc.catalog import models as catalog
 from specc.catalog.videos import VideoClassifier, VideoWeights
+from specc.keys import Key
 from specc.plan.transforms import last_sized, sides
 from specc.problems import Problems
-from specc.source import Key
 from specc.spec.data import Prepared
 
 Row = catalog.Classifier | VideoClassifier

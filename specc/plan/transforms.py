@@ -8,9 +8,9 @@ from specc.catalog import transforms as catalog
 from specc.catalog.models import Weights
 from specc.catalog.videos import VideoWeights
 from specc.diagnostics import choices, nearest, show
+from specc.keys import Key
 from specc.plan.code import Call, Name
 from specc.problems import Problems
-from specc.source import Key
 from specc.spec.boxes import BoxData
 from specc.spec.data import Prepared, Transform
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
 from specc.diagnostics import show
+from specc.keys import Key
 from specc.plan.code import Call, Name, python
 from specc.plan.plan import WeightsPlan
 from specc.problems import Problems
-from specc.source import Key
 from specc.spec.model import WeightsFile
 
 PICKLED = {".pth", ".pt", ".bin", ".ckpt", ".tar"}

@@ -14,6 +14,7 @@ from typing import Any
 
 from specc import __version__
 from specc.diagnostics import UserError
+from specc.versions import NEWEST, migrate
 
 FOLDER = ".specc"
 SUFFIX = ".base"
@@ -62,13 +63,19 @@ def read_state(folder: Path) -> State:
             conflicts=tuple(kept.get("conflicts", ())),
             renamed=dict(kept.get("renamed", {})),
             version=str(kept["version"]),
-            spec=kept.get("spec"),
+            spec=_migrated(kept.get("spec"), kept.get("language", 1)),
         )
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise UserError(
             f"{lock}: damaged, so that edits cannot be told ({error}); restore {folder / FOLDER}, "
             "build into another folder with -o, or remove it and build with --adopt"
         ) from error
+
+
+def _migrated(spec: dict[str, Any] | None, version: int) -> dict[str, Any] | None:
+    if spec is not None:
+        migrate(spec, version)
+    return spec
 
 
 def lock_text(state: State) -> str:
@@ -79,6 +86,7 @@ def lock_text(state: State) -> str:
         "files": {path: digest(text.encode()) for path, text in sorted(state.base.items())},
         "conflicts": list(state.conflicts),
         "renamed": dict(state.renamed),
+        "language": NEWEST,
         "spec": state.spec,
     }
     return json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n"

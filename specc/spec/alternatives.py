@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from specc.source import Key
+from specc.keys import Key
 from specc.spec.parse import TAGS
 from specc.spec.section import Section
 

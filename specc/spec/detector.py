@@ -38,7 +38,7 @@ class Detector(Section):
     """When less is frozen, as `[{ epoch = 3, freeze = 1 }, { epoch = 6, freeze = "none" }]`."""
     batch_norm: Literal["frozen", "eval", "train"] | None = None
     """What all batch norms do: `"frozen"` keeps scale, shift and running statistics, `"eval"`
-    learns scale and shift (as MMDetection's `norm_eval`), `"train"` the statistics as well. By
+    learns scale and shift (OpenMMLab's `norm_eval`), `"train"` the statistics as well. By
     default what torchvision does in this model."""
     options: Annotated[
         dict[Text, int | float], must_be("a table of numbers, as { box_detections_per_img = 300 }")

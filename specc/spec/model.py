@@ -51,9 +51,9 @@ class Network(Section):
     (the stem and the first n stages), or names and globs of modules, as `["conv1", "layer1.*"]`."""
     unfreeze: list[Unfreeze] = []
     """When less is frozen, as `[{ epoch = 3, freeze = 2 }, { epoch = 6, freeze = "none" }]`."""
-    norm_eval: bool = False
-    """Whether all batch norms keep their running statistics; what is not frozen of them still
-    learns its scale and shift."""
+    batch_norm: Literal["eval", "train"] = "train"
+    """What all batch norms do: `"eval"` keeps their running statistics (OpenMMLab's `norm_eval`),
+    while what is not frozen of them learns its scale and shift; `"train"` does not."""
     dropout: Rate | None = None
     """Share of activations that training zeroes; by default the model's own."""
     drop_path: Rate | None = None

@@ -8,13 +8,15 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from specc.diagnostics import choices, nearest, show
+from specc.keys import Key
 from specc.problems import Problems
-from specc.source import Key, Source
+from specc.source import Source
 from specc.spec.classification import Classification
 from specc.spec.detection import Detection
 from specc.spec.section import Section
 from specc.spec.tasks import TASKS, Spec
 from specc.spec.video import VideoClassification
+from specc.versions import RENAMES
 
 # The keys that choose among the sections of a union.
 TAGS = {"data": "format", "optim": "name", "schedule": "name"}
@@ -50,8 +52,6 @@ FORMATS: dict[type[Section], str] = {
 INSTEAD = {
     "num_classes": "classes are counted; name them in data.classes, or leave it out",
     "image_size": "write resize = { short = 800, long = 1333 }, say",
-    "norm_eval": 'write batch_norm = "eval"',
-    "batch_norm": "write norm_eval = true",
     "resize": "write image_size",
 }
 
@@ -85,7 +85,7 @@ def parse(source: Source, problems: Problems) -> Spec | None:
         return None
     tree = deepcopy(source.tree)
     formats = {"format": FORMATS[task], "data": {"format": FORMATS[task], "root": "?"}}
-    losses = {"name": "focal"}
+    stood_in: set[Key] = set()
     while True:
         try:
             return task.model_validate(tree)
@@ -98,8 +98,10 @@ def parse(source: Source, problems: Problems) -> Spec | None:
             problems.add(key, _message(key, detail, tree, task), tag)
         for key, detail in zip(keys, details, strict=True):
             needed = detail["type"] in ("missing", "union_tag_not_found")
-            stand_ins = STAND_INS | formats | (losses if key[:2] == ("train", "loss") else {})
-            _mend(tree, key, stand_ins if needed else None)
+            if needed and key in stood_in:  # what stood in for it was refused
+                _mend(tree, key[:-1], None)
+            elif _mend(tree, key, STAND_INS | formats if needed else None):
+                stood_in.add(key)
         problems.left_out(keys)
 
 
@@ -118,8 +120,11 @@ def _written(detail: ErrorDetails, tree: dict[str, Any]) -> Key:
     return tuple(key)
 
 
-def _mend(tree: dict[str, Any], key: Key, stand_ins: dict[str, Any] | None) -> None:
-    """Let something stand in for a missing value; drop a wrong one, or the list it is in."""
+def _mend(tree: dict[str, Any], key: Key, stand_ins: dict[str, Any] | None) -> bool:
+    """Let something stand in for a missing value; drop a wrong one, or the list it is in.
+
+    Returns whether something stands in for it.
+    """
     node: Any = tree
     for part in key:
         if isinstance(node, dict):
@@ -129,8 +134,9 @@ def _mend(tree: dict[str, Any], key: Key, stand_ins: dict[str, Any] | None) -> N
             node = node[int(part)]
     if stand_ins and name == key[-1] and name not in table:
         table[name] = deepcopy(stand_ins[str(name)])
-    else:
-        table.pop(name, None)
+        return True
+    table.pop(name, None)
+    return False
 
 
 def _message(key: Key, detail: ErrorDetails, tree: dict[str, Any], task: type[Section]) -> str:
@@ -168,6 +174,8 @@ def _unknown_key(key: Key, tree: dict[str, Any], task: type[Section]) -> str:
     """What to write instead, or where such a key belongs."""
     name, parent = str(key[-1]), key[:-1]
     section = _section(parent, tree, task)
+    if renamed := [it for it in RENAMES if it.old == key]:
+        return f"{renamed[-1]}; `specc migrate` rewrites a spec"
     if len(parent) == 1:
         for inner, field in section.model_fields.items():
             if any(name in it.model_fields for it in _sections(field.annotation)):

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from specc.spec.tasks import TASKS
+from specc.versions import NEWEST
 
 
 def schema_text() -> str:
@@ -20,9 +21,14 @@ def schema_text() -> str:
         section.pop("required", None)
     _any_instead_of_one(schema)
     for task in tasks:
-        schema["$defs"][task.__name__]["properties"]["extends"] = {
+        properties = schema["$defs"][task.__name__]["properties"]
+        properties["extends"] = {
             "description": "Specs to start from, relative to this file; later ones win.",
             "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+        }
+        properties["version"] = {
+            "description": "Of the language that this file is written in; by default the newest.",
+            "enum": [*range(1, NEWEST + 1)],
         }
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["anyOf"] = [{"$ref": f"#/$defs/{task.__name__}"} for task in tasks]
