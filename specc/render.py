@@ -3,7 +3,7 @@
 import ast
 import re
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from shlex import quote
 from textwrap import indent
@@ -35,9 +35,12 @@ def draft(plan: Plan, path: str) -> str:
 
 def finished(path: str, text: str) -> str:
     """A draft as it is written: code without unused imports, and formatted."""
-    if Path(path).suffix == ".py":
-        return black.format_str(without_unused_imports(text), mode=black.Mode())
-    return text
+    return _formatted(text) if Path(path).suffix == ".py" else text
+
+
+@lru_cache(maxsize=4096)  # a key of the spec changes few files, and Black takes its time
+def _formatted(text: str) -> str:
+    return black.format_str(without_unused_imports(text), mode=black.Mode())
 
 
 def _render(template: str, context: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 A process is forked from a server that has imported torch and the like, which saves the seconds
 that `python train.py` takes to begin; all else is as there. `torchrun` and `python` themselves
-run in test_standalone.py and wherever a test is about them.
+run wherever a test is about them.
 """
 
 import multiprocessing

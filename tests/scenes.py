@@ -5,7 +5,10 @@ from projects import Project, compile_spec
 
 # Two-stage, with little to do: a step of four images takes half a second.
 QUICK = "fasterrcnn_mobilenet_v3_large_320_fpn"
-FEW_BOXES = "{ box_batch_size_per_image = 16, rpn_post_nms_top_n_train = 100 }"
+FEW_BOXES = (
+    "{ box_batch_size_per_image = 16, rpn_post_nms_top_n_train = 100,"
+    " rpn_post_nms_top_n_test = 50, box_detections_per_img = 20 }"
+)
 
 SPEC = """
 task = "{task}"

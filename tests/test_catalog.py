@@ -122,6 +122,7 @@ def test_stages_are_in_the_order_of_the_forward_pass(name: str) -> None:
     assert set(ran) == set(range(len(row.stages) + 1))
 
 
+@pytest.mark.slow
 @every_model
 def test_row_is_derived(name: str) -> None:
     row = models.models()[name]
@@ -132,6 +133,7 @@ def test_row_is_derived(name: str) -> None:
     assert json.loads(json.dumps(fields)) == json.loads(json.dumps(derived))
 
 
+@pytest.mark.slow
 @some_of_timm
 def test_row_of_timm_is_derived(name: str) -> None:
     need_the_versions_of_the_data("timm")

@@ -59,6 +59,7 @@ def test_batches_are_divided_among_gpus_and_in_parts(images: Path) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "schedule, first, last",
     [

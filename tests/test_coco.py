@@ -20,8 +20,6 @@ from pycocotools.cocoeval import COCOeval
 from torch import Tensor, nn
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
-pytestmark = pytest.mark.slow
-
 NUMBERS = ["AP", "AP50", "AP75", "APs", "APm", "APl"]
 NUMBERS += ["AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]
 
@@ -94,7 +92,7 @@ def pycocotools(
 
 @pytest.mark.parametrize("masks", [False, True], ids=["boxes", "masks"])
 @pytest.mark.parametrize(
-    "seed", [0, *(pytest.param(seed, marks=pytest.mark.gallery) for seed in (1, 2))]
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))]
 )
 def test_the_numbers_are_those_of_pycocotools(here: Path, masks: bool, seed: int) -> None:
     truth, detections = make_up(seed)
@@ -117,6 +115,7 @@ def test_the_numbers_are_those_of_pycocotools(here: Path, masks: bool, seed: int
         assert [math.isnan(value) for value in values] == [False, False, True, False]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("masks", [False, True], ids=["boxes", "masks"])
 def test_any_number_of_processes_gives_the_same_bits(here: Path, masks: bool) -> None:
     write(*make_up(5, images=7), masks)
@@ -224,6 +223,7 @@ def test_what_people_see(here: Path, processes: int) -> None:
     assert [item["name"] for item in found.cats.values()] == CLASSES[1:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

@@ -9,8 +9,6 @@ import torch
 from PIL import Image
 from projects import SPEC, Project, compile_spec, load, make_images, scalars
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture
 def project(here: Path) -> Project:

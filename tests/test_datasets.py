@@ -78,6 +78,7 @@ def test_the_catalog_fits_the_installed_torchvision(name: str) -> None:
         assert set(row.images) == {"train", "test"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ROWS)
 def test_every_dataset_is_clean_python(name: str, here: Path) -> None:
     for data in ({}, {"val_fraction": 0.25}):
@@ -382,7 +383,6 @@ FIRST_CLASS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", WRITERS)
 def test_files_are_read(name: str, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = compiled(name)
@@ -428,7 +428,6 @@ def test_letters_stand_upright(here: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert torch.equal(val[2, 0][0], stored[2].T.expand(3, 28, 28))
 
 
-@pytest.mark.slow
 def test_the_order_of_a_disk_does_not_matter(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SUN397 lists its files as the disk does."""
     module = compiled("sun397").module("data")
@@ -528,6 +527,7 @@ def test_where_files_must_lie_is_said(here: Path) -> None:
     assert "ILSVRC2012_img_train.tar" in line
 
 
+@pytest.mark.slow
 def test_packages_are_required(here: Path) -> None:
     for name in ROWS:
         text = (compiled(name).folder / "requirements.txt").read_text()

@@ -22,7 +22,6 @@ from torchvision.models import detection as builders
 from torchvision.ops.misc import FrozenBatchNorm2d
 from torchvision.transforms.v2.functional import pil_to_tensor, to_dtype
 
-pytestmark = pytest.mark.slow
 # What a download of a backbone leaves in torch.hub's cache.
 CACHED = Path("hub/checkpoints", Path(MobileNet_V3_Large_Weights.IMAGENET1K_V1.url).name)
 EPOCHS, BATCH, STEPS = 3, 4, 2  # of 8 images with objects
@@ -281,6 +280,7 @@ MOVING = ("train.ema=0.9", "train.max_batch_per_gpu=3", "train.checkpoint_steps=
 RUNS = {QUICK: ("optim.clip_norm=1.0",), "ssdlite320_mobilenet_v3_large": MOVING}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RUNS)
 def test_a_stopped_run_continues_as_if_never_stopped(name: str, here: Path) -> None:
     make_scenes(train=18)

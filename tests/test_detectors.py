@@ -1,6 +1,10 @@
-"""Every detector, from the spec to the exported file."""
+"""Every detector, from the spec to the exported file.
+
+Those that a spec of the gallery asks for go that way in test_smoke.py.
+"""
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,15 +15,16 @@ from scenes import detector, make_scenes
 from torchvision.models import detection as builders
 from torchvision.models import list_models
 
-pytestmark = pytest.mark.gallery
+pytestmark = pytest.mark.slow
 
 NAMES = sorted({*list_models(module=builders)} - {"keypointrcnn_resnet50_fpn"})
+SPECS = (Path(__file__).parent.parent / "specs").glob("*.toml")
+GALLERY = {tomllib.loads(spec.read_text()).get("model", {}).get("name") for spec in SPECS}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in GALLERY])
 def test_a_detector_trains_evaluates_predicts_and_exports(name: str, here: Path) -> None:
     make_scenes(train=5)
-    assert len(NAMES) == 11
     # Found are the best, however unlikely: two steps teach nothing.
     score = "score_thresh" if name.startswith(("ssd", "retinanet", "fcos")) else "box_score_thresh"
     least = [f"model.options.{score}=0.0"]
@@ -58,6 +63,7 @@ def test_a_detector_trains_evaluates_predicts_and_exports(name: str, here: Path)
 @pytest.mark.parametrize("name", NAMES)
 def test_images_without_objects_train_all_parameters(name: str, here: Path) -> None:
     """Or processes, whose images some have none, would not agree on what to share."""
+    assert len(NAMES) == 11
     make_scenes()
     model = detector(name, "data.keep_empty=true").module("model").build_model().train()
     nothing = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}

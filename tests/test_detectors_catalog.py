@@ -19,7 +19,7 @@ from specc.catalog import models
 from specc.catalog.detectors import Detector, detector, detectors
 from tools import derive_catalog, derive_detectors
 
-pytestmark = pytest.mark.gallery
+pytestmark = pytest.mark.slow
 
 every_detector = pytest.mark.parametrize("row", detectors().values(), ids=lambda row: row.name)
 

@@ -25,7 +25,6 @@ from projects import (
 )
 from torch import nn
 
-pytestmark = pytest.mark.slow
 # All batch norms are frozen: on the CPU those that train see each process's share of a batch.
 FROZEN = ('model.freeze=["*bn*", "*downsample.1"]', "log.tensorboard=true")
 
@@ -184,6 +183,7 @@ def torchrun(project: Project, *arguments: str) -> Any:
     return command(*program, "--nproc-per-node", "2", project.folder / "train.py", *arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["told to stop", "one process killed"])
 def test_torchrun_is_resumed_as_if_never_stopped(project: Project, end: str) -> None:
     """With processes that read images, which must outlive what tells all the group to stop."""

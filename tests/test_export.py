@@ -14,8 +14,6 @@ from torch import Tensor
 from specc import build
 from specc.render import render
 
-pytestmark = pytest.mark.slow
-
 
 def compiled(*overrides: str) -> Project:
     make_images()
@@ -75,6 +73,7 @@ def torch_export(path: Path | str) -> tuple[Any, dict[str, str]]:
     return program, {"classes": files["classes.json"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "size", "format"),
     [

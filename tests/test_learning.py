@@ -10,7 +10,7 @@ import torch
 from projects import Project
 from scenes import detector, make_scenes
 
-pytestmark = pytest.mark.gallery
+pytestmark = pytest.mark.slow
 
 # A step of four images takes two seconds on one core; Mask R-CNN samples 512 boxes an image else.
 OPTIONS = (

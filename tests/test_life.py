@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from formatting import each_text_once
 
 from specc.build import load
 from specc.diagnostics import SpecError, UserError
@@ -187,47 +186,46 @@ def test_a_long_life(here: Path, name: str) -> None:
     spec = ROOT / f"specs/{name}.toml"
     project, twin = here / "project", here / "twin"
     said: Counter[str] = Counter()
-    with each_text_once():
-        generated = render(load(spec))
-        write(project, generated)
-        for _ in range(ROUNDS):
-            if owner.random.random() < 0.5:
-                owner.edit(project)
-                said["edits"] += 1
-            else:
-                key = owner.random.choice(sorted(options))
-                value = owner.random.choice(["", *options[key]])
-                tried = {**overrides, key: value} if value else overrides.copy()
-                if not value:
-                    tried.pop(key, None)
-                try:
-                    new = render(load(spec, [f"{k}={v}" for k, v in tried.items()]))
-                except SpecError:
-                    continue
-                overrides = tried
-                yours = {file: (project / file).read_text() for file in generated}
-                changes = write(project, new)
-                said["builds"] += 1
-                said["conflicts"] += len(changes.conflicts)
-                said["merged"] += len(changes.paths("merged"))
-                for file in new:
-                    merged = (project / file).read_text()
-                    base = generated.get(file)
-                    if base is None or yours[file] == base:
-                        assert merged == new[file]
-                    else:
-                        check(base, yours[file], new[file], merged)
-                if changes.conflicts:
-                    with pytest.raises(UserError, match="conflicts that are still there"):
-                        write(project, new)
-                    for line in changes.conflicts:
-                        owner.resolve(project / line.partition(":")[0])
-                for file in set(generated) - set(new):  # no longer generated
-                    assert (project / file).exists() == (yours[file] != generated[file])
-                    (project / file).unlink(missing_ok=True)
-                generated = new
-                write(twin, new)
-            known = {it.name: it.read_text() for it in twin.glob("*") if it.is_file()}
-            assert not known or known == generated
+    generated = render(load(spec))
+    write(project, generated)
+    for _ in range(ROUNDS):
+        if owner.random.random() < 0.5:
+            owner.edit(project)
+            said["edits"] += 1
+        else:
+            key = owner.random.choice(sorted(options))
+            value = owner.random.choice(["", *options[key]])
+            tried = {**overrides, key: value} if value else overrides.copy()
+            if not value:
+                tried.pop(key, None)
+            try:
+                new = render(load(spec, [f"{k}={v}" for k, v in tried.items()]))
+            except SpecError:
+                continue
+            overrides = tried
+            yours = {file: (project / file).read_text() for file in generated}
+            changes = write(project, new)
+            said["builds"] += 1
+            said["conflicts"] += len(changes.conflicts)
+            said["merged"] += len(changes.paths("merged"))
+            for file in new:
+                merged = (project / file).read_text()
+                base = generated.get(file)
+                if base is None or yours[file] == base:
+                    assert merged == new[file]
+                else:
+                    check(base, yours[file], new[file], merged)
+            if changes.conflicts:
+                with pytest.raises(UserError, match="conflicts that are still there"):
+                    write(project, new)
+                for line in changes.conflicts:
+                    owner.resolve(project / line.partition(":")[0])
+            for file in set(generated) - set(new):  # no longer generated
+                assert (project / file).exists() == (yours[file] != generated[file])
+                (project / file).unlink(missing_ok=True)
+            generated = new
+            write(twin, new)
+        known = {it.name: it.read_text() for it in twin.glob("*") if it.is_file()}
+        assert not known or known == generated
     print(name, dict(said))
     assert said["builds"] > ROUNDS / 4 and said["merged"] > 10 and said["conflicts"] > 0

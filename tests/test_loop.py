@@ -25,7 +25,6 @@ from torchvision.transforms.v2.functional import (
     to_pil_image,
 )
 
-pytestmark = pytest.mark.slow
 FROZEN_NORMS = 'model.freeze=["*bn*", "*downsample.1"]'
 
 
@@ -47,6 +46,7 @@ def printed_metrics(printed: str) -> list[dict[str, float]]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("amp", ["off", "fp16"])
 def test_a_batch_in_parts_is_the_whole_batch(amp: str) -> None:
     keys = (FROZEN_NORMS, f"train.amp={amp}", "optim.clip_norm=0.5", "log.tensorboard=true")
@@ -65,6 +65,7 @@ def test_a_batch_in_parts_is_the_whole_batch(amp: str) -> None:
         )
 
 
+@pytest.mark.slow
 def test_everything_that_has_a_state_resumes_bit_for_bit() -> None:
     keys = [
         'train.amp="fp16"',
@@ -119,6 +120,7 @@ def test_training_ends_when_nothing_gets_better() -> None:
     assert "best top1" in resumed
 
 
+@pytest.mark.slow
 def test_checkpoints_of_epochs_are_kept() -> None:
     project = compiled("train.checkpoint_every=2", "train.keep=2", epochs=7)
     project.run("train.py")
@@ -130,6 +132,7 @@ def test_checkpoints_of_epochs_are_kept() -> None:
         project.run("predict.py", "images/val/elm/0.png", "--checkpoint", runs / checkpoint)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("monitor", ["loss", "f1"])
 def test_the_best_is_best_by_the_monitored_metric(monitor: str) -> None:
     project = compiled(f"evaluate.monitor={monitor}", 'evaluate.metrics=["f1"]', epochs=4)
@@ -249,6 +252,7 @@ def test_a_teacher_of_other_classes_is_named() -> None:
     assert "fc.weight" in project.fail("train.py")
 
 
+@pytest.mark.slow
 def test_a_compiled_model_trains_as_another() -> None:
     # With the batch norms frozen, in which small differences would grow large.
     compiled(FROZEN_NORMS, epochs=1).run("train.py", "--output", "plain")
@@ -261,6 +265,7 @@ def test_a_compiled_model_trains_as_another() -> None:
     assert largest_difference(*states) < 1e-4
 
 
+@pytest.mark.slow
 def test_curves_go_to_wandb_and_mlflow() -> None:
     project = compiled('log.wandb="proj \'ect"', 'log.mlflow="an experiment"')
     project.env |= {"WANDB_MODE": "offline", "MLFLOW_TRACKING_URI": "file:mlruns"}
@@ -317,6 +322,7 @@ def make_multi_label_images() -> None:
         Path(f"{part}.csv").write_text("\n".join(lines))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "keys",
     [(), ("train.loss=focal",), ("train.class_weights=balanced", "data.mixup=0.2")],
@@ -344,7 +350,7 @@ def test_several_labels_are_learned(keys: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("unfreeze", ["[]", '[{ epoch = 1, freeze = "none" }]'])
 def test_batch_norms_keep_their_statistics_and_learn(unfreeze: str) -> None:
     freeze = "none" if unfreeze == "[]" else "backbone"
-    keys = ["model.norm_eval=true", f"model.unfreeze={unfreeze}", f"model.freeze={freeze}"]
+    keys = ["model.batch_norm=eval", f"model.unfreeze={unfreeze}", f"model.freeze={freeze}"]
     project = compiled(*keys)
     project.run("train.py")
     state = load(project.folder / "runs/last.pt")["model"]
@@ -354,6 +360,7 @@ def test_batch_norms_keep_their_statistics_and_learn(unfreeze: str) -> None:
     assert same == {name for name in state if name.endswith(("_mean", "_var", "_tracked"))}
 
 
+@pytest.mark.slow
 def test_less_is_frozen_from_epoch_to_epoch() -> None:
     keys = [
         "model.freeze=backbone",

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import black
 import pytest
-from formatting import each_text_once
 
 from specc.build import load
 from specc.project.merge import conflicts, merge
@@ -175,6 +174,7 @@ def generated() -> dict[tuple[str, str], dict[str, str]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["short", "long", "single quotes"])
 @pytest.mark.parametrize(
     "name, change", [(name, change) for name in SPECS for change in SPECS[name]]
@@ -198,8 +198,7 @@ def test_spec_changes_that_come_one_by_one_or_at_once_give_the_same(
 ) -> None:
     # With one of them as if it were an owner's edit.
     for mine, change in itertools.permutations(SPECS[name], 2):
-        with each_text_once():
-            both = render(load(ROOT / f"specs/{name}.toml", [mine, change]))
+        both = render(load(ROOT / f"specs/{name}.toml", [mine, change]))
         for file, text in generated[name, ""].items():
             yours, new = generated[name, mine].get(file), generated[name, change].get(file)
             if not file.endswith(".py") or yours is None or new is None:

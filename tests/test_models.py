@@ -106,6 +106,7 @@ def logits_of(model: nn.Module, size: int) -> Tensor:
 # ---- building ----
 
 
+@pytest.mark.slow
 @every_kind
 def test_another_number_of_classes_changes_the_head(name: str, meta: None, tmp_path: Path) -> None:
     module = generated(tmp_path, name)
@@ -276,6 +277,7 @@ def as_saved(name: str, size: int) -> OrderedDict[str, Tensor]:
     return state
 
 
+@pytest.mark.slow
 @every_model
 def test_every_file_of_torchvision_loads(
     name: str, meta: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

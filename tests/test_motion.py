@@ -9,7 +9,7 @@ import pytest
 from clips import make_folders
 from projects import compile_spec
 
-pytestmark = pytest.mark.gallery
+pytestmark = pytest.mark.slow
 
 MOTIONS = ("down", "left", "right", "up")
 SPEC = """

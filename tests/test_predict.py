@@ -15,8 +15,6 @@ from projects import CLASSES, SPEC, Project, compile_spec, load, make_images
 from specc import build
 from specc.render import render
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture
 def project(here: Path) -> Project:

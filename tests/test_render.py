@@ -13,7 +13,6 @@ from pathlib import Path
 
 import black
 import pytest
-from formatting import each_text_once
 
 from specc import build
 from specc.render import TEMPLATES, render
@@ -196,7 +195,7 @@ VIDEO = {  # the model first, as above
         '"backbone"',
         '1\nmodel.unfreeze = [{ epoch = 2, freeze = 0 }, { epoch = 3, freeze = "none" }]',
     ],
-    "model.norm_eval": ["false", "true"],
+    "model.batch_norm": ['"train"', '"eval"'],
     "data.format": [
         f'"rawframes"\n{TRAIN}list = "a/b"\n{VAL}list = "a/c"',
         f'"rawframes"\n{TRAIN}list = "b"\ndata.val_fraction = 0.2\ndata.with_offset = true\n'
@@ -277,8 +276,8 @@ REFUSED = [
     ("layout", "swin3d_t"),
     ("layout", "frames = 16"),
     ("mmaction", "backbone = "),
-    ("norm_eval = true", "vit"),
-    ("norm_eval = true", "swin3d_t"),
+    ('batch_norm = "eval"', "vit"),
+    ('batch_norm = "eval"', "swin3d_t"),
 ]
 Row = tuple[str, ...]
 Lines = list[list[str]]
@@ -367,15 +366,16 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Path("here/images", part).mkdir(parents=True)
         Path("here/labels", part).mkdir(parents=True)
     Path("here/data.yaml").write_text("names: [a, b, c]\n")
-    with each_text_once():
-        for folder, text in SPECS.items():
-            spec = Path(f"{folder}.toml")
-            spec.write_text(text)
-            build.build(build.load(spec), Path(folder))
+    for folder, text in SPECS.items():
+        spec = Path(f"{folder}.toml")
+        spec.write_text(text)
+        build.build(build.load(spec), Path(folder))
     os.chdir(here)
     return root
 
 
+@pytest.mark.slow
+@pytest.mark.xdist_group("projects")  # these two look at the same projects
 def test_every_project_is_clean_python(projects: Path) -> None:
     # All at once; `src` makes the modules of a project its own, as they are for one alone.
     rules = ["--isolated", "--select", "E,F,I,B,UP", "--exclude", ".specc"]
@@ -384,6 +384,8 @@ def test_every_project_is_clean_python(projects: Path) -> None:
     assert linted.returncode == 0, linted.stdout.decode()
 
 
+@pytest.mark.slow
+@pytest.mark.xdist_group("projects")
 def test_nothing_in_a_project_is_for_nothing(projects: Path) -> None:
     # Ruff sees what is local; this is of functions, classes and constants of modules.
     for folder, spec in SPECS.items():

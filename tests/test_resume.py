@@ -86,7 +86,6 @@ def test_killed_run_continues_from_its_last_checkpoint(project: Project, workers
     assert_as_if_never_stopped()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_ends_a_run_after_its_step(project: Project, number: int) -> None:
     stopped = start(project, until=2)
@@ -111,7 +110,6 @@ def test_dropout_continues_as_well(project: Project) -> None:
     assert_as_if_never_stopped()
 
 
-@pytest.mark.slow
 def test_checkpoint_is_whole_at_every_moment(project: Project) -> None:
     project.edit("train.py", f"CHECKPOINT_STEPS = {EVERY}", "CHECKPOINT_STEPS = 1")
     arguments = ["--output", "run"]
@@ -141,7 +139,6 @@ def test_resuming_nothing_is_said(project: Project) -> None:
     assert not Path("nowhere").exists()
 
 
-@pytest.mark.slow
 def test_resuming_a_finished_run_changes_nothing(project: Project) -> None:
     shutil.copytree("never-stopped", "run")
     project.run("train.py", "--output", "run", "--resume")

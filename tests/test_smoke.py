@@ -16,7 +16,6 @@ OTHERWISE = {
 SPECS = sorted((Path(__file__).parent.parent / "specs").glob("*.toml"))
 
 
-@pytest.mark.gallery
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.stem)
 def test_generated_project_passes(spec: Path, here: Path) -> None:
     """On images of 64 pixels, which are quicker."""

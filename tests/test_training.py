@@ -89,7 +89,6 @@ RECIPES: dict[str, tuple[str, Optimizer, Schedule]] = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_training_is_the_loop_written_by_hand(recipe: str, here: Path) -> None:
     text, make, lr_of = RECIPES[recipe]
@@ -178,7 +177,6 @@ def test_cifar10_trains_all_but_the_stem_and_two_stages(here: Path) -> None:
 CHAIRS = (SPECS / "chairs_resnet18.toml", "train.batch_size=4", "train.workers=0")
 
 
-@pytest.mark.slow
 def test_chairs_train_the_head_only(here: Path) -> None:
     make_images("data/chairs")
     before = make_weights(resnet18(), "model/resnet18-f37072fd.pth")
@@ -244,7 +242,6 @@ def test_a_resnet50_vd_learns_from_list_files(here: Path) -> None:
 # What a run leaves behind
 
 
-@pytest.mark.slow
 def test_run_folder(here: Path) -> None:
     make_images()
     project = compile_spec(SPEC, "train.log_every=3", "log.tensorboard=true")
@@ -265,7 +262,6 @@ def test_run_folder(here: Path) -> None:
     assert max(value for _, value in curves["val/top1"]) == load(run / "last.pt")["best"]
 
 
-@pytest.mark.slow
 def test_tensorboard_is_not_needed_when_switched_off(here: Path) -> None:
     make_images()
     compile_spec(SPEC, "schedule.epochs=1")

@@ -24,8 +24,6 @@ from torch.nn import functional as F
 from torchvision import models
 from torchvision.transforms.v2.functional import normalize, to_dtype
 
-pytestmark = pytest.mark.slow
-
 EPOCHS, BATCH, STEPS = 2, 3, 2  # of 8 videos: the last two of an epoch are left out
 MAX_NORM = 1.5
 # In r3d_18 all batch norms: on the CPU those that train see each process's share of a batch.
@@ -116,6 +114,7 @@ def test_training_is_the_loop_written_by_hand(here: Path, model: str) -> None:
     assert load("run/best.pt")["classes"] == (["0", "1", "2", "3"] if model == TSN else [*MOTIONS])
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one(here: Path) -> None:
     make_folders("videos", MOTIONS, **SMALL)
     project = video_project(R3D, "videofolder", FROZEN, "log.tensorboard=true")
@@ -129,6 +128,7 @@ def test_two_processes_train_as_one(here: Path) -> None:
         assert curve == [(step, pytest.approx(value, rel=1e-4)) for step, value in expected[tag]]
 
 
+@pytest.mark.slow
 def test_a_stopped_run_continues_bit_for_bit(here: Path) -> None:
     make_folders("videos", MOTIONS, **(SMALL | {"train": 5}))
     project = video_project(R3D, "videofolder", "train.workers=1", "log.tensorboard=true")

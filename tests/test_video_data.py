@@ -572,7 +572,6 @@ MAKE: dict[str, Callable[..., list[Video]]] = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", BAD)
 def test_what_is_wrong_with_a_list_is_said_before_training(here: Path, case: str) -> None:
     data, spoil, message = BAD[case]

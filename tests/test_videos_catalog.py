@@ -71,7 +71,7 @@ def test_every_builder_has_a_row() -> None:
     assert len(video_models()) == 9
 
 
-@pytest.mark.gallery
+@pytest.mark.slow
 @every_video_model
 def test_row_is_derived(row: VideoClassifier) -> None:
     need_the_versions_of_the_data("torchvision")
@@ -123,7 +123,7 @@ def test_stages_are_in_the_order_of_the_forward_pass(row: VideoClassifier) -> No
     assert set(ran) == set(range(len(row.stages) + 1))
 
 
-@pytest.mark.gallery
+@pytest.mark.slow
 @every_video_model
 def test_takes_the_sizes_and_frames_that_the_row_says(row: VideoClassifier) -> None:
     network, size, frames = build(row.name), row.image_size, row.frames

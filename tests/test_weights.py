@@ -29,8 +29,6 @@ from skimage import data
 from torch import nn
 from torchvision import models
 
-pytestmark = pytest.mark.slow
-
 
 def project_of(weights: str, *overrides: str) -> Project:
     return compile_spec(
@@ -395,6 +393,7 @@ def serve(name: str) -> dict[str, torch.Tensor]:
     return weights
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weights", ["default", "r160_in1k"])
 def test_timm_s_weights_are_downloaded_by_name(
     here: Path, hub: dict[str, str], weights: str
