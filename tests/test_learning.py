@@ -1,4 +1,4 @@
-"""A Mask R-CNN learns what garments look like, from nothing, on the CPU."""
+"""A Mask R-CNN learns the pictures that it is shown, from nothing, on the CPU."""
 
 import os
 import subprocess
@@ -12,35 +12,37 @@ from scenes import detector, make_scenes
 
 pytestmark = pytest.mark.slow
 
-# A step of four images takes two seconds on one core; Mask R-CNN samples 512 boxes an image else.
+# Mask R-CNN samples 512 boxes an image else; a step takes two seconds on one core.
 OPTIONS = (
     "{ box_batch_size_per_image = 32, rpn_post_nms_top_n_train = 300,"
     " rpn_post_nms_top_n_test = 100, box_detections_per_img = 20 }"
 )
-PATIENCE = 2400  # seconds; half an hour's work of one core is no more than a third of it
+PATIENCE = 1500  # seconds; three minutes' work of one core are no more than a quarter of it
 
 
 def test_mask_rcnn_learns_garments(here: Path) -> None:
-    make_scenes(train=160, val=40)
+    make_scenes(train=8)
+    shown = '{ images = "data/train", json = "data/annotations/instances_train.json" }'
     project = detector(
         "maskrcnn_resnet50_fpn",
         f"model.options={OPTIONS}",
-        "data.resize={ short = 128, long = 192 }",
+        f"data.val={shown}",
+        "data.repeat=4",
         'optim={ name = "adamw", lr = 3e-4 }',
-        "schedule={ epochs = 8, warmup = { steps = 40 } }",
-        "evaluate={ loss = false, every = 8 }",
+        "schedule={ epochs = 12, warmup = { steps = 10 } }",
+        "evaluate={ loss = false, every = 12 }",
     )
     model = project.module("model").build_model()
     classes = project.module("annotations").CLASSES
     torch.save({"model": model.state_dict(), "classes": classes}, "random.pt")
     before = measure(project, "random.pt")
-    assert before["box_AP50"] < 0.01 and before["mask_AP50"] < 0.01
+    assert before["box_AP50"] < 0.05 and before["mask_AP50"] < 0.05
     run(project, "train.py", "--output", "run")
     after = measure(project, "run/best.pt")
     print(f"box AP50 {before['box_AP50']:.4f} -> {after['box_AP50']:.4f}")
     print(f"mask AP50 {before['mask_AP50']:.4f} -> {after['mask_AP50']:.4f}")
-    # 0.10 both where this was written; other processors round otherwise, and learn otherwise.
-    assert after["box_AP50"] > 0.03 and after["mask_AP50"] > 0.03
+    # 0.4 both where this was written; other processors round otherwise, and learn otherwise.
+    assert after["box_AP50"] > 0.2 and after["mask_AP50"] > 0.1
 
 
 def measure(project: Project, checkpoint: str) -> dict[str, float]:

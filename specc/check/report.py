@@ -43,7 +43,7 @@ def check(path: Path, overrides: Sequence[str], gpus: int | None, nodes: int | N
     for title, texts in sections:
         for index, text in enumerate(texts):
             lines.append(f"{title if not index else '':7}{text}".rstrip())
-    found = [str(it) for it in warnings(checked, source, answers, processes)]
+    found = [str(it) for it in [*source.notes, *warnings(checked, source, answers, processes)]]
     lines += ["", *found] if found else []
     return "\n".join(lines) + "\n"
 
