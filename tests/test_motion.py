@@ -56,5 +56,5 @@ def test_motions_are_learned_by_a_network_that_sees_time(here: Path) -> None:
     frames_only = top1("tsn", 5, 1e-3, "model.backbone=resnet18")
     motion = top1("r3d_18", 15, 1e-3)
     print(f"of {len(MOTIONS)} motions: r3d_18 {motion:.4f}, tsn {frames_only:.4f}")
-    assert motion > 0.6  # chance is 0.25
-    assert frames_only < 0.5
+    assert motion > 0.5  # chance is 0.25
+    assert frames_only < 0.4
