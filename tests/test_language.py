@@ -557,7 +557,7 @@ WRONG: list[dict[str, Any]] = [
 ]
 OF_ANOTHER_TASK: dict[type[Section], list[dict[str, Any]]] = {
     Classification: [
-        {"model": {"name": "resnet18", "batch_norm": "eval"}},
+        {"model": {"name": "resnet18", "norm_eval": True}},
         {"data": FOLDER | {"copy_paste": 0.5}},
         {"data": VOC},
         {"train": {"group_by_shape": True}},
@@ -573,7 +573,7 @@ OF_ANOTHER_TASK: dict[type[Section], list[dict[str, Any]]] = {
         {"evaluate": {"topk": [1]}},
     ],
     VideoClassification: [
-        {"model": VIDEO_MODEL | {"batch_norm": "eval"}},
+        {"model": VIDEO_MODEL | {"batch_norm": "frozen"}},
         {"data": FOLDER},
         {"data": VIDEO_FOLDER | {"multi_label": True}},
         {"data": VIDEO_FOLDER | {"copy_paste": 0.5}},

@@ -375,7 +375,7 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("projects")  # these two look at the same projects
+@pytest.mark.xdist_group("projects")  # these look at the same projects
 def test_every_project_is_clean_python(projects: Path) -> None:
     # All at once; `src` makes the modules of a project its own, as they are for one alone.
     rules = ["--isolated", "--select", "E,F,I,B,UP", "--exclude", ".specc"]
@@ -405,6 +405,8 @@ def test_nothing_in_a_project_is_for_nothing(projects: Path) -> None:
         assert defined <= used, spec
 
 
+@pytest.mark.slow
+@pytest.mark.xdist_group("projects")
 def test_every_project_is_short(projects: Path) -> None:
     for folder, spec in SPECS.items():
         lines = {
