@@ -48,6 +48,13 @@ def read_document(path: Path, refuse: Refuse) -> Document:
 
     Raises SpecError, with all that is wrong: no file, no valid TOML or JSON.
     """
+    try:
+        return _read(path, refuse)
+    except RecursionError:
+        raise wrong(Place(str(path)), "", "is nested too deeply") from None
+
+
+def _read(path: Path, refuse: Refuse) -> Document:
     file = str(path)
     toml = path.suffix == ".toml"
     text = _text(path, refuse)

@@ -3,7 +3,6 @@
 import codecs
 import os
 import shutil
-from copy import deepcopy
 from functools import partial
 from pathlib import Path
 
@@ -36,7 +35,7 @@ def migrate_file(path: Path) -> str:
         edits.append((at.value, show(value)))
         said.append(f"{document.places[key]}  {dotted(key)}: now {name} = {show(value)}")
 
-    for old, new, value in migrate(deepcopy(document.tree), version):
+    for old, new, value in migrate(document.tree, version):
         rewrite(old, str(new[-1]), value)
     if "version" in document.tree and version < NEWEST:
         rewrite(("version",), "version", NEWEST)

@@ -1,6 +1,5 @@
 """The versions of the language, and what became of their keys."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +52,7 @@ def migrate(tree: dict[str, Any], version: int) -> list[tuple[Key, Key, Any]]:
     for rename in RENAMES:
         table: Any = tree
         for part in rename.old[:-1]:
-            table = table.get(part) if isinstance(table, Mapping) else None
+            table = table.get(part) if isinstance(table, dict) else None
         name = rename.old[-1]
         if version >= rename.version or not isinstance(table, dict) or name not in table:
             continue

@@ -166,6 +166,26 @@ def test_versions_that_do_not_exist_are_refused(
     assert Path("spec.toml").read_text() == text and not Path("out").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("a.toml", "version = ", "a.toml:1:10  not valid TOML: invalid value"),
+        ("a.json", "[" * 9999 + "]" * 9999, "a.json  is nested too deeply"),
+        ("b.toml", "x = " + "[" * 9999 + "]" * 9999, "b.toml  is nested too deeply"),
+        ("a.txt", "", '"a.txt" is no spec'),
+        ("a.toml/b.toml", None, 'no file "a.toml/b.toml"'),
+    ],
+)
+def test_what_is_no_spec_is_not_migrated(
+    name: str, text: str | None, expected: str, here: Path
+) -> None:
+    if text is not None:
+        Path(name).write_text(text)
+    done = specc("migrate", name)
+    assert done.returncode == 2 and expected in done.stderr
+    assert text is None or Path(name).read_text() == text
+
+
 def test_version_is_said_in_a_file_only(here: Path) -> None:
     Path("spec.toml").write_text(NEW)
     done = specc("build", "spec.toml", "-o", "out", "--set", "version=1")
