@@ -5,10 +5,12 @@ from projects import Project, compile_spec
 
 # Two-stage, with little to do: a step of four images takes half a second.
 QUICK = "fasterrcnn_mobilenet_v3_large_320_fpn"
-FEW_BOXES = (
-    "{ box_batch_size_per_image = 16, rpn_post_nms_top_n_train = 100,"
-    " rpn_post_nms_top_n_test = 50, box_detections_per_img = 20 }"
-)
+FEW_BOXES = {
+    "box_batch_size_per_image": 16,
+    "rpn_post_nms_top_n_train": 100,
+    "rpn_post_nms_top_n_test": 50,
+    "box_detections_per_img": 20,
+}
 
 SPEC = """
 task = "{task}"
@@ -43,6 +45,8 @@ def detector(name: str, *overrides: str, folder: str = "project") -> Project:
     size = ["data.resize={ short = 96, long = 128 }"]
     if name.startswith("ssd"):  # which has a size of its own
         size = []
-    few = [f"model.options={FEW_BOXES}"] if "rcnn" in name else []
+    few = [f"model.options.{key}={value}" for key, value in FEW_BOXES.items()]
+    if "rcnn" not in name:
+        few = []
     spec = SPEC.format(task=task, name=name)
     return compile_spec(spec, *size, *few, *overrides, folder=folder)

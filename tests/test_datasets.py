@@ -83,6 +83,7 @@ def test_the_catalog_fits_the_installed_torchvision(name: str) -> None:
 def test_every_dataset_is_clean_python(name: str, here: Path) -> None:
     for data in ({}, {"val_fraction": 0.25}):
         project = compiled(name, **data)
+        assert max(map(len, (project.folder / "data.py").read_text().splitlines())) <= 88
         module = project.module("data")
         assert module.NUM_CLASSES == ROWS[name].num_classes
         assert getattr(module, ROWS[name].class_name) is getattr(tv, ROWS[name].class_name)

@@ -7,7 +7,7 @@ from unittest import mock
 import pytest
 import torch
 from projects import Project, make_weights
-from scenes import detector, make_scenes
+from scenes import FEW_BOXES, detector, make_scenes
 from torch import Tensor, nn
 from torchvision.models import ResNet50_Weights, WeightsEnum, resnet50
 from torchvision.models import detection as builders
@@ -155,7 +155,7 @@ def mmdet(path: str, *options: str) -> str:
 def test_mmdetection_s_weights_arrive_with_their_head(name: str, scenes: None) -> None:
     options = {"weights": None, "weights_backbone": None, "num_classes": 5}
     sizes = {"min_size": 96, "max_size": 128}
-    theirs = getattr(builders, name)(**options, **sizes).eval()
+    theirs = getattr(builders, name)(**options, **sizes, **FEW_BOXES).eval()
     with torch.no_grad():  # else all boxes are as large as the image
         for block in theirs.backbone.fpn.inner_blocks:
             block[0].weight /= 400

@@ -1,7 +1,7 @@
 """A minute's check after a hand edit, on made-up images: `python smoke_test.py`.
 
-Trains in one process, resumes in two, evaluates, predicts and exports: on the CPU, without
-pretrained weights, and in a temporary folder.
+Trains in one process, resumes in two, evaluates, predicts and exports: on
+the CPU, without pretrained weights, and in a temporary folder.
 """
 
 import os

@@ -23,7 +23,8 @@ from torchvision.transforms.v2 import functional as F
 
 import distributed
 
-DATA_DIR = "data"  # with stanford_cars/cars_train, cars_test, devkit and cars_test_annos_withlabels.mat
+# with stanford_cars/cars_train, cars_test, devkit and cars_test_annos_withlabels.mat
+DATA_DIR = "data"
 NUM_CLASSES = 196
 IMAGE_SIZE = 288  # pixels, height and width
 MEAN = (0.485, 0.456, 0.406)

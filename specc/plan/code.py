@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+LINE_LENGTH = 88  # Black's
+
 
 class Name(str):
     """A name or an expression of ours, never a user's string: `MOMENTUM`, `model.parameters()`."""
@@ -40,8 +42,11 @@ def python(value: Any) -> str:
             arguments += [f"{name}={python(option)}" for name, option in value.options.items()]
             return f"{value.function}({', '.join(arguments)})"
         case Setting():
-            comment = f"  # {value.comment}" if value.comment else ""
-            return f"{value.name} = {python(value.value)}{comment}"
+            line = f"{value.name} = {python(value.value)}"
+            if not value.comment:
+                return line
+            beside = f"{line}  # {value.comment}"
+            return beside if len(beside) <= LINE_LENGTH else f"# {value.comment}\n{line}"
         case dict():
             items = [f"{python(key)}: {python(item)}" for key, item in value.items()]
             return f"{{{', '.join(items)}}}"

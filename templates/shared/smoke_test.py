@@ -1,7 +1,15 @@
 """A minute's check after a hand edit, on made-up {{ sample }}s: `python smoke_test.py`.
 
-Trains in one process, resumes in two, evaluates, predicts and exports: on the CPU, without
-pretrained weights, and in a temporary folder.
+#% if train.one_cycle
+Trains and resumes in one process, trains in two, evaluates, predicts and exports: on
+#% else
+Trains in one process, resumes in two, evaluates, predicts and exports: on
+#% endif
+#% if train.amp
+the CPU, in full precision, without pretrained weights, and in a temporary folder.
+#% else
+the CPU, without pretrained weights, and in a temporary folder.
+#% endif
 """
 
 import os
@@ -9,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import av
@@ -49,6 +58,10 @@ def main() -> None:
     #% if batches.repeat
     data.REPEAT = 1
     #% endif
+    #% if train.amp
+    # Half precision takes minutes on many a CPU.
+    torch.autocast = partial(torch.autocast, enabled=False)
+    #% endif
     #% if model.pretrained
     train.load_pretrained = lambda model: None
     #% endif
@@ -77,6 +90,7 @@ def main() -> None:
         call(train.main, *options)
         #% if train.one_cycle
         call(train.main, *options, "--resume")
+        options[1] = f"{folder}/two"
         subprocess.run([*torchrun, *options], check=True)
         #% else
         subprocess.run([*torchrun, *options, "--resume"], check=True)
