@@ -140,7 +140,9 @@ def explain(
     spec: SpecFile,
     what: Annotated[
         str,
-        typer.Argument(metavar="WHAT", help="A line, as train.py:40 or train.py:40-45, or a key."),
+        typer.Argument(
+            metavar="WHAT", help="A line, as train.py:40 or out/train.py:40-45, or a key."
+        ),
     ],
     output: Annotated[
         Path | None,

@@ -19,7 +19,7 @@ from specc.pages import Hunk, Page, lines, origins
 from specc.plan.plan import Plan
 from specc.plan.remember import remembering
 from specc.problems import Problems
-from specc.project.state import read_state
+from specc.project.state import FOLDER, read_state
 from specc.render import draft
 from specc.source import Source, read
 from specc.spec.alternatives import LeftOut, Option, changes, options
@@ -40,7 +40,8 @@ def explain(
 
     Args:
         path: the spec.
-        what: `FILE:LINE` or `FILE:FIRST-LAST` of its project, or a key or table of the spec.
+        what: `FILE:LINE` or `FILE:FIRST-LAST`, or a key or table of the spec. The file is one of
+            its project, or the path of one in a built project.
         overrides: `key=value`, as `--set` takes them.
         output: the folder of a built project, for the lines that its files have now.
 
@@ -133,8 +134,10 @@ def _explain(
     search: Search, what: str, overrides: Sequence[str], output: Path | None
 ) -> Iterator[str]:
     if found := re.fullmatch(r"(.+):(\d+)(?:-(\d+))?", what):
-        asked = range(int(found[2]), int(found[3] or found[2]) + 1)
-        yield from _explain_lines(search, _locate(search, found[1], asked, output))
+        file, asked = found[1], range(int(found[2]), int(found[3] or found[2]) + 1)
+        if output is None and (output := _project(file)):
+            file = os.path.relpath(file, output)
+        yield from _explain_lines(search, _locate(search, file, asked, output))
         return
     if what in search.plan.files:
         raise UserError(f"{what}: which line of it? Write {what}:1, say")
@@ -218,6 +221,12 @@ def _locate(search: Search, file: str, asked: range, output: Path | None) -> Loc
         else:
             shown[index] += "  <- this line is yours"
     return Located(path, _title(str(here), asked), shown, found)
+
+
+def _project(file: str) -> Path | None:
+    """The built project that a file is in, if it is in one."""
+    folders = Path(file).parents if os.path.isfile(file) else ()
+    return next((it for it in folders if (it / FOLDER).is_dir()), None)
 
 
 def _title(file: str, asked: range) -> str:

@@ -259,9 +259,21 @@ def test_lines_of_an_edited_project(project: Path) -> None:
     file, number = project / "train.py", line_of(CIFAR, "train.py", "LR = ")
     text = file.read_text().splitlines()
     file.write_text("\n".join(["# My own.", "", *text]) + "\n")
-    title, line, _, key, *_ = explain(CIFAR, f"train.py:{number + 2}", (), project).splitlines()
+    answer = explain(CIFAR, f"train.py:{number + 2}", (), project)
+    title, line, _, key, *_ = answer.splitlines()
     assert (title, line.strip()) == (f"{file}:{number + 2}", "LR = 0.01")
     assert key.startswith("optim.lr = 0.01")
+    assert explain(CIFAR, f"{file}:{number + 2}") == answer  # its path says which project
+
+
+def test_a_line_of_the_project_that_one_is_in(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = project / "train.py"
+    file.write_text("# My own.\n" + file.read_text())
+    spec = CIFAR.absolute()
+    monkeypatch.chdir(project)
+    assert explain(spec, "train.py:1") == "train.py:1\n    # My own.  <- this line is yours"
 
 
 def test_a_line_that_the_owner_wrote(project: Path) -> None:
