@@ -134,6 +134,39 @@ def test_data_are_found_and_their_spec_builds(here: Path, case: str) -> None:
         assert spec["data"]["val_fraction"] == 0.2
 
 
+def test_parts_may_have_the_same_names(here: Path) -> None:
+    make_rawframes("data", MOTIONS, train=6, val=2, **SMALL)
+    init("data", "-o", "frames.toml")
+    data = written("frames.toml")[0]["data"]
+    assert data["train"]["root"] == "data/rawframes_train"
+    assert data["val"]["root"] == "data/rawframes_val"
+
+    make_images("images")
+    for part in ("train", "val"):
+        files = sorted(Path("images", part).rglob("*.png"))
+        rows = [f"{file.relative_to(Path('images', part))},{file.parent.name}" for file in files]
+        Path(f"images/{part}.csv").write_text("\n".join(["file,label", *rows]))
+    init("images", "-o", "table.toml")
+    data = written("table.toml")[0]["data"]
+    assert data["train"]["root"] == "images/train"
+    assert data["val"]["root"] == "images/val"
+
+    write_coco("coco", compose(9, 0), compose(3, 0, "val"))
+    init("coco", "-o", "spec.toml")
+    data = written()[0]["data"]
+    assert data["train"]["images"] == "coco/train"
+    assert data["val"]["images"] == "coco/val"
+    for part in ("train", "val"):  # as Roboflow has it
+        json = Path(f"coco/annotations/instances_{part}.json")
+        json.rename(f"coco/{part}/_annotations.coco.json")
+    Path("coco/annotations").rmdir()
+    Path("coco/val").rename("coco/valid")
+    init("coco", "-o", "coco.toml")
+    data = written("coco.toml")[0]["data"]
+    assert data["train"] == {"images": "coco/train", "json": "coco/train/_annotations.coco.json"}
+    assert data["val"] == {"images": "coco/valid", "json": "coco/valid/_annotations.coco.json"}
+
+
 def test_what_is_found_is_told(here: Path) -> None:
     make_images("my data", ("ash", 'b"ir\\ch'), train=3, val=2)
     make_images("my data", ("ωραίο",), train=60, val=2, size=(80, 120))

@@ -4,7 +4,7 @@ import csv
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,15 +99,15 @@ def _lists(folder: Path) -> Iterator[Found]:
             continue
         counts = Counter(label for _, label in rows)
         held = len(_lines(val)) if val else None
-        if root := _root(folder, [name for name, _ in rows]):
-            data = _parts("list", root, train, val and _root(folder, _names(val)), val)
+        if root := _root(folder, train, _names(train)):
+            data = _parts("list", root, train, val and _root(folder, val, _names(val)), val)
             files = [root / name for name, _ in rows]
             videos = _is_video(files[0])
             data["format"] = "videos" if videos else "list"
             task = "video-classification" if videos else "classification"
             yield Found(task, data, counts, len(rows), held, files)
-        elif root := _root(folder, _names(train, 2)):
-            data = _parts("list", root, train, val and _root(folder, _names(val, 2)), val)
+        elif root := _root(folder, train, _names(train, 2)):
+            data = _parts("list", root, train, val and _root(folder, val, _names(val, 2)), val)
             frames = sorted(it.name for it in (root / _names(train, 2)[0]).iterdir())
             if frames and (match := FRAMES.fullmatch(frames[0])):
                 data["format"] = "rawframes"
@@ -122,10 +122,25 @@ def _names(path: Path, columns: int = 1) -> list[str]:
     return [line.rsplit(maxsplit=columns)[0] for line in _lines(path)]
 
 
-def _root(folder: Path, names: list[str]) -> Path | None:
-    """The folder, this or one in it, from which on the names are paths."""
-    inside = [folder, *_children(folder)]
+def _root(folder: Path, listed: Path, names: list[str]) -> Path | None:
+    """The folder, this or one in it, from which on the names in a file are paths."""
+    inside = _likeliest([folder, *_children(folder)], folder, listed)
     return next((it for it in inside if all((it / n).exists() for n in names[:20])), None)
+
+
+def _likeliest(inside: Iterable[Path], folder: Path, listed: Path) -> list[Path]:
+    """Folders in `folder`, those first that are called as the part of the data in a file is.
+
+    The training and the validation samples may have the same names.
+    """
+    name = str(listed.relative_to(folder))
+    part = next(it for it in ("train", *VAL, "") if it in name)
+
+    def rank(path: Path) -> tuple[bool, bool]:
+        name = str(path.relative_to(folder))
+        return part not in name, any(it in name for it in ("train", *VAL))
+
+    return sorted(inside, key=rank)
 
 
 def _parts(
@@ -141,51 +156,64 @@ def _parts(
 def _tables(folder: Path) -> Iterator[Found]:
     """A CSV with a column of paths and one of labels."""
     for train in sorted(folder.glob("*train*.csv")):
-        with open(train, encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
+        rows = _rows(train)
         columns = list(rows[0]) if rows else []
         image = next((it for it in columns if _is_image(rows[0][it])), None)
         label = next((it for it in ("label", "class", "target") if it in columns), None)
         if not image or not label:
             continue
+        root = _root(folder, train, [row[image] for row in rows])
+        if not root:
+            continue
         val = _beside(train)
-        data = _parts("csv", folder, train, folder, val)
+        data = _parts(
+            "csv", root, train, val and _root(folder, val, [row[image] for row in _rows(val)]), val
+        )
         data |= {"image_column": image} if image != "image" else {}
         data |= {"label_column": label} if label != "label" else {}
         counts = Counter(str(row[label]) for row in rows)
         held = len(_lines(val)) - 1 if val else None
-        files = [folder / row[image] for row in rows]
+        files = [root / row[image] for row in rows]
         yield Found("classification", data, counts, len(rows), held, files)
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV under the names of their columns."""
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def _coco(folder: Path) -> Iterator[Found]:
     contents: dict[Path, dict[str, Any]] = {}
-    for path in sorted([*folder.glob("*.json"), *folder.glob("annotations/*.json")]):
+    places = ("*.json", "annotations/*.json", "*/_annotations.coco.json")  # the last: Roboflow's
+    for path in sorted(it for place in places for it in folder.glob(place)):
         if path.stat().st_size < LARGEST and (content := _coco_content(path)):
             contents[path] = content
-    train = next((it for it in contents if "train" in it.name), None)
+    names = {str(it.relative_to(folder)): it for it in contents}
+    train = next((it for name, it in names.items() if "train" in name), None)
     if train is None and len(contents) == 1:
         (train,) = contents
     if train is None:
         return
     content = contents[train]
-    val = next((it for it in contents if any(name in it.name for name in VAL)), None)
-    images = _images_of(folder, content)
+    vals = (it for part in VAL for name, it in names.items() if part in name)
+    val = next(vals, None)
+    images = _images_of(folder, train, content)
     if images is None:
         return
     data: dict[str, Any] = {
         "format": "coco",
         "train": {"images": str(images), "json": str(train)},
     }
-    val_images = _images_of(folder, contents[val]) if val else None
+    val_images = _images_of(folder, val, contents[val]) if val else None
     if val and val_images:
         data["val"] = {"images": str(val_images), "json": str(val)}
     else:
         data["val_fraction"] = VAL_FRACTION
-    names = {row["id"]: str(row["name"]) for row in content["categories"]}
-    objects = [it for it in content["annotations"] if it.get("category_id") in names]
-    counts = Counter(dict.fromkeys(names.values(), 0))
-    counts.update(names[it["category_id"]] for it in objects)
+    classes = {row["id"]: str(row["name"]) for row in content["categories"]}
+    objects = [it for it in content["annotations"] if it.get("category_id") in classes]
+    counts = Counter(dict.fromkeys(classes.values(), 0))
+    counts.update(classes[it["category_id"]] for it in objects)
     masks = bool(objects) and all(it.get("segmentation") for it in objects)
     yield Found(
         "instance-segmentation" if masks else "detection",
@@ -206,10 +234,11 @@ def _coco_content(path: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) and keys <= content.keys() else None
 
 
-def _images_of(folder: Path, content: dict[str, Any]) -> Path | None:
+def _images_of(folder: Path, path: Path, content: dict[str, Any]) -> Path | None:
     """The folder in which the images of a JSON file lie."""
     names = [row["file_name"] for row in content["images"][:20]]
     inside = [folder, folder / "images", *_children(folder), *_children(folder / "images")]
+    inside = _likeliest(inside, folder, path)
     return next((it for it in inside if names and all((it / n).is_file() for n in names)), None)
 
 
@@ -275,8 +304,7 @@ def _video_sets(folder: Path) -> Iterator[Found]:
     """Kinetics' and UCF101's own files."""
     table = folder / "annotations/train.csv"
     if table.is_file() and (folder / "train").is_dir():
-        with open(table, encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
+        rows = _rows(table)
         if rows and {"label", "youtube_id"} <= rows[0].keys():
             data: dict[str, Any] = {"format": "kinetics", "root": str(folder)}
             counts = Counter(row["label"] for row in rows)
