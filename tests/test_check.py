@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from clips import make_folders
+from clips import make_folders, make_rawframes
 from commands import specc
 from projects import SPEC, make_images
 from scenes import QUICK, make_scenes
@@ -120,6 +120,18 @@ def test_videos_are_counted(here: Path) -> None:
         "train = { batch_size = 2 }\n"
     )
     assert "data   6 videos to train on, 2 to validate on\n" in check()
+
+
+def test_lines_that_are_not_as_the_videos_are_all_named(here: Path) -> None:
+    make_rawframes("frames", ("left", "right"), train=3, val=1, count=8, size=(32, 32))
+    for lost in ("train/left/clip_001/img_00004.jpg", "val/right/clip_000/img_00008.jpg"):
+        Path(f"frames/rawframes_{lost}").unlink()
+    specc("init", "frames", "-o", "spec.toml")
+    assert """
+data   not counted: 2 lines are not as the videos are:
+       frames/train_list.txt:3: no frames/rawframes_train/left/clip_001/img_00004.jpg
+       frames/val_list.txt:2: no frames/rawframes_val/right/clip_000/img_00008.jpg
+""" in check()
 
 
 @pytest.mark.parametrize("name", ["vit_flowers102_layer_decay", "ucf101_tsn"])

@@ -35,8 +35,7 @@ def main() -> None:
             except ImportError as error:
                 answers["missing"][name] = f"{error.name} is not installed here"
             except (Exception, SystemExit) as error:
-                first, *_ = str(error).splitlines() or [type(error).__name__]
-                answers["missing"][name] = first
+                answers["missing"][name] = str(error) or type(error).__name__
     print(json.dumps(answers))
 
 

@@ -77,7 +77,7 @@ def repeat(source: Source) -> int:
 
 def _data(checked: Plan, answers: Mapping[str, Any]) -> Iterator[str]:
     if "data" not in answers:
-        yield f"not counted: {answers['missing']['data']}"
+        yield from f"not counted: {answers['missing']['data']}".splitlines()
         return
     found = answers["data"]
     noun = f"{checked.sample}s"
@@ -99,7 +99,7 @@ def _data(checked: Plan, answers: Mapping[str, Any]) -> Iterator[str]:
 
 def _model(checked: Plan, answers: Mapping[str, Any]) -> Iterator[str]:
     if "model" not in answers:
-        yield f"parameters not counted: {answers['missing']['model']}"
+        yield from f"parameters not counted: {answers['missing']['model']}".splitlines()
     else:
         all_, trained = answers["model"]["all"], answers["model"]["trained"]
         share = f", {trained:,} of them trained ({trained / all_:.1%})" if trained < all_ else ""
@@ -141,7 +141,7 @@ def _batch(
 def _curve(checked: Plan, answers: Mapping[str, Any]) -> Iterator[str]:
     """The learning rate as bars, from 0 to its highest value."""
     if "curve" not in answers:
-        yield f"not drawn: {answers['missing']['curve']}"
+        yield from f"not drawn: {answers['missing']['curve']}".splitlines()
         return
     found = answers["curve"]
     if "plateau" in found:
