@@ -52,83 +52,90 @@ def flat_images() -> None:
     shutil.move("all/train", "data")
 
 
-# What is there; the task and the format that are found, training samples and classes.
-DATA: dict[str, tuple[Callable[[], object], str, str, int, int]] = {
-    "folders": (lambda: make_images("data"), "classification", "imagefolder", 16, 4),
-    "flat folders": (flat_images, "classification", "imagefolder", 16, 4),
-    "list": (listed_images, "classification", "list", 16, 4),
-    "csv": (table_of_images, "classification", "csv", 16, 4),
+def frames_in_reels() -> None:
+    make_rawframes("data", MOTIONS, "frame{:03}.png", 0, offsets=True, train=6, val=2, **SMALL)
+
+
+IMAGES, VIDEOS = "classification", "video-classification"
+# What is there, the task that is found, and the line that says what.
+DATA: dict[str, tuple[Callable[[], object], str, str]] = {
+    "folders": (
+        lambda: make_images("data"),
+        IMAGES,
+        "imagefolder: 16 images to train on, 8 to validate on, 4 classes",
+    ),
+    "flat folders": (
+        flat_images,
+        IMAGES,
+        "imagefolder: 16 images to train on, none to validate on, 4 classes",
+    ),
+    "list": (
+        listed_images,
+        IMAGES,
+        "list: 16 images to train on, 8 to validate on, 4 classes",
+    ),
+    "csv": (
+        table_of_images,
+        IMAGES,
+        "csv: 16 images to train on, 8 to validate on, 4 classes",
+    ),
     "coco": (
         lambda: write_coco("data", compose(9, 0), compose(3, 0, "val")),
         "instance-segmentation",
-        "coco",
-        9,
-        0,
+        "coco: 9 images to train on, 3 to validate on, 4 classes",
     ),
     "voc": (
         lambda: write_voc("data", compose(9, 0), compose(3, 0, "val")),
         "detection",
-        "voc",
-        9,
-        0,
+        "voc: 9 images to train on, 3 to validate on, 4 classes",
     ),
     "yolo": (
         lambda: write_yolo("data", compose(9, 0), compose(3, 0, "val")),
         "detection",
-        "yolo",
-        9,
-        0,
+        "yolo: 9 images to train on, 3 to validate on, 4 classes",
     ),
     "video folders": (
         lambda: make_folders("data", MOTIONS, train=6, val=2, **SMALL),
-        "video-classification",
-        "videofolder",
-        12,
-        2,
+        VIDEOS,
+        "videofolder: 12 videos to train on, 4 to validate on, 2 classes",
     ),
     "video list": (
         lambda: make_list("data", MOTIONS, train=6, val=2, **SMALL),
-        "video-classification",
-        "videos",
-        12,
-        2,
+        VIDEOS,
+        "videos: 12 videos to train on, 4 to validate on, 2 classes",
     ),
     "frames": (
         lambda: make_rawframes("data", MOTIONS, train=6, val=2, **SMALL),
-        "video-classification",
-        "rawframes",
-        12,
-        2,
+        VIDEOS,
+        "rawframes: 12 videos to train on, 4 to validate on, 2 classes",
+    ),
+    "frames with offsets": (
+        frames_in_reels,
+        VIDEOS,
+        "rawframes: 12 videos to train on, 4 to validate on, 2 classes",
     ),
     "kinetics": (
         lambda: make_kinetics("data", train=6, val=2, **SMALL),
-        "video-classification",
-        "kinetics",
-        0,
-        0,
+        VIDEOS,
+        "kinetics: 24 videos to train on, 8 to validate on, 4 classes",
     ),
     "ucf101": (
         lambda: make_ucf101("data", train=6, val=2, **SMALL),
-        "video-classification",
-        "ucf101",
-        0,
-        0,
+        VIDEOS,
+        "ucf101: 24 videos to train on, 8 to validate on, 4 classes",
     ),
 }
 
 
 @pytest.mark.parametrize("case", DATA)
 def test_data_are_found_and_their_spec_builds(here: Path, case: str) -> None:
-    make, task, kind, train, classes = DATA[case]
+    make, task, found = DATA[case]
     make()
     said = init("data", "-o", "spec.toml")
-    first, *_ = said.splitlines()
-    assert first.startswith(f"{kind}: {train or ''}")
-    if classes:
-        assert first.endswith(f", {classes} classes")
+    assert said.splitlines()[0] == found
     spec, plan = written()
     assert spec["task"] == task
-    assert spec["data"]["format"] == kind
+    assert spec["data"]["format"] == found.partition(":")[0]
     assert plan.train.epochs >= 8
     if case == "flat folders":
         assert spec["data"]["val_fraction"] == 0.2

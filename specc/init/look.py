@@ -98,23 +98,33 @@ def _lists(folder: Path) -> Iterator[Found]:
         if not rows or not all(len(row) == 2 for row in rows):
             continue
         counts = Counter(label for _, label in rows)
-        held = len(_lines(val)) if val else None
         if root := _root(folder, train, _names(train)):
             data = _parts("list", root, train, val and _root(folder, val, _names(val)), val)
-            files = [root / name for name, _ in rows]
+            files = [root / name for name in _names(train)]
             videos = _is_video(files[0])
             data["format"] = "videos" if videos else "list"
             task = "video-classification" if videos else "classification"
-            yield Found(task, data, counts, len(rows), held, files)
-        elif root := _root(folder, train, _names(train, 2)):
-            data = _parts("list", root, train, val and _root(folder, val, _names(val, 2)), val)
-            frames = sorted(it.name for it in (root / _names(train, 2)[0]).iterdir())
-            if frames and (match := FRAMES.fullmatch(frames[0])):
-                data["format"] = "rawframes"
+            yield Found(task, data, counts, len(rows), _held(data, val), files)
+            continue
+        for columns in (2, 3):  # the number of frames and the label; or an offset and these
+            names = _names(train, columns)
+            root = _root(folder, train, names)
+            frames = sorted(it.name for it in (root / names[0]).iterdir()) if root else []
+            if root and frames and (match := FRAMES.fullmatch(frames[0])):
+                val_root = val and _root(folder, val, _names(val, columns))
+                data = _parts("list", root, train, val_root, val) | {"format": "rawframes"}
                 data["frame_name"] = f"{match[1]}{{:0{len(match[2])}}}{match[3]}"
                 data |= {"first_frame": int(match[2])} if int(match[2]) != 1 else {}
-                files = [root / name / frames[0] for name in _names(train, 2)]
+                data |= {"with_offset": True} if columns == 3 else {}
+                files = [root / name / frames[0] for name in names]
+                held = _held(data, val)
                 yield Found("video-classification", data, counts, len(rows), held, files)
+                break
+
+
+def _held(data: dict[str, Any], val: Path | None, head: int = 0) -> int | None:
+    """The validation samples in a file, if there is one and [data] names it."""
+    return len(_lines(val)) - head if val and "val" in data else None
 
 
 def _names(path: Path, columns: int = 1) -> list[str]:
@@ -172,7 +182,7 @@ def _tables(folder: Path) -> Iterator[Found]:
         data |= {"image_column": image} if image != "image" else {}
         data |= {"label_column": label} if label != "label" else {}
         counts = Counter(str(row[label]) for row in rows)
-        held = len(_lines(val)) - 1 if val else None
+        held = _held(data, val, head=1)
         files = [root / row[image] for row in rows]
         yield Found("classification", data, counts, len(rows), held, files)
 
@@ -308,16 +318,20 @@ def _video_sets(folder: Path) -> Iterator[Found]:
         if rows and {"label", "youtube_id"} <= rows[0].keys():
             data: dict[str, Any] = {"format": "kinetics", "root": str(folder)}
             counts = Counter(row["label"] for row in rows)
-            files = [it for it in sorted((folder / "train").rglob("*")) if _is_video(it)]
-            yield Found("video-classification", data, counts, len(rows), 1, files)
+            files = _videos(folder / "train")
+            val = next((it for it in VAL if (folder / f"annotations/{it}.csv").is_file()), None)
+            data |= {"val_fraction": VAL_FRACTION} if val is None else {}
+            data |= {"val": val} if val not in (None, "val") else {}
+            held = len(_videos(folder / val)) if val else None
+            yield Found("video-classification", data, counts, len(files), held, files)
     lists = folder / "ucfTrainTestlist"
     if (lists / "trainlist01.txt").is_file() and (folder / "UCF-101").is_dir():
-        rows_ = _lines(lists / "trainlist01.txt")
-        counts = Counter(row.partition("/")[0] for row in rows_)
+        names = [line.split()[0] for line in _lines(lists / "trainlist01.txt")]
+        counts = Counter(name.partition("/")[0] for name in names)
         held = len(_lines(lists / "testlist01.txt"))
         data = {"format": "ucf101", "root": str(folder)}
-        files = [folder / "UCF-101" / row.split()[0] for row in rows_]
-        yield Found("video-classification", data, counts, len(rows_), held, files)
+        files = [folder / "UCF-101" / name for name in names]
+        yield Found("video-classification", data, counts, len(files), held, files)
 
 
 LOOKERS: tuple[Callable[[Path], Iterator[Found]], ...] = (
@@ -338,6 +352,10 @@ def _children(folder: Path) -> list[Path]:
 
 def _images(folder: Path) -> list[Path]:
     return [it for it in sorted(folder.rglob("*")) if it.suffix.lower() in IMAGES]
+
+
+def _videos(folder: Path) -> list[Path]:
+    return [it for it in sorted(folder.rglob("*")) if _is_video(it)]
 
 
 def _is_image(text: str | None) -> bool:
