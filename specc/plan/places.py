@@ -54,10 +54,11 @@ def list_places(data: Labelled) -> Places:
     return root or ".", train_args, val_args, classes, val_classes
 
 
-def check_enough(spec: Spec, images: int, problems: Problems) -> None:
-    """Whether the training images, if their number is known, make a batch."""
-    size, epoch = spec.train.batch_size, images * spec.data.repeat
+def check_enough(spec: Spec, samples: int, problems: Problems) -> None:
+    """Whether the training images or videos, if their number is known, make a batch."""
+    size, epoch = spec.train.batch_size, samples * spec.data.repeat
     if 0 < epoch < size:
-        message = f"needs {size} images, and an epoch has {epoch}; write {epoch} or less"
+        noun = "videos" if spec.task == "video-classification" else "images"
+        message = f"needs {size} {noun}, and an epoch has {epoch}; write {epoch} or less"
         others = [("data", "format"), ("data", "val_fraction"), ("data", "repeat")]
         problems.add(("train", "batch_size"), message, *others)
