@@ -163,10 +163,16 @@ def test_parts_may_have_the_same_names(here: Path) -> None:
     data = written()[0]["data"]
     assert data["train"]["images"] == "coco/train"
     assert data["val"]["images"] == "coco/val"
+    assert "val_fraction" not in data
     for part in ("train", "val"):  # as Roboflow has it
         json = Path(f"coco/annotations/instances_{part}.json")
         json.rename(f"coco/{part}/_annotations.coco.json")
     Path("coco/annotations").rmdir()
+    shutil.copytree("coco/train", "one/val")
+    init("one", "-o", "one.toml")  # what there is is trained on, and not validated on as well
+    data = written("one.toml")[0]["data"]
+    assert data["train"]["json"] == "one/val/_annotations.coco.json"
+    assert data["val_fraction"] == 0.2
     Path("coco/val").rename("coco/valid")
     init("coco", "-o", "coco.toml")
     data = written("coco.toml")[0]["data"]
@@ -226,6 +232,7 @@ def test_flags_say_what_else_would_be_chosen(here: Path) -> None:
         ("train.json", '{"images": 1'),
         ("train.csv", "image,label\n"),
         ("train.txt", "one\ntwo words\n"),
+        ("train.txt", "train/ash/0.png 1 0\n"),  # two labels
     ],
 )
 def test_files_that_only_look_like_a_format_are_passed_over(

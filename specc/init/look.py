@@ -4,7 +4,7 @@ import csv
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,14 +79,7 @@ def _folders(folder: Path) -> Iterator[Found]:
 
 def _classes(folder: Path) -> dict[str, list[Path]]:
     """The images or videos in each folder of `folder`."""
-    found = {
-        it.name: [
-            file
-            for file in sorted(it.rglob("*"))
-            if file.suffix.lower() in (*IMAGES, *VIDEOS) and file.is_file()
-        ]
-        for it in _children(folder)
-    }
+    found = {it.name: _files(it, (*IMAGES, *VIDEOS)) for it in _children(folder)}
     return {name: files for name, files in found.items() if files}
 
 
@@ -94,73 +87,69 @@ def _lists(folder: Path) -> Iterator[Found]:
     """Lines of a path and a label; or of a folder of frames, their number and a label."""
     for train in sorted(folder.glob("*train*.txt")):
         val = _beside(train)
-        rows = [line.rsplit(maxsplit=1) for line in _lines(train)]
-        if not rows or not all(len(row) == 2 for row in rows):
+        lines, val_lines = _lines(train), _lines(val) if val else []
+        if not lines or not all(len(line.split()) > 1 for line in lines):
             continue
-        counts = Counter(label for _, label in rows)
-        if root := _root(folder, train, _names(train)):
-            data = _parts("list", root, train, val and _root(folder, val, _names(val)), val)
-            files = [root / name for name in _names(train)]
-            videos = _is_video(files[0])
-            data["format"] = "videos" if videos else "list"
-            task = "video-classification" if videos else "classification"
-            yield Found(task, data, counts, len(rows), _held(data, val), files)
-            continue
-        for columns in (2, 3):  # the number of frames and the label; or an offset and these
-            names = _names(train, columns)
-            root = _root(folder, train, names)
-            frames = sorted(it.name for it in (root / names[0]).iterdir()) if root else []
-            if root and frames and (match := FRAMES.fullmatch(frames[0])):
-                val_root = val and _root(folder, val, _names(val, columns))
-                data = _parts("list", root, train, val_root, val) | {"format": "rawframes"}
-                data["frame_name"] = f"{match[1]}{{:0{len(match[2])}}}{match[3]}"
-                data |= {"first_frame": int(match[2])} if int(match[2]) != 1 else {}
-                data |= {"with_offset": True} if columns == 3 else {}
-                files = [root / name / frames[0] for name in names]
-                held = _held(data, val)
-                yield Found("video-classification", data, counts, len(rows), held, files)
+        # At a line's end: the label; the number of frames and it; an offset, and these two.
+        for columns in (1, 2, 3):
+            names = _names(lines, columns)
+            if root := _root(folder, train, names):
                 break
+        else:
+            continue
+        data, held = _parts("list", folder, train, root, val, _names(val_lines, columns))
+        counts = Counter(line.split()[-1] for line in lines)
+        files, task = [root / name for name in names], "video-classification"
+        if columns == 1 and _is_video(files[0]):
+            data["format"] = "videos"
+        elif columns == 1:
+            task = "classification"
+        else:
+            frames = sorted(it.name for it in files[0].glob("*"))
+            if not frames or not (match := FRAMES.fullmatch(frames[0])):
+                continue
+            data["format"] = "rawframes"
+            data["frame_name"] = f"{match[1]}{{:0{len(match[2])}}}{match[3]}"
+            data |= {"first_frame": int(match[2])} if int(match[2]) != 1 else {}
+            data |= {"with_offset": True} if columns == 3 else {}
+            files = [it / frames[0] for it in files]
+        yield Found(task, data, counts, len(lines), held, files)
 
 
-def _held(data: dict[str, Any], val: Path | None, head: int = 0) -> int | None:
-    """The validation samples in a file, if there is one and [data] names it."""
-    return len(_lines(val)) - head if val and "val" in data else None
-
-
-def _names(path: Path, columns: int = 1) -> list[str]:
+def _names(lines: list[str], columns: int) -> list[str]:
     """What stands before so many columns at the end of each line."""
-    return [line.rsplit(maxsplit=columns)[0] for line in _lines(path)]
+    return [line.rsplit(maxsplit=columns)[0] for line in lines]
 
 
 def _root(folder: Path, listed: Path, names: list[str]) -> Path | None:
-    """The folder, this or one in it, from which on the names in a file are paths."""
-    inside = _likeliest([folder, *_children(folder)], folder, listed)
+    """The folder, this or one in it, from which on the names in a file are paths.
+
+    The training and the validation samples may have the same names: a folder that is called as
+    the file's part of the data comes first, one that is called as another part comes last.
+    """
+    part = _part(folder, listed)
+    inside = [folder, *_children(folder), *_children(folder / "images")]
+    inside.sort(key=lambda it: (part not in str(it.relative_to(folder)), _part(folder, it) != ""))
     return next((it for it in inside if all((it / n).exists() for n in names[:20])), None)
 
 
-def _likeliest(inside: Iterable[Path], folder: Path, listed: Path) -> list[Path]:
-    """Folders in `folder`, those first that are called as the part of the data in a file is.
-
-    The training and the validation samples may have the same names.
-    """
-    name = str(listed.relative_to(folder))
-    part = next(it for it in ("train", *VAL, "") if it in name)
-
-    def rank(path: Path) -> tuple[bool, bool]:
-        name = str(path.relative_to(folder))
-        return part not in name, any(it in name for it in ("train", *VAL))
-
-    return sorted(inside, key=rank)
+def _part(folder: Path, path: Path) -> str:
+    """What part of the data a path in `folder` names: "train", one of VAL, or "" for none."""
+    name = str(path.relative_to(folder))
+    return next(it for it in ("train", *VAL, "") if it in name)
 
 
 def _parts(
-    kind: str, root: Path, train: Path, val_root: Path | None, val: Path | None
-) -> dict[str, Any]:
-    """The keys of [data] for a file of training samples, and one of validation samples if any."""
-    data: dict[str, Any] = {"format": kind, "train": {"root": str(root), kind: str(train)}}
-    if val and val_root:
-        return data | {"val": {"root": str(val_root), kind: str(val)}}
-    return data | {"val_fraction": VAL_FRACTION}
+    kind: str, folder: Path, train: Path, root: Path, val: Path | None, val_names: list[str]
+) -> tuple[dict[str, Any], int | None]:
+    """The keys of [data] for a file of training samples and one of validation samples.
+
+    And how many those are; None where there is no such file, or not what it names.
+    """
+    data = {"format": kind, "train": {"root": str(root), kind: str(train)}}
+    if val and (val_root := _root(folder, val, val_names)):
+        return data | {"val": {"root": str(val_root), kind: str(val)}}, len(val_names)
+    return data | {"val_fraction": VAL_FRACTION}, None
 
 
 def _tables(folder: Path) -> Iterator[Found]:
@@ -176,13 +165,11 @@ def _tables(folder: Path) -> Iterator[Found]:
         if not root:
             continue
         val = _beside(train)
-        data = _parts(
-            "csv", root, train, val and _root(folder, val, [row[image] for row in _rows(val)]), val
-        )
+        val_names = [row[image] for row in _rows(val)] if val else []
+        data, held = _parts("csv", folder, train, root, val, val_names)
         data |= {"image_column": image} if image != "image" else {}
         data |= {"label_column": label} if label != "label" else {}
         counts = Counter(str(row[label]) for row in rows)
-        held = _held(data, val, head=1)
         files = [root / row[image] for row in rows]
         yield Found("classification", data, counts, len(rows), held, files)
 
@@ -199,24 +186,25 @@ def _coco(folder: Path) -> Iterator[Found]:
     for path in sorted(it for place in places for it in folder.glob(place)):
         if path.stat().st_size < LARGEST and (content := _coco_content(path)):
             contents[path] = content
-    names = {str(it.relative_to(folder)): it for it in contents}
-    train = next((it for name, it in names.items() if "train" in name), None)
-    if train is None and len(contents) == 1:
-        (train,) = contents
-    if train is None:
+    parts: dict[str, Path] = {}
+    for path in contents:
+        parts.setdefault(_part(folder, path), path)
+    if "train" not in parts and len(contents) == 1:
+        parts = {"train": path}
+    if "train" not in parts:
         return
-    content = contents[train]
-    vals = (it for part in VAL for name, it in names.items() if part in name)
-    val = next(vals, None)
-    images = _images_of(folder, train, content)
+    train, val = parts["train"], next((parts[it] for it in VAL if it in parts), None)
+    content, files = contents[train], _names_of_images(contents[train])
+    images = _root(folder, train, files)
     if images is None:
         return
     data: dict[str, Any] = {
         "format": "coco",
         "train": {"images": str(images), "json": str(train)},
     }
-    val_images = _images_of(folder, val, contents[val]) if val else None
-    if val and val_images:
+    val_files = _names_of_images(contents[val]) if val else []
+    val_images = _root(folder, val, val_files) if val else None
+    if val_images:
         data["val"] = {"images": str(val_images), "json": str(val)}
     else:
         data["val_fraction"] = VAL_FRACTION
@@ -229,9 +217,9 @@ def _coco(folder: Path) -> Iterator[Found]:
         "instance-segmentation" if masks else "detection",
         data,
         counts,
-        len(content["images"]),
-        len(contents[val]["images"]) if val and val_images else None,
-        [images / row["file_name"] for row in content["images"]],
+        len(files),
+        len(val_files) if val_images else None,
+        [images / name for name in files],
     )
 
 
@@ -241,15 +229,12 @@ def _coco_content(path: Path) -> dict[str, Any] | None:
     except ValueError:
         return None
     keys = {"images", "annotations", "categories"}
-    return content if isinstance(content, dict) and keys <= content.keys() else None
+    whole = isinstance(content, dict) and keys <= content.keys() and content["images"]
+    return content if whole else None
 
 
-def _images_of(folder: Path, path: Path, content: dict[str, Any]) -> Path | None:
-    """The folder in which the images of a JSON file lie."""
-    names = [row["file_name"] for row in content["images"][:20]]
-    inside = [folder, folder / "images", *_children(folder), *_children(folder / "images")]
-    inside = _likeliest(inside, folder, path)
-    return next((it for it in inside if names and all((it / n).is_file() for n in names)), None)
+def _names_of_images(content: dict[str, Any]) -> list[str]:
+    return [row["file_name"] for row in content["images"]]
 
 
 def _voc(folder: Path) -> Iterator[Found]:
@@ -287,12 +272,12 @@ def _yolo(folder: Path) -> Iterator[Found]:
         names = list(listed.values()) if isinstance(listed, dict) else list(listed)
         train = str(content["train"]).removeprefix("./").removeprefix("../")
         val = str(content.get("val") or "").removeprefix("./").removeprefix("../")
-        files = _images(folder / train)
+        files = _files(folder / train, IMAGES)
         if not files:
             continue
         data: dict[str, Any] = {"format": "yolo", "root": str(folder), "classes": names}
         data |= {"train": train} if train != "images/train" else {}
-        if val and (held := len(_images(folder / val))):
+        if val and (held := len(_files(folder / val, IMAGES))):
             data |= {"val": val} if val != "images/val" else {}
         else:
             held = 0
@@ -318,11 +303,11 @@ def _video_sets(folder: Path) -> Iterator[Found]:
         if rows and {"label", "youtube_id"} <= rows[0].keys():
             data: dict[str, Any] = {"format": "kinetics", "root": str(folder)}
             counts = Counter(row["label"] for row in rows)
-            files = _videos(folder / "train")
+            files = _files(folder / "train", VIDEOS)
             val = next((it for it in VAL if (folder / f"annotations/{it}.csv").is_file()), None)
             data |= {"val_fraction": VAL_FRACTION} if val is None else {}
             data |= {"val": val} if val not in (None, "val") else {}
-            held = len(_videos(folder / val)) if val else None
+            held = len(_files(folder / val, VIDEOS)) if val else None
             yield Found("video-classification", data, counts, len(files), held, files)
     lists = folder / "ucfTrainTestlist"
     if (lists / "trainlist01.txt").is_file() and (folder / "UCF-101").is_dir():
@@ -350,12 +335,11 @@ def _children(folder: Path) -> list[Path]:
     return sorted(it for it in folder.iterdir() if it.is_dir() and not it.name.startswith("."))
 
 
-def _images(folder: Path) -> list[Path]:
-    return [it for it in sorted(folder.rglob("*")) if it.suffix.lower() in IMAGES]
-
-
-def _videos(folder: Path) -> list[Path]:
-    return [it for it in sorted(folder.rglob("*")) if _is_video(it)]
+def _files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+    """All files in a folder, and in those in it, whose names end so."""
+    return [
+        it for it in sorted(folder.rglob("*")) if it.suffix.lower() in suffixes and it.is_file()
+    ]
 
 
 def _is_image(text: str | None) -> bool:
