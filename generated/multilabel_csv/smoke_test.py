@@ -62,8 +62,7 @@ def main() -> None:
         options = ["--output", f"{folder}/run", "--data", folder]
         call(train.main, *options)
         call(train.main, *options, "--resume")
-        options[1] = f"{folder}/two"
-        subprocess.run([*torchrun, *options], check=True)
+        subprocess.run([*torchrun, *options, "--output", f"{folder}/two"], check=True)
         best = f"{folder}/run/best.pt"
         call(evaluate.main, "--data", folder, "--checkpoint", best)
         answers = ["--csv", f"{folder}/answers.csv", "--draw", f"{folder}/drawn.png"]

@@ -41,7 +41,7 @@ def check(path: Path, overrides: Sequence[str], gpus: int | None, nodes: int | N
     ]
     lines = [f"{path}: {source.tree['task']}, {checked.title}", ""]
     for title, texts in sections:
-        for index, text in enumerate(texts):
+        for index, text in enumerate("\n".join(texts).splitlines()):
             lines.append(f"{title if not index else '':7}{text}".rstrip())
     found = [str(it) for it in [*source.notes, *warnings(checked, source, answers, processes)]]
     lines += ["", *found] if found else []
@@ -77,7 +77,7 @@ def repeat(source: Source) -> int:
 
 def _data(checked: Plan, answers: Mapping[str, Any]) -> Iterator[str]:
     if "data" not in answers:
-        yield from f"not counted: {answers['missing']['data']}".splitlines()
+        yield f"not counted: {answers['missing']['data']}"
         return
     found = answers["data"]
     noun = f"{checked.sample}s"
@@ -99,7 +99,7 @@ def _data(checked: Plan, answers: Mapping[str, Any]) -> Iterator[str]:
 
 def _model(checked: Plan, answers: Mapping[str, Any]) -> Iterator[str]:
     if "model" not in answers:
-        yield from f"parameters not counted: {answers['missing']['model']}".splitlines()
+        yield f"parameters not counted: {answers['missing']['model']}"
     else:
         all_, trained = answers["model"]["all"], answers["model"]["trained"]
         share = f", {trained:,} of them trained ({trained / all_:.1%})" if trained < all_ else ""
@@ -141,7 +141,7 @@ def _batch(
 def _curve(checked: Plan, answers: Mapping[str, Any]) -> Iterator[str]:
     """The learning rate as bars, from 0 to its highest value."""
     if "curve" not in answers:
-        yield from f"not drawn: {answers['missing']['curve']}".splitlines()
+        yield f"not drawn: {answers['missing']['curve']}"
         return
     found = answers["curve"]
     if "plateau" in found:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-LINE_LENGTH = 88  # Black's
+from black.const import DEFAULT_LINE_LENGTH
 
 
 class Name(str):
@@ -46,7 +46,7 @@ def python(value: Any) -> str:
             if not value.comment:
                 return line
             beside = f"{line}  # {value.comment}"
-            return beside if len(beside) <= LINE_LENGTH else f"# {value.comment}\n{line}"
+            return beside if len(beside) <= DEFAULT_LINE_LENGTH else f"# {value.comment}\n{line}"
         case dict():
             items = [f"{python(key)}: {python(item)}" for key, item in value.items()]
             return f"{{{', '.join(items)}}}"

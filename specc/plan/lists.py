@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from specc.diagnostics import show
-from specc.spec.clips import RawFrames, Videos
+from specc.spec.clips import RawFrames, SomeVideos, Videos
 from specc.spec.data import CsvData, CsvFile, JsonFile, ListData, ListFile, OpenMMLabData
+from specc.spec.section import Section
 
 Labelled = ListData | CsvData | OpenMMLabData | Videos | RawFrames
 File = ListFile | CsvFile | JsonFile
@@ -39,9 +40,9 @@ def list_files(data: Labelled) -> list[str]:
     return [split_files(split)[1] for split in (data.train, data.val) if split]
 
 
-def noun(data: Labelled) -> str:
+def noun(data: Section) -> str:
     """What the samples are."""
-    return "video" if isinstance(data, Videos | RawFrames) else "image"
+    return "video" if isinstance(data, SomeVideos) else "image"
 
 
 def rows(data: Labelled, path: Path) -> Iterator[Row]:

@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 from specc.plan.code import Name, python
 from specc.plan.labels import given_classes
-from specc.plan.lists import Labelled, split_files
+from specc.plan.lists import Labelled, noun, split_files
 from specc.problems import Problems
 from specc.spec.data import OpenMMLabData
 from specc.spec.tasks import Spec
@@ -58,7 +58,7 @@ def check_enough(spec: Spec, samples: int, problems: Problems) -> None:
     """Whether the training images or videos, if their number is known, make a batch."""
     size, epoch = spec.train.batch_size, samples * spec.data.repeat
     if 0 < epoch < size:
-        noun = "videos" if spec.task == "video-classification" else "images"
-        message = f"needs {size} {noun}, and an epoch has {epoch}; write {epoch} or less"
+        things = f"{noun(spec.data)}s"
+        message = f"needs {size} {things}, and an epoch has {epoch}; write {epoch} or less"
         others = [("data", "format"), ("data", "val_fraction"), ("data", "repeat")]
         problems.add(("train", "batch_size"), message, *others)

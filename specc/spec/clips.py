@@ -33,7 +33,7 @@ def _frame_name(text: str) -> str:
     return text
 
 
-class _Videos(Prepared):
+class SomeVideos(Prepared):
     clips: Clips = Clips()
     """What of a video a sample is, as `{ frames = 16, stride = 2 }`; for `tsn` `{ segments = 3 }`.
     Training takes a random clip, or frame of each segment, and evaluation the one in the middle."""
@@ -61,7 +61,7 @@ class _Videos(Prepared):
     right."""
 
 
-class _Listed(Classes, _Videos):
+class _Listed(Classes, SomeVideos):
     multi_label: ClassVar[bool] = False  # as other formats in which files tell the labels may be
 
     train: ListFile
@@ -95,7 +95,7 @@ class Videos(_Listed):
     r"""What stands between path and label, as `"\t"`; the last one in a line counts."""
 
 
-class VideoFolder(_Videos):
+class VideoFolder(SomeVideos):
     """Video files in one folder a class: `root/train/CLASS/VIDEO`, `root/val/CLASS/VIDEO`."""
 
     format: Literal["videofolder"]
@@ -108,7 +108,7 @@ class VideoFolder(_Videos):
     """The validation videos' folder in `root`, by default `"val"`."""
 
 
-class Kinetics(_Videos):
+class Kinetics(SomeVideos):
     """Kinetics' own files: `root/annotations/train.csv`, and videos as `root/train/ID_FROM_TO.mp4`
     or in a folder for each class; videos that are in the CSV only are left out, and counted."""
 
@@ -122,7 +122,7 @@ class Kinetics(_Videos):
     """The split to validate on; by default `"val"`."""
 
 
-class Ucf101(_Videos):
+class Ucf101(SomeVideos):
     """UCF101's own files: `root/UCF-101/CLASS/VIDEO.avi`, and the three divisions of them in
     `root/ucfTrainTestlist`."""
 

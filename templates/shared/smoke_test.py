@@ -90,8 +90,7 @@ def main() -> None:
         call(train.main, *options)
         #% if train.one_cycle
         call(train.main, *options, "--resume")
-        options[1] = f"{folder}/two"
-        subprocess.run([*torchrun, *options], check=True)
+        subprocess.run([*torchrun, *options, "--output", f"{folder}/two"], check=True)
         #% else
         subprocess.run([*torchrun, *options, "--resume"], check=True)
         #% endif
