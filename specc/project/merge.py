@@ -8,6 +8,7 @@ is merged by lines.
 import ast
 import difflib
 import io
+import re
 import textwrap
 import tokenize
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,8 @@ from dataclasses import dataclass, field
 
 import black
 from merge3 import Merge3
+
+from specc.project.blocks import moved
 
 YOURS, MIDDLE, NEW = "<<<<<<< yours\n", "=======\n", ">>>>>>> generated\n"
 
@@ -45,13 +48,28 @@ def merge(base: str, yours: str, new: str, *, python: bool) -> str:
     text = plain(yours)
     if text == base:
         merged = new
+    elif python and (by_statements := _merged_statements(base, text, new)):
+        merged = by_statements
     else:
-        texts = (base, text, new)
-        pieces = [statements(it) for it in texts] if python else []
-        if not pieces or not all(pieces):
-            pieces = [lines(it) for it in texts]
-        merged = "".join(_merged(*pieces))
+        merged = "".join(_merged(lines(base), lines(text), lines(new)))
     return like(yours, merged)
+
+
+def _merged_statements(base: str, yours: str, new: str) -> str:
+    """Merge Python by statements; "" if one of the texts is no Python.
+
+    Where a block was indented anew, a statement can match an equal one of another block, and what
+    the owner wrote beside it would move there. Then only statements of equal blocks match, and
+    changes that touch collide.
+    """
+    for strict in (False, True):
+        pieces = [statements(text, in_blocks=strict) for text in (base, yours, new)]
+        if not all(pieces):
+            return ""
+        merged = "".join(_merged(*pieces, touching=strict))
+        if not moved((base, new), yours, merged):
+            break
+    return merged
 
 
 def plain(text: str) -> str:
@@ -79,24 +97,30 @@ def lines(text: str) -> list[Unit]:
     return [Unit(line.rstrip(), line) for line in rows(text)]
 
 
-def statements(text: str) -> list[Unit]:
+def statements(text: str, *, in_blocks: bool = False) -> list[Unit]:
     """A unit for each statement, head of a block, comment and empty line of Python.
 
     Nothing if the text is no Python.
+
+    Args:
+        in_blocks: tell equal statements apart by the heads of the blocks that they are in.
     """
     physical = rows(text)
     units: list[Unit] = []
-    depth, begun = 0, 0  # the row in which a statement began
+    heads: list[str] = []  # of the blocks that are open
+    begun, meaning = 0, ""  # the row in which a statement began; the last statement's meaning
     try:
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
             row = token.start[0]
             if token.type == tokenize.INDENT:
-                depth += 1
+                heads.append(meaning)
             elif token.type == tokenize.DEDENT:
-                depth -= 1
+                heads.pop()
             elif token.type == tokenize.NEWLINE:
                 source = "".join(physical[begun - 1 : row])
-                units.append(Unit(f"{depth} {_meaning(source)}", source))
+                meaning = _meaning(source)
+                block = "\n".join(heads) if in_blocks else len(heads)
+                units.append(Unit(f"{block} {meaning}", source))
                 begun = 0
             elif token.type == tokenize.NL and not begun:
                 units.append(Unit(physical[row - 1].strip(), physical[row - 1]))
@@ -127,8 +151,14 @@ def _meaning(source: str) -> str:
     return str([token.string for token in tokens if token.type not in left_out])
 
 
-def _merged(base: list[Unit], yours: list[Unit], new: list[Unit]) -> Iterator[str]:
-    """The merged text, in pieces."""
+def _merged(
+    base: list[Unit], yours: list[Unit], new: list[Unit], *, touching: bool = False
+) -> Iterator[str]:
+    """The merged text, in pieces.
+
+    Args:
+        touching: whether changes that touch collide.
+    """
     keys = [[unit.key for unit in units] for units in (base, yours, new)]
     at = (0, 0, 0)
     # Its types overlook that difflib's Match is a tuple.
@@ -136,7 +166,7 @@ def _merged(base: list[Unit], yours: list[Unit], new: list[Unit]) -> Iterator[st
     matches = merge3.find_sync_regions()
     for base_from, base_to, from_, to, new_from, new_to in matches:
         gap = (base[at[0] : base_from], yours[at[1] : from_], new[at[2] : new_from])
-        yield from _chosen(*gap)
+        yield from _chosen(*gap, touching=touching)
         yield from (unit.text for unit in yours[from_:to])
         at = (base_to, to, new_to)
 
@@ -150,7 +180,9 @@ class Edit:
     units: list[Unit] = field(compare=False)
 
 
-def _chosen(base: list[Unit], yours: list[Unit], new: list[Unit]) -> Iterator[str]:
+def _chosen(
+    base: list[Unit], yours: list[Unit], new: list[Unit], *, touching: bool
+) -> Iterator[str]:
     """What becomes of units that are not the same in all three.
 
     Changes that touch are both made, where git would have them collide; it is settings in lines
@@ -163,10 +195,14 @@ def _chosen(base: list[Unit], yours: list[Unit], new: list[Unit]) -> Iterator[st
         first = min(edits[0] for edits in left if edits)
         begin, end = first.begin, first.end
         taken: list[list[Edit]] = [[], []]
-        while sides := [s for s in (0, 1) if left[s] and _collide(left[s][0], first, end)]:
+        while sides := [s for s in (0, 1) if left[s] and _collide(left[s][0], first, end + touching)]:
             edit = left[sides[0]].pop(0)
             taken[sides[0]].append(edit)
             end = max(end, edit.end)
+        if taken[0] and taken[1]:  # below a conflict, an insertion could undo what is chosen there
+            for side in (0, 1):
+                if left[side] and left[side][0].begin == left[side][0].end == end:
+                    taken[side].append(left[side].pop(0))
         yield from _texts(base[done:begin])
         now = [_applied(base, edits, begin, end) for edits in taken]
         if not any(edit.units for edits in taken for edit in edits):
@@ -185,13 +221,29 @@ def _collide(edit: Edit, first: Edit, end: int) -> bool:
 
 
 def _edits(base: list[Unit], side: list[Unit]) -> Iterator[Edit]:
+    """Yield the edits that make `side` of `base`.
+
+    Units that were changed in place, such as settings below each other, are edits of their own.
+    """
     matcher = Matcher(None, [unit.key for unit in base], [unit.key for unit in side])
     for kind, begin, end, from_, to in matcher.get_opcodes():
-        if end - begin == to - from_ and kind != "equal":  # so many changed lines: one by one
-            for offset in range(end - begin):
-                yield Edit(begin + offset, begin + offset + 1, [side[from_ + offset]])
-        elif kind != "equal":
+        if kind == "equal":
+            continue
+        pairs = list(zip(base[begin:end], side[from_:to], strict=False))
+        if end - begin == to - from_ and all(_same_subject(*pair) for pair in pairs):
+            for offset, (_, unit) in enumerate(pairs, begin):
+                yield Edit(offset, offset + 1, [unit])
+        else:
             yield Edit(begin, end, side[from_:to])
+
+
+# A line's indentation and first words: "    optimizer ", "LR ", "    if is_main", "    loss.backward".
+SUBJECT = re.compile(r"\s*(?:\w+ )?[^\s=(:]*")
+
+
+def _same_subject(old: Unit, new: Unit) -> bool:
+    """Return whether `new` is `old` changed in place, rather than another statement."""
+    return SUBJECT.findall(old.text)[0] == SUBJECT.findall(new.text)[0]
 
 
 def _applied(base: list[Unit], edits: list[Edit], begin: int, end: int) -> list[Unit]:
@@ -214,7 +266,7 @@ def _settled(base: list[Unit], yours: list[Unit], new: list[Unit]) -> Iterator[s
         yield names
     else:
         by_lines = [lines("".join(_texts(units))) for units in (base, yours, new)]
-        if by_lines != [base, yours, new]:
+        if len(base) == len(yours) == len(new) == 1 and by_lines != [base, yours, new]:
             yield from _merged(*by_lines)
         else:
             yield from (YOURS, *_texts(yours), MIDDLE, *_texts(new), NEW)
