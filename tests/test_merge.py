@@ -206,3 +206,50 @@ def test_spec_changes_that_come_one_by_one_or_at_once_give_the_same(
             merged = merge(text, yours, new, python=True)
             if not conflicts(merged):
                 assert meaning(merged) == meaning(both[file]), (mine, change, file)
+
+
+LOOP = """def f():
+    for epoch in epochs:
+        m = evaluate()
+        if is_main:
+            print(m)
+            log(m)
+        if m > best:
+            best = m
+            if is_main:
+                save(m)
+                draw(m)
+        save()
+"""
+
+
+def test_a_statement_stays_in_its_block_where_others_are_indented_anew() -> None:
+    # The line `            if is_main:` is in both versions, but under another `if`.
+    yours = LOOP.replace("best = m\n", "best = m\n            stale = 0\n")
+    begin, end = LOOP.index("        m ="), LOOP.rindex("        save()")
+    inside = "".join(f"    {line}" for line in LOOP[begin:end].splitlines(keepends=True))
+    new = f"{LOOP[:begin]}        if epoch % 2:\n{inside}{LOOP[end:]}"
+    text = merge(LOOP, yours, new, python=True)
+    before, _, rest = text.partition("<<<<<<< yours\n")
+    mine, _, rest = rest.partition("=======\n")
+    generated, _, after = rest.partition(">>>>>>> generated\n")
+    assert before + mine + after == yours and before + generated + after == new
+
+
+def test_what_is_generated_below_a_conflict_cannot_undo_what_is_chosen_in_it() -> None:
+    base = "pre()\nparameters = p()\noptimizer = SGD(parameters)\nschedule()\n"
+    yours = "pre()\ngroups = g()\noptimizer = SGD(groups)\nschedule()\n"
+    for new in (
+        "pre()\nema = e()\noptimizer = build_optimizer()\nschedule()\n",
+        "pre()\nparameters = q()\noptimizer = SGD(parameters)\noptimizer = wrap()\nschedule()\n",
+    ):
+        text = merge(base, yours, new, python=True)
+        (at,) = conflicts(text)
+        mine, _, generated = "".join(text.splitlines(keepends=True)[at:]).partition("=======\n")
+        generated, _, after = generated.partition(">>>>>>> generated\n")
+        assert "groups" in mine and after == "schedule()\n"
+
+
+def test_settings_below_each_other_collide_one_by_one() -> None:
+    text = merge("LR = 1\nSEED = 2\n", "LR = 3\nSEED = 4\n", "LR = 5\nSEED = 2\n", python=True)
+    assert text == "<<<<<<< yours\nLR = 3\n=======\nLR = 5\n>>>>>>> generated\nSEED = 4\n"

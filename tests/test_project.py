@@ -159,6 +159,38 @@ def test_a_name_that_an_edit_needs_and_the_spec_takes_away_is_said(folder: Path)
     assert changes.broken == ["train.py:6: the generated code no longer has math"]
 
 
+def test_names_that_an_edit_needs_are_said_with_a_conflict_and_after_it(folder: Path) -> None:
+    write(folder, OLD | {"train.py": "LR = 1\nA = 2\n\n\ndef f():\n    return LR\n"})
+    (folder / "train.py").write_text("LR = 1\nA = 2\n\n\ndef f():\n    return LR * A + C\n")
+    new = OLD | {"train.py": "def f():\n    return 3\n"}
+    changes = write(folder, new)
+    assert changes.conflicts
+    assert changes.broken == ["train.py: your lines use A, LR, which the new code lacks"]
+    (folder / "train.py").write_text("def f():\n    return LR * A + C\n")
+    for _ in range(2):
+        assert write(folder, new).broken == [
+            f"train.py:2: {name} is not defined" for name in ("A", "C", "LR")
+        ]
+    (folder / "train.py").write_text("LR, A, C = 1, 2, 3\n\n\ndef f():\n    return LR * A + C\n")
+    assert not write(folder, new).broken
+
+
+def test_names_that_python_and_other_statements_define_are_not_missed(folder: Path) -> None:
+    text = (
+        "import os.path as p, sys\nfrom a import b\n\n\nclass C(b):\n    x: int\n\n\n"
+        "def f(a, *args, k=1, **more):\n"
+        "    with open(__file__) as g, p(sys):\n        y = [i for i in g]\n"
+        "    try:\n        pass\n"
+        "    except OSError as e:\n        print(e, a, args, k, more, y, C)\n"
+        '    match a:\n        case {"k": v, **rest} | [v, *rest] as whole:\n'
+        "            return v, rest, whole, (z := 1), z, lambda q: q\n"
+    )
+    (folder / "train.py").write_text(text)
+    assert not write(folder, OLD).broken
+    (folder / "train.py").write_text("from a import *\n\nprint(anything)\n")
+    assert not write(folder, OLD).broken
+
+
 def test_an_edited_file_that_is_no_longer_generated_is_kept_and_named(folder: Path) -> None:
     (folder / "data.py").write_text("SIZE = 64  # mine\n")
     for _ in range(2):
@@ -264,7 +296,7 @@ def test_a_dry_run_says_it_all_and_writes_nothing(folder: Path) -> None:
     changes = write(folder, NEW, dry_run=True)
     assert tree(folder) == before
     assert changes.conflicts == ["train.py:1"]
-    assert str(changes).splitlines()[0] == f"{folder}: 1 files to be written, 1 unchanged"
+    assert str(changes).splitlines()[0] == f"{folder}: 2 files to be written, 1 unchanged"
     missing = folder / "not/there"
     assert write(missing, NEW, dry_run=True).paths("written") == tuple(sorted(NEW))
     assert not missing.exists()

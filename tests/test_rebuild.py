@@ -127,7 +127,7 @@ def test_an_import_that_an_edit_needs_is_missed_aloud(out: Path) -> None:
     note = "def note(path: str) -> SummaryWriter:\n    return SummaryWriter(path)\n\n\n"
     edit("train.py", "def main", f"{note}def main")
     said = build("log.tensorboard=false", code=1)
-    assert "BROKEN, merged with your edits: train.py:" in said
+    assert "BROKEN, with your edits: train.py:" in said
     assert "the generated code no longer has SummaryWriter" in said
 
 

@@ -92,6 +92,17 @@ def conflicts(text: str) -> list[int]:
     return [number for number, line in enumerate(rows(plain(text)), 1) if line == YOURS]
 
 
+def chosen(text: str) -> str:
+    """Return a text with its conflicts settled for what its owner wrote."""
+    kept, side = [], ""
+    for line in rows(plain(text)):
+        if line in (YOURS, MIDDLE, NEW) and (side or line == YOURS):
+            side = line if line != NEW else ""
+        elif side != MIDDLE:
+            kept.append(line)
+    return "".join(kept)
+
+
 def lines(text: str) -> list[Unit]:
     """A unit for each line; spaces at its end do not count."""
     return [Unit(line.rstrip(), line) for line in rows(text)]
@@ -195,7 +206,9 @@ def _chosen(
         first = min(edits[0] for edits in left if edits)
         begin, end = first.begin, first.end
         taken: list[list[Edit]] = [[], []]
-        while sides := [s for s in (0, 1) if left[s] and _collide(left[s][0], first, end + touching)]:
+        while sides := [
+            s for s in (0, 1) if left[s] and _collide(left[s][0], first, end + touching)
+        ]:
             edit = left[sides[0]].pop(0)
             taken[sides[0]].append(edit)
             end = max(end, edit.end)
@@ -237,13 +250,13 @@ def _edits(base: list[Unit], side: list[Unit]) -> Iterator[Edit]:
             yield Edit(begin, end, side[from_:to])
 
 
-# A line's indentation and first words: "    optimizer ", "LR ", "    if is_main", "    loss.backward".
+# A line's indentation and first words: "    optimizer ", "LR ", "    if is_main".
 SUBJECT = re.compile(r"\s*(?:\w+ )?[^\s=(:]*")
 
 
 def _same_subject(old: Unit, new: Unit) -> bool:
     """Return whether `new` is `old` changed in place, rather than another statement."""
-    return SUBJECT.findall(old.text)[0] == SUBJECT.findall(new.text)[0]
+    return bool(SUBJECT.findall(old.text)[0] == SUBJECT.findall(new.text)[0])
 
 
 def _applied(base: list[Unit], edits: list[Edit], begin: int, end: int) -> list[Unit]:

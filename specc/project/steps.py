@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from specc.diagnostics import UserError
-from specc.project.broken import broken
-from specc.project.merge import Matcher, conflicts, like, merge, plain
+from specc.project.broken import broken, needed
+from specc.project.merge import Matcher, chosen, conflicts, like, merge, plain
 from specc.project.state import FOLDER, State, digest
 
 SIMILAR = 0.6  # of two texts, from which on one is the other renamed
@@ -32,7 +32,7 @@ class Step:
     seen: str | None  # the digest of what is there, None if nothing is
     content: bytes | None = None  # what is written there, if anything
     base: str | None = None  # what counts as generated from now on, if that changes
-    broken: tuple[str, ...] = ()  # what no longer works in a file that was merged
+    broken: tuple[str, ...] = ()  # what no longer works in a file with edits
 
     @property
     def removes(self) -> bool:
@@ -110,7 +110,8 @@ def _step(
     if base is None:
         return None
     if new == base:
-        return Step("edited", path, target, seen)
+        faults = _faults("edited", target, yours.decode(errors="replace"), base)
+        return Step("edited", path, target, seen, broken=faults)
     return _merged(path, target, seen, base, _text(folder / target, yours), new)
 
 
@@ -122,9 +123,20 @@ def _merged(path: str, target: str, seen: str | None, base: str, yours: str, new
     elif text == like(yours, new):
         kind = "written"
     elif text == yours and seen is not None:
-        return Step("edited", path, target, seen, base=new)
-    faults = broken(target, text, yours) if kind == "merged" and path.endswith(".py") else ()
-    return Step(kind, path, target, seen, text.encode(), new, tuple(faults))
+        faults = _faults("edited", target, text, base)
+        return Step("edited", path, target, seen, base=new, broken=faults)
+    return Step(kind, path, target, seen, text.encode(), new, _faults(kind, target, text, yours))
+
+
+def _faults(kind: str, target: str, text: str, before: str) -> tuple[str, ...]:
+    """Return what no longer works in a file with edits; in a conflict, if these are chosen."""
+    if not target.endswith(".py"):
+        return ()
+    if kind == "conflict":
+        if names := needed(chosen(text), before):
+            return (f"{target}: your lines use {', '.join(names)}, which the new code lacks",)
+        return ()
+    return tuple(broken(target, text, before)) if kind in ("merged", "edited") else ()
 
 
 def _check_resolved(folder: Path, state: State) -> None:

@@ -49,11 +49,13 @@ class Changes:
 
     @property
     def broken(self) -> list[str]:
-        """What no longer works in merged files, each beginning with `file:line`."""
+        """What does not work in files with edits, each beginning with the file."""
         return [fault for step in self.steps for fault in step.broken]
 
     def __str__(self) -> str:
-        written, unchanged = len(self.paths("written")), len(self.paths("unchanged"))
+        kinds = ("written", "merged", "conflict")
+        written = sum(len(self.paths(kind)) for kind in kinds)
+        unchanged = len(self.paths("unchanged"))
         lines = [f"{self.folder}: {written} files {'to be ' if self.dry else ''}written"]
         if unchanged:
             lines[0] += f", {unchanged} unchanged"
@@ -63,7 +65,7 @@ class Changes:
                 f"CONFLICTS, where your edits and the spec change the same lines: "
                 f"{', '.join(self.conflicts)}. Write what is right between <<<<<<< and >>>>>>>."
             )
-        lines += [f"BROKEN, merged with your edits: {it}" for it in self.broken]
+        lines += [f"BROKEN, with your edits: {it}" for it in self.broken]
         if self.dry:
             lines.append("nothing is written, as this is a dry run")
         return "\n".join(lines)
