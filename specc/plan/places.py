@@ -23,7 +23,7 @@ VIDEOS = (".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts"
 
 def common(paths: Sequence[str]) -> str:
     """The folder that all paths are in; "" for the current one."""
-    if len({os.path.isabs(path) for path in paths}) > 1:
+    if len({PurePath(path).anchor for path in paths}) > 1:  # "", "/", and POSIX's own "//"
         return ""
     return os.path.commonpath([PurePath(path) for path in paths])
 

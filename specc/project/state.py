@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
 from specc import __version__
 from specc.diagnostics import UserError
 from specc.versions import NEWEST, migrate
@@ -32,6 +34,20 @@ class State:
     spec: Mapping[str, Any] | None = None  # the tables that were built, if that is known
 
 
+class Lock(BaseModel):
+    """The content of `lock.json`. Its keys may be edited by hand, so their types are checked."""
+
+    model_config = ConfigDict(strict=True)
+
+    format: int = 1
+    version: str
+    files: dict[str, str]
+    conflicts: list[str] = []
+    renamed: dict[str, str] = {}
+    language: int = 1
+    spec: dict[str, Any] | None = None
+
+
 def base_path(folder: Path, path: str) -> Path:
     return folder / FOLDER / "base" / f"{path}{SUFFIX}"
 
@@ -50,26 +66,34 @@ def read_state(folder: Path) -> State:
     if not lock.exists():
         return State()
     try:
-        kept = json.loads(lock.read_text(encoding="utf-8"))
-        written = kept.get("format", 1)
-        if written > FORMAT:
-            raise UserError(f"{lock}: of specc {kept['version']}; build with that or a newer one")
-        base = {path: base_path(folder, path).read_text(encoding="utf-8") for path in kept["files"]}
+        kept = Lock.model_validate_json(lock.read_text(encoding="utf-8"))
+        if kept.format > FORMAT:
+            raise UserError(f"{lock}: of specc {kept.version}; build with that or a newer one")
+        base = {path: base_path(folder, path).read_text(encoding="utf-8") for path in kept.files}
         for path, text in base.items():
-            if digest(text.encode()) != kept["files"][path]:
+            if digest(text.encode()) != kept.files[path]:
                 raise ValueError(f"{base_path(folder, path)} was changed")
         return State(
             base=base,
-            conflicts=tuple(kept.get("conflicts", ())),
-            renamed=dict(kept.get("renamed", {})),
-            version=str(kept["version"]),
-            spec=_migrated(kept.get("spec"), kept.get("language", 1)),
+            conflicts=tuple(kept.conflicts),
+            renamed=kept.renamed,
+            version=kept.version,
+            spec=_migrated(kept.spec, kept.language),
         )
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(
-            f"{lock}: damaged, so that edits cannot be told ({error}); restore {folder / FOLDER}, "
+            f"{lock}: damaged, so that edits cannot be told ({_reason(error)}); "
+            f"restore {folder / FOLDER}, "
             "build into another folder with -o, or remove it and build with --adopt"
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return one line, where pydantic's own texts have several."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        return ": ".join([".".join(map(str, first["loc"])), first["msg"]]).removeprefix(": ")
+    return str(error)
 
 
 def _migrated(spec: dict[str, Any] | None, version: int) -> dict[str, Any] | None:

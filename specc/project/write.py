@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict
 
 from specc.diagnostics import UserError
 from specc.project.merge import conflicts
@@ -69,6 +70,27 @@ class Changes:
         if self.dry:
             lines.append("nothing is written, as this is a dry run")
         return "\n".join(lines)
+
+
+class _PlannedStep(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    path: str
+    target: str
+    seen: str | None
+    removes: bool
+    forgets: bool
+    conflict: bool
+
+
+class _Planned(BaseModel):
+    """The content of `plan.json`, as the next build may have to read it."""
+
+    model_config = ConfigDict(strict=True)
+
+    spec: dict[str, Any] | None
+    renamed: dict[str, str]
+    steps: list[_PlannedStep]
 
 
 def write(
@@ -147,21 +169,18 @@ def _stage(
         if step.content is not None:
             _write(new / "files" / step.target, step.content)
             _copy_mode(folder / step.target, new / "files" / step.target)
-    plan = {
-        "spec": spec,
-        "renamed": renamed,
-        "steps": [
-            {
-                "path": step.path,
-                "target": step.target,
-                "seen": step.seen,
-                "removes": step.removes,
-                "forgets": step.forgets,
-                "conflict": step.kind == "conflict",
-            }
-            for step in steps
-        ],
-    }
+    planned = [
+        _PlannedStep(
+            path=step.path,
+            target=step.target,
+            seen=step.seen,
+            removes=step.removes,
+            forgets=step.forgets,
+            conflict=step.kind == "conflict",
+        )
+        for step in steps
+    ]
+    plan = {"spec": spec, "renamed": renamed, "steps": [step.model_dump() for step in planned]}
     _write(new / "plan.json", json.dumps(plan, ensure_ascii=False, default=str).encode())
 
 
@@ -173,16 +192,20 @@ def _finish(folder: Path) -> None:
     state = folder / FOLDER
     ready = state / "ready"
     if (ready / "plan.json").exists():
-        plan = json.loads((ready / "plan.json").read_text(encoding="utf-8"))
+        try:
+            plan = _Planned.model_validate_json((ready / "plan.json").read_text(encoding="utf-8"))
+        except ValueError as error:  # someone edited it
+            message = f"{ready / 'plan.json'}: damaged; remove {ready} to give up the last build"
+            raise UserError(message) from error
         conflicts = []
-        for step in plan["steps"]:
-            if _done(folder, ready, step) and step["conflict"]:
-                conflicts.append(step["path"])
+        for step in plan.steps:
+            if _done(folder, ready, step) and step.conflict:
+                conflicts.append(step.path)
         base = {}
         for file in sorted((state / "base").rglob(f"*{SUFFIX}")):
             path = file.relative_to(state / "base").as_posix().removesuffix(SUFFIX)
             base[path] = file.read_text("utf-8")
-        lock = State(base, tuple(conflicts), plan["renamed"], spec=plan["spec"])
+        lock = State(base, tuple(conflicts), plan.renamed, spec=plan.spec)
         _write(ready / ".gitignore", IGNORED.encode())
         _write(ready / "lock.json", lock_text(lock).encode())
         os.replace(ready / ".gitignore", state / ".gitignore")
@@ -192,25 +215,25 @@ def _finish(folder: Path) -> None:
         shutil.rmtree(ready)
 
 
-def _done(folder: Path, ready: Path, step: dict[str, Any]) -> bool:
+def _done(folder: Path, ready: Path, step: _PlannedStep) -> bool:
     """Do one step; False if the file was edited after it was planned."""
-    target = folder / step["target"]
-    source = ready / "files" / step["target"]
-    base = ready / "base" / f"{step['path']}{SUFFIX}"
+    target = folder / step.target
+    source = ready / "files" / step.target
+    base = ready / "base" / f"{step.path}{SUFFIX}"
     now = digest(target.read_bytes()) if target.is_file() else None
-    if source.exists() or (step["removes"] and now is not None):
-        if now != step["seen"]:
+    if source.exists() or (step.removes and now is not None):
+        if now != step.seen:
             return False
-        if step["removes"]:
+        if step.removes:
             target.unlink()
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(source, target)
-    kept = base_path(folder, step["path"])
+    kept = base_path(folder, step.path)
     if base.exists():
         kept.parent.mkdir(parents=True, exist_ok=True)
         os.replace(base, kept)
-    elif step["forgets"]:
+    elif step.forgets:
         kept.unlink(missing_ok=True)
     return True
 
