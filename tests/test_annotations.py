@@ -616,12 +616,13 @@ def test_nothing_to_train_on_is_said(pictures: dict[str, list[Picture]]) -> None
 
 
 def test_classes_are_needed_where_no_data_are() -> None:
-    for data, file in (
-        (COCO, "d/annotations/instances_train.json"),
-        ({"format": "yolo", "root": "d"}, "d/data.yaml"),
+    for data, key, file in (
+        (COCO, "data.train.json", "d/annotations/instances_train.json"),
+        ({"format": "yolo", "root": "d"}, "data.root", "d/data.yaml"),
     ):
-        message = f"data.classes: needed, as there is no file {file} here to read them from"
-        assert problems_of(data) == [message]
+        (message,) = problems_of(data)
+        assert message.startswith(f"{key}: there is no file {file} here to read the classes from;")
+        assert message.endswith("write data.classes")
     assert plan({**COCO, "classes": "voc"}).classes[-1] == "tvmonitor"
     assert plan({**COCO, "classes": "coco"}).num_classes == 81
     assert plan({"format": "cityscapes", "root": "d"}, background=False).num_classes == 8

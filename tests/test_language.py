@@ -602,3 +602,28 @@ def test_the_schema_refuses_what_a_build_refuses(
     assert list(validator.iter_errors(start | changes))
     with pytest.raises(SpecError):
         compiled(start | changes, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "start, changes, path",
+    [
+        (LANGUAGES[Detection][1], {"trian": {}}, []),
+        (LANGUAGES[Detection][1], {"task": "detect"}, ["task"]),
+        (LANGUAGES[Detection][1], {"data": VOC | {"rot": "x"}}, ["data"]),
+        (LANGUAGES[Detection][1], {"data": VOC | {"format": "vocc"}}, ["data", "format"]),
+        (LANGUAGES[Detection][1], {"optim": {"name": "adamw", "momentum": 0.9}}, ["optim"]),
+        (LANGUAGES[Detection][1], {"optim": {"name": "sgdd", "momentum": 0.9}}, ["optim", "name"]),
+        (LANGUAGES[Detection][1], {"optim": {"lr": "0.1"}}, ["optim", "lr"]),
+        (
+            LANGUAGES[Detection][1],
+            {"schedule": {"name": "cosine", "epochs": 0}},
+            ["schedule", "epochs"],
+        ),
+        (LANGUAGES[Detection][1], {"data": "folder"}, ["data"]),
+    ],
+)
+def test_a_mistake_is_one_error_at_its_key(
+    start: dict[str, Any], changes: dict[str, Any], path: list[str], validator: Draft202012Validator
+) -> None:
+    (error,) = validator.iter_errors(start | changes)
+    assert list(error.path) == path

@@ -101,10 +101,13 @@ def _classes(data: BoxData, seen: Seen, problems: Problems) -> list[str]:
     if isinstance(data, Voc):
         return list(known_classes("voc").names)
     file = data.train.json if isinstance(data, Coco) else str(Path(data.root, "data.yaml"))
-    message = f"needed, as there is no file {file} here to read them from"
     if Path(file).exists():
         message = f"needed, as {file} has over {LARGE // 10**6} MB, which are not read here"
-    problems.add(key, message, ("data", "train"), ("data", "root"))
+        problems.add(key, message, ("data", "train"), ("data", "root"))
+        return []
+    place = ("data", "train", "json") if isinstance(data, Coco) else ("data", "root")
+    message = f"there is no file {file} here to read the classes from; correct the path or, if the "
+    problems.add(place, f"{message}data are elsewhere, write data.classes", key)
     return []
 
 

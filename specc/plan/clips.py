@@ -7,7 +7,7 @@ from specc.catalog.models import Weights
 from specc.catalog.videos import VideoClassifier, VideoWeights
 from specc.plan.code import Call, Name, Setting
 from specc.plan.folders import count_folders, split_folders
-from specc.plan.labels import count_labelled, given_classes, left, numbered
+from specc.plan.labels import ELSEWHERE, count_labelled, given_classes, left, numbered
 from specc.plan.places import NAME_CLASSES, Places, check_enough, list_places, under
 from specc.plan.sizes import agreed_size, built_for
 from specc.plan.transforms import (
@@ -303,8 +303,8 @@ def _count_kinetics(
     path = Path(data.root, "annotations", f"{data.train}.csv")
     if not path.is_file():
         if spec.model.num_classes is None:
-            message = f"needed, as there is no file {path} here to count the classes in"
-            problems.add(("model", "num_classes"), message, ("data", "root"), ("data", "train"))
+            message = f"there is no file {path} here to count the classes in; {ELSEWHERE}"
+            problems.add(("data", "root"), message, ("model", "num_classes"), ("data", "train"))
         return spec.model.num_classes or 0, 0
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from specc.plan.labels import left
+from specc.plan.labels import ELSEWHERE, left
 from specc.plan.places import IMAGES, VIDEOS
 from specc.plan.remember import remembered
 from specc.problems import Problems
@@ -30,8 +30,8 @@ def count_folders(
     train, val = Path(data.root, train_name), Path(data.root, val_name)
     if not os.path.isdir(train):
         if said is None:
-            message = f"needed, as there is no folder {train} here to count the classes in"
-            problems.add(key, message, root, ("data", "train"), ("data", "format"))
+            message = f"there is no folder {train} here to count the classes in; {ELSEWHERE}"
+            problems.add(root, message, key, ("data", "train"), ("data", "format"))
         return said or 0, 0
     images = _count(train, suffixes)
     counted = {train: images}

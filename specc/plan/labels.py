@@ -25,6 +25,7 @@ from specc.spec.data import CsvData, OpenMMLabData
 from specc.spec.tasks import Classifier
 
 NAMED = 10  # classes, or lines, that a message names
+ELSEWHERE = "correct the path or, if the data are elsewhere, write model.num_classes"
 
 
 def given_classes(data: Labelled) -> list[str] | None:
@@ -57,8 +58,9 @@ def count_labelled(spec: Classifier, data: Labelled, problems: Problems) -> tupl
         problems.add(("model", "num_classes"), f"{where} {count} classes, not {said}; leave it out")
     elif said is None and not count and train is None:
         _, file = split_files(data.train)
-        message = f"needed, as there is no file {file} here to count the classes in"
-        problems.add(("model", "num_classes"), message, ("data", "train"), ("data", "format"))
+        message = f"there is no file {file} here to count the classes in; {ELSEWHERE}"
+        key = ("data", "train", FILE_KEYS[type(data.train)])
+        problems.add(key, message, ("model", "num_classes"), ("data", "format"))
     if train and val:
         names = classes or _names(train, said)
         key = ("data", "val", FILE_KEYS[type(data.val)]) if data.val else ()

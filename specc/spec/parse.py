@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from specc.diagnostics import choices, nearest, show
-from specc.keys import Key
+from specc.keys import Key, dotted
 from specc.problems import Problems
 from specc.source import Source
 from specc.spec.classification import Classification
@@ -66,7 +66,6 @@ EXPECTED = {
     "list_type": "a list",
     "model_type": "a table",
     "model_attributes_type": "a table",
-    "union_tag_not_found": "a table",
 }
 BOUNDS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
 
@@ -147,6 +146,8 @@ def _message(key: Key, detail: ErrorDetails, tree: dict[str, Any], task: type[Se
         written = key[-1] in value
         missing = f"missing; write {key[-1]} = {choices(tags)}"
         return _must_be(tags, value[key[-1]]) if written else missing
+    if kind.startswith("union_tag"):
+        return f"must be a table, not {show(value)}; write [{dotted(key)}]"
     if kind in EXPECTED:
         return f"must be {EXPECTED[kind]}, not {show(value)}"
     match kind:
