@@ -77,15 +77,14 @@ def file_weights(
         load = "safetensors.torch.load_file" if safe else load
     renamed = {**layout, **(table.rename if table else {})}
     prefix = table.prefix or "" if table else ""
-    first = ["shared/weights/unwrap.py"]
-    first += ["shared/weights/prefix.py"] if prefix else []
+    first = ["shared/weights/prefix.py"] if prefix else []
     first += ["shared/weights/rename.py"] if renamed else []
     return WeightsPlan(
         state=Call(load, (content,), options),
         path=path,
         package=package,
         fetch=fetch,
-        pickled=not safe,
+        file=True,
         hash=hashed,
         prefix=prefix,
         renamed=renamed,

@@ -7,6 +7,7 @@ from torch.nn import functional as F
 from torchvision import models
 
 from data import IMAGE_SIZE, NUM_CLASSES
+from pretrained import reading, unwrapped
 
 TEACHER = {{ teacher.path }}
 TEMPERATURE = {{ teacher.temperature }}
@@ -15,8 +16,9 @@ TEMPERATURE = {{ teacher.temperature }}
 def build_teacher() -> nn.Module:
     """The trained teacher, frozen: from the same normalised images to logits."""
     teacher = {{ teacher.constructor }}
-    state = torch.load(TEACHER, map_location="cpu", weights_only=True)
-    teacher.load_state_dict(state["model"] if "model" in state else state)
+    with reading(TEACHER):
+        state = torch.load(TEACHER, map_location="cpu", weights_only=True)
+    teacher.load_state_dict(unwrapped(state, TEACHER))
     return teacher.requires_grad_(False).eval()
 
 
