@@ -4,6 +4,7 @@ from specc.plan.code import Name, Setting
 from specc.plan.model import constructor, known_model
 from specc.plan.plan import TeacherPlan
 from specc.plan.sizes import check_sizes
+from specc.plan.weights import check_here
 from specc.problems import Problems
 from specc.spec.classification import Classification
 
@@ -23,6 +24,7 @@ def plan_teacher(spec: Classification, image_size: int, problems: Problems) -> T
     model = known_model(teacher.name, key, spec.task, problems)
     if model is None:
         return None
+    check_here(teacher.weights, ("distill", "weights"), problems)
     check_sizes(model, {key: [image_size]}, problems)
     return TeacherPlan(
         title=Name(model.name),
