@@ -51,7 +51,7 @@ def plan_classification(name: str, spec: Classification, problems: Problems) -> 
         classes=Name("train_set.classes"),
         problems=problems,
     )
-    teacher = plan_teacher(spec, data.image_size, problems)
+    teacher = plan_teacher(spec, data, problems)
     pairs = [name for name in ("mixup", "cutmix") if getattr(spec.data, name)]
     check_batch(spec, pairs, problems)
     if problems or row is None or model is None:
@@ -83,9 +83,7 @@ def _files(
 ) -> dict[str, str]:
     """The files of the project, and their templates."""
     evaluate = "evaluate_multilabel.py" if data.multi_label else "evaluate.py"
-    files = shared_files(
-        groups=bool(optimizer.groups), pretrained=model.reads_file or teacher
-    ) | {
+    files = shared_files(groups=bool(optimizer.groups), pretrained=model.reads_file or teacher) | {
         "README.md": "classification/README.md",
         "model.py": "classification/model.py",
         "data.py": "classification/data.py",

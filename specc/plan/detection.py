@@ -86,9 +86,7 @@ def plan_detection(name: str, spec: Detection, problems: Problems) -> DetectionP
     )
 
 
-def _files(
-    model: DetectorPlan, optimizer: OptimizerPlan, *, copy_paste: bool
-) -> dict[str, str]:
+def _files(model: DetectorPlan, optimizer: OptimizerPlan, *, copy_paste: bool) -> dict[str, str]:
     """The files of the project, and their templates."""
     files = shared_files(groups=bool(optimizer.groups), pretrained=model.reads_file) | {
         "README.md": "detection/README.md",

@@ -8,7 +8,6 @@ from specc.plan.code import Call, Name, Setting, python
 from specc.plan.loss import LossPlan
 from specc.plan.optimizer import OptimizerPlan
 
-
 # The steps of weights that look at the model: at the order of its names, or at its shapes.
 FITTING = {
     "classification/layouts/efficientnet-pytorch.py",
@@ -275,6 +274,13 @@ class TeacherPlan:
     constructor: Call
     path: str
     temperature: float
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    renormalizes: bool  # whether these are other ones than the model's
+
+    @property
+    def inputs(self) -> Name:
+        return Name("renormalized(inputs)" if self.renormalizes else "inputs")
 
 
 @dataclass(frozen=True)
