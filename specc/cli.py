@@ -204,7 +204,9 @@ def _build(
 
     source = read(spec, overrides or ())
     print(*source.notes, sep="\n", end="\n" * bool(source.notes), file=sys.stderr)
+    noted = len(source.notes)
     plan = builder.plan(source)
+    print(*source.notes[noted:], sep="\n", end="\n" * bool(source.notes[noted:]), file=sys.stderr)
     folder = output or Path("out", plan.name)
     changes = builder.build(plan, folder, source.tree, **options)
     print(changes)

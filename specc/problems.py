@@ -23,6 +23,12 @@ class Problems:
         if not any(_related(it, wrong) for it in (key, *others) for wrong in self._wrong):
             self._found.append(Diagnostic(self._source.place(key), dotted(key), message))
 
+    def note(self, key: Key, message: str) -> None:
+        """Note what a build lets pass, as it depends on where the training will be."""
+        note = Diagnostic(self._source.place(key), dotted(key), message)
+        if note not in self._source.notes:
+            self._source.notes.append(note)
+
     def left_out(self, keys: Iterable[Key]) -> None:
         """From here on say nothing of `keys`: their values were wrong and are not used."""
         self._wrong.update(keys)

@@ -23,7 +23,9 @@ class Source:
     tree: dict[str, Any]
     places: dict[Key, Place]
     path: Path  # the file that was read first
-    notes: list[Diagnostic] = field(default_factory=list)  # what to write in the newest version
+    notes: list[Diagnostic] = field(
+        default_factory=list
+    )  # what to write in the newest version, say
 
     def place(self, key: Key) -> Place:
         """Where `key`, or else what it belongs in, was written."""

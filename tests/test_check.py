@@ -94,6 +94,24 @@ def test_what_a_person_would_want_to_know_is_said_with_its_place(images: Path) -
     assert "of the largest class" not in said
 
 
+def test_files_of_weights_that_are_not_here_are_named_by_check_and_build(images: Path) -> None:
+    absent = ("model.weights=w/student.pth", "distill.name=resnet34", "distill.weights=t.pt")
+    options = [word for setting in absent for word in ("--set", setting)]
+    lines = [
+        f'--set {setting}  {setting.partition("=")[0]}: there is no file "{file}" here, '
+        "where training would read it\n"
+        for setting, file in ((absent[0], "w/student.pth"), (absent[2], "t.pt"))
+    ]
+    said = check(*options)
+    built = specc("build", "spec.toml", "-o", "out", *options)
+    assert all(line in said for line in lines) and built.returncode == 0
+    assert built.stderr == "".join(lines)
+    Path("w").mkdir()
+    Path("w/student.pth").touch()
+    Path("t.pt").touch()
+    assert specc("build", "spec.toml", "-o", "out", *options).stderr == ""
+
+
 def test_errors_are_those_of_a_build(images: Path) -> None:
     said = check("--set", "optim.rate=1", code=2)
     assert said.startswith("--set optim.rate=1  optim.rate: unknown key")

@@ -227,6 +227,8 @@ CLASSIFICATION: Changes = SHARED | {
     "train.channels_last": ({}, True),
     "distill.name": ({"distill": TEACHER}, "resnet34"),
     "distill.weights": ({"distill": TEACHER}, "other.pt"),
+    "distill.mean": ({"distill": TEACHER}, [0.1, 0.2, 0.3]),
+    "distill.std": ({"distill": TEACHER}, [0.1, 0.2, 0.3]),
     "distill.temperature": ({"distill": TEACHER}, 2.0),
     "distill.alpha": ({"distill": TEACHER}, 0.25),
     "evaluate.batch_size": ({}, 8),

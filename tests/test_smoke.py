@@ -38,11 +38,13 @@ def test_generated_project_passes(spec: Path, here: Path) -> None:
         ("train.py", 'state["best"]', 'state["bets"]', "KeyError: 'bets'"),
         ("train.py", "BATCH_SIZE, SEED", "BATCH_SIZE // 4 * 3, SEED", "among 2 processes"),
         ("predict.py", "drawn.append(sample)", "drawn.append(path)", "AttributeError"),
+        ("model.py", "return model", "model.fc2 = model.fc; return model", "fc2.weight"),
     ],
-    ids=["model", "resume", "two processes", "predict"],
+    ids=["model", "resume", "two processes", "predict", "loading"],
 )
 def test_bad_edit_is_found(file: str, old: str, new: str, complaint: str, here: Path) -> None:
-    project = compile_spec(SPEC, "model.num_classes=4")
+    weights = "default" if complaint == "fc2.weight" else "none"
+    project = compile_spec(SPEC, "model.num_classes=4", f"model.weights={weights}")
     project.edit(file, old, new)
     printed = project.fail("smoke_test.py")
     assert complaint in printed

@@ -7,10 +7,12 @@ import importlib.resources
 import sys
 import threading
 from collections.abc import Iterator
+from fractions import Fraction
 from hashlib import sha256
 from http.client import IncompleteRead
 from pathlib import Path
 
+import numpy
 import pytest
 import safetensors.torch
 import timm
@@ -27,6 +29,7 @@ from projects import (
 )
 from skimage import data
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 from torchvision import models
 
 
@@ -76,7 +79,9 @@ def test_what_is_missing_unexpected_or_misshapen_is_named_all_at_once(here: Path
 
 def test_a_file_that_is_absent_is_named(here: Path) -> None:
     make_images()
-    assert "'weights/absent.pth'" in project_of("weights/absent.pth").fail("train.py")
+    printed = project_of("weights/absent.pth").fail("train.py")
+    last = "cannot read the weights weights/absent.pth: No such file or directory"
+    assert printed.splitlines()[-1] == last
 
 
 def test_a_file_with_code_in_it_is_not_run(here: Path) -> None:
@@ -91,12 +96,12 @@ def test_a_file_with_code_in_it_is_not_run(here: Path) -> None:
 
 
 @pytest.mark.parametrize("legacy", [False, True])
-def test_a_file_of_more_than_tensors_is_refused_in_plain_words(here: Path, legacy: bool) -> None:
-    checkpoint = {"model": models.resnet18().state_dict(), "args": argparse.Namespace(lr=0.1)}
+def test_a_file_of_code_and_tensors_is_refused_in_plain_words(here: Path, legacy: bool) -> None:
+    checkpoint = {"model": models.resnet18().state_dict(), "hook": Fraction(1, 2)}
     torch.save(checkpoint, "a.pth", _use_new_zipfile_serialization=not legacy)
     with pytest.raises(RuntimeError) as error:
         loaded(project_of("a.pth"))
-    message = "a.pth holds argparse.Namespace; save a state_dict() alone, and name that"
+    message = "a.pth holds fractions.Fraction; save a state_dict() alone, and name that"
     assert str(error.value) == message
 
 
@@ -113,13 +118,64 @@ def prefixed(weights: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.T
     return {f"{prefix}{name}": tensor for name, tensor in weights.items()}
 
 
-@pytest.mark.parametrize("key", ["", "model", "state_dict"])
-@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("key", ["", "model", "state_dict", "model_state_dict", "net"])
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "module._orig_mod."])
 def test_wrapped_tensors_are_found(here: Path, key: str, prefix: str) -> None:
     weights = make_weights(models.resnet18(), "a.pth")
     state = prefixed(weights, prefix)
     torch.save({key: state, "epoch": 3, "optimizer": {"state": {}}} if key else state, "a.pth")
     assert_all_but_the_head(loaded(project_of("a.pth")), weights, "fc.")
+
+
+def test_the_moving_average_in_torchvision_s_and_timm_s_checkpoints_is_taken(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As references/classification/train.py and timm's CheckpointSaver write them."""
+    weights = make_weights(models.resnet18(), "a.pth")
+    average = AveragedModel(models.resnet18())
+    average.module.load_state_dict(weights)
+    args = argparse.Namespace(lr=0.1, data_path=Path("imagenet"), opt=None)
+    trained = {"module." + name: it for name, it in models.resnet18().state_dict().items()}
+    torchvision = {"model": trained, "args": args, "model_ema": average.state_dict()}
+    timm_s = {"state_dict": trained, "args": args, "metric": numpy.float64(76.1), "version": 2}
+    timm_s |= {"state_dict_ema": {f"_orig_mod.{name}": it for name, it in weights.items()}}
+    for checkpoint, key in ((torchvision, "model_ema"), (timm_s, "state_dict_ema")):
+        torch.save(checkpoint, "a.pth")
+        assert_all_but_the_head(loaded(project_of("a.pth")), weights, "fc.")
+        said = f"a.pth: {key}, a moving average of the weights, is taken\n"
+        assert capsys.readouterr().out == said
+
+
+@pytest.mark.parametrize("state", [[torch.zeros(1)], {"weights": "none"}])
+def test_a_file_without_tensors_by_name_is_refused(here: Path, state: object) -> None:
+    torch.save(state, "a.pth")
+    with pytest.raises(RuntimeError, match="a.pth holds no tensors by name"):
+        loaded(project_of("a.pth"))
+
+
+def mlp(project: Project, head: str, features: int) -> None:
+    """Put an MLP in the place of the head, by hand."""
+    lines = f"nn.Sequential(nn.Linear({features}, 8), nn.ReLU(), nn.Linear(8, NUM_CLASSES))"
+    project.edit("model.py", "    return model\n", f"    {head} = {lines}\n    return model\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "head", "features"),
+    [
+        ("resnet18", "a.pth", "fc", 512),
+        ("timm/tf_efficientnet_lite0", "{source='%s', layout='efficientnet-pytorch'}", "", 1280),
+    ],
+)
+def test_pretrained_weights_fill_a_model_with_another_kind_of_head(
+    here: Path, name: str, source: str, head: str, features: int
+) -> None:
+    weights = make_weights(models.resnet18(), "a.pth")
+    project = project_of(source.replace("%s", PACKAGED), f"model.name={name}")
+    mlp(project, f"model.{head or 'classifier'}", features)
+    model = loaded(project)
+    if head:
+        assert_all_but_the_head(model, weights, "fc.")
+    assert next(iter(model.get_submodule(head or "classifier").parameters())).shape[0] == 8
 
 
 def test_the_best_checkpoint_of_a_project_is_weights_for_another(here: Path) -> None:

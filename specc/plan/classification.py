@@ -10,7 +10,13 @@ from specc.plan.files import shared_files
 from specc.plan.loss import plan_loss
 from specc.plan.model import known_model, plan_model, preprocessing
 from specc.plan.optimizer import OptimizerPlan, plan_optimizer
-from specc.plan.plan import BatchesPlan, ClassificationPlan, LaunchPlan
+from specc.plan.plan import (
+    BatchesPlan,
+    ClassificationPlan,
+    ClassifierPlan,
+    ImagesPlan,
+    LaunchPlan,
+)
 from specc.plan.requirements import classifier_requirements, plan_requirements
 from specc.plan.teacher import distillation, plan_teacher
 from specc.plan.train import plan_train
@@ -45,7 +51,7 @@ def plan_classification(name: str, spec: Classification, problems: Problems) -> 
         classes=Name("train_set.classes"),
         problems=problems,
     )
-    teacher = plan_teacher(spec, data.image_size, problems)
+    teacher = plan_teacher(spec, data, problems)
     pairs = [name for name in ("mixup", "cutmix") if getattr(spec.data, name)]
     check_batch(spec, pairs, problems)
     if problems or row is None or model is None:
@@ -68,14 +74,16 @@ def plan_classification(name: str, spec: Classification, problems: Problems) -> 
         export=plan_export(spec.export, row),
         launch=LaunchPlan(spec.launch.gpus, spec.launch.nodes, spec.launch.endpoint),
         requirements=plan_requirements(spec, model, optimizer, _requirements(spec, optimizer)),
-        files=_files(data.multi_label, bool(optimizer.groups), data.mix, teacher is not None),
+        files=_files(model, data, optimizer, teacher=teacher is not None),
     )
 
 
-def _files(multi_label: bool, groups: bool, mixes: bool, teacher: bool) -> dict[str, str]:
+def _files(
+    model: ClassifierPlan, data: ImagesPlan, optimizer: OptimizerPlan, *, teacher: bool
+) -> dict[str, str]:
     """The files of the project, and their templates."""
-    evaluate = "evaluate_multilabel.py" if multi_label else "evaluate.py"
-    files = shared_files(groups=groups) | {
+    evaluate = "evaluate_multilabel.py" if data.multi_label else "evaluate.py"
+    files = shared_files(groups=bool(optimizer.groups), pretrained=model.reads_file or teacher) | {
         "README.md": "classification/README.md",
         "model.py": "classification/model.py",
         "data.py": "classification/data.py",
@@ -83,7 +91,7 @@ def _files(multi_label: bool, groups: bool, mixes: bool, teacher: bool) -> dict[
         "predict.py": "classification/predict.py",
         "export.py": "classification/export.py",
     }
-    if mixes:
+    if data.mix:
         files["mix.py"] = "classification/mix.py"
     if teacher:
         files["teacher.py"] = "classification/teacher.py"
@@ -93,4 +101,5 @@ def _files(multi_label: bool, groups: bool, mixes: bool, teacher: bool) -> dict[
 def _requirements(spec: Classification, optimizer: OptimizerPlan) -> set[str]:
     """What a classifier's project needs beyond what all do."""
     names = [spec.model.name, spec.distill.name if spec.distill else ""]
-    return data_requirements(spec) | classifier_requirements(spec, optimizer, names)
+    numpy = {"numpy>=1.26"} if spec.distill else set()  # for pretrained.py
+    return data_requirements(spec) | classifier_requirements(spec, optimizer, names) | numpy

@@ -7,10 +7,11 @@ from specc.plan.box_data import plan_box_data
 from specc.plan.code import Name
 from specc.plan.detector import known_detector, plan_detector
 from specc.plan.files import shared_files
-from specc.plan.optimizer import plan_optimizer
+from specc.plan.optimizer import OptimizerPlan, plan_optimizer
 from specc.plan.plan import (
     BatchesPlan,
     DetectionPlan,
+    DetectorPlan,
     EvaluateBoxesPlan,
     ExportBoxesPlan,
     LaunchPlan,
@@ -81,13 +82,13 @@ def plan_detection(name: str, spec: Detection, problems: Problems) -> DetectionP
         requirements=plan_requirements(
             spec, model, optimizer, REQUIREMENTS | annotations.requirements
         ),
-        files=_files(bool(optimizer.groups), copy_paste=data.copy_paste),
+        files=_files(model, optimizer, copy_paste=data.copy_paste),
     )
 
 
-def _files(groups: bool, *, copy_paste: bool) -> dict[str, str]:
+def _files(model: DetectorPlan, optimizer: OptimizerPlan, *, copy_paste: bool) -> dict[str, str]:
     """The files of the project, and their templates."""
-    files = shared_files(groups=groups) | {
+    files = shared_files(groups=bool(optimizer.groups), pretrained=model.reads_file) | {
         "README.md": "detection/README.md",
         "model.py": "detection/model.py",
         "data.py": "detection/data.py",

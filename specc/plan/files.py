@@ -1,8 +1,13 @@
 """The files that the projects of all tasks have, and their templates."""
 
 
-def shared_files(*, groups: bool) -> dict[str, str]:
-    """Those that are the same for every task; `groups` of parameters have a file of their own."""
+def shared_files(*, groups: bool, pretrained: bool) -> dict[str, str]:
+    """Those that are the same for every task.
+
+    Args:
+        groups: whether parameters have settings of their own, and so a file that says which.
+        pretrained: whether weights are read from a file of whatever tool.
+    """
     names = [
         "requirements.txt",
         "train.py",
@@ -11,5 +16,6 @@ def shared_files(*, groups: bool) -> dict[str, str]:
         "launch.sh",
         "smoke_test.py",
         *["optimizer.py"] * groups,
+        *["pretrained.py"] * pretrained,
     ]
     return {name: f"shared/{name}" for name in names}

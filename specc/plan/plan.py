@@ -2,11 +2,17 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from specc.plan.code import Call, Name, Setting
+from specc.plan.code import Call, Name, Setting, python
 from specc.plan.loss import LossPlan
 from specc.plan.optimizer import OptimizerPlan
+
+# The steps of weights that look at the model: at the order of its names, or at its shapes.
+FITTING = {
+    "classification/layouts/efficientnet-pytorch.py",
+    "classification/repairs/vit-size.py",
+}
 
 
 @dataclass(frozen=True)
@@ -17,11 +23,16 @@ class WeightsPlan:
     path: Name | str = ""  # of what is no weights' name
     package: str = ""  # that carries them
     fetch: str = ""  # a template that comes first
-    pickled: bool = False  # by torch.save, which may have saved anything
+    file: bool = False  # whose tensors may be wrapped in what else a tool saves
     hash: str = ""  # how that of a download has to begin, where torch.hub does not look
     prefix: str = ""  # of the names that are the model's
     renamed: Mapping[str, str] = field(default_factory=dict)  # how names begin: in the file, here
     steps: tuple[str, ...] = ()  # templates that make the names the model's own
+
+    @property
+    def fits(self) -> bool:
+        """Whether tensors are made to fit the model, which has to be known for that."""
+        return bool(FITTING.intersection(self.steps))
 
     @property
     def safetensors(self) -> bool:
@@ -47,6 +58,24 @@ class ModelPlan:
     @property
     def pretrained(self) -> bool:
         return self.weights is not None
+
+    @property
+    def reads_file(self) -> bool:
+        """Whether its weights are in a file, rather than a library's own."""
+        return self.weights is not None and self.weights.file
+
+    @property
+    def published_classes(self) -> int:
+        return 1000  # ImageNet's
+
+    @property
+    def published(self) -> Name:
+        """An expression for the tensors of a network with another head, as published ones have."""
+        options = self.constructor.options
+        if self.new_head and "num_classes" in options:
+            options = options | {"num_classes": self.published_classes}
+        network = replace(self.constructor, options=options)
+        return Name(f"{python(network)}.state_dict()")
 
     @property
     def freezes(self) -> bool:
@@ -116,6 +145,16 @@ class DetectorPlan(ModelPlan):
     @property
     def pretrained(self) -> bool:
         return self.weights is not None or self.backbone_weights is not None
+
+    @property
+    def published_classes(self) -> int:
+        return 91  # COCO's, as torchvision counts them
+
+    @property
+    def published(self) -> Name:
+        if self.backbone_weights is None:
+            return super().published
+        return Name(f"{python(self.constructor)}.backbone.state_dict()")
 
 
 @dataclass(frozen=True)
@@ -235,6 +274,13 @@ class TeacherPlan:
     constructor: Call
     path: str
     temperature: float
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    renormalizes: bool  # whether these are other ones than the model's
+
+    @property
+    def inputs(self) -> Name:
+        return Name("renormalized(inputs)" if self.renormalizes else "inputs")
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ def plan_requirements(
         requirements.add("mlflow>=2.12")
     if model.weights and model.weights.safetensors:
         requirements.add("safetensors>=0.4")
+    if model.reads_file:
+        requirements.add("numpy>=1.26")
     if model.weights and model.weights.package:
         requirements.add(model.weights.package.replace("_", "-"))
     return tuple(sorted(requirements))

@@ -2,8 +2,10 @@
 
 from specc.plan.code import Name, Setting
 from specc.plan.model import constructor, known_model
-from specc.plan.plan import TeacherPlan
+from specc.plan.plan import ImagesPlan, TeacherPlan
 from specc.plan.sizes import check_sizes
+from specc.plan.transforms import IMAGENET_MEAN, IMAGENET_STD
+from specc.plan.weights import check_here
 from specc.problems import Problems
 from specc.spec.classification import Classification
 
@@ -15,7 +17,7 @@ def distillation(spec: Classification) -> list[Setting]:
     return [Setting("DISTILL_ALPHA", spec.distill.alpha, "share of the loss that is the teacher's")]
 
 
-def plan_teacher(spec: Classification, image_size: int, problems: Problems) -> TeacherPlan | None:
+def plan_teacher(spec: Classification, data: ImagesPlan, problems: Problems) -> TeacherPlan | None:
     """The teacher, which gets the same images, if there is one."""
     teacher, key = spec.distill, ("distill", "name")
     if teacher is None:
@@ -23,11 +25,18 @@ def plan_teacher(spec: Classification, image_size: int, problems: Problems) -> T
     model = known_model(teacher.name, key, spec.task, problems)
     if model is None:
         return None
-    check_sizes(model, {key: [image_size]}, problems)
+    check_here(teacher.weights, ("distill", "weights"), problems)
+    check_sizes(model, {key: [data.image_size]}, problems)
+    weights = next((it for it in model.weights if it.name == model.default), None)
+    mean = teacher.mean or spec.data.mean or (weights.mean if weights else IMAGENET_MEAN)
+    std = teacher.std or spec.data.std or (weights.std if weights else IMAGENET_STD)
     return TeacherPlan(
         title=Name(model.name),
         # As it is built where it was trained: from pretrained weights, as teachers are.
-        constructor=constructor(model, image_size, {}, pretrained=True),
+        constructor=constructor(model, data.image_size, {}, pretrained=True),
         path=teacher.weights,
         temperature=teacher.temperature,
+        mean=mean,
+        std=std,
+        renormalizes=(mean, std) != (data.mean, data.std),
     )

@@ -13,7 +13,7 @@ from specc.plan.files import shared_files
 from specc.plan.loss import plan_loss
 from specc.plan.model import preprocessing as image_preprocessing
 from specc.plan.optimizer import OptimizerPlan, plan_optimizer
-from specc.plan.plan import BatchesPlan, LaunchPlan
+from specc.plan.plan import BatchesPlan, ClassifierPlan, LaunchPlan
 from specc.plan.requirements import classifier_requirements, plan_requirements
 from specc.plan.train import plan_train
 from specc.plan.video_model import (
@@ -88,13 +88,15 @@ def plan_video(name: str, spec: VideoClassification, problems: Problems) -> Vide
         decoder=spec.data.decoder,
         launch=LaunchPlan(spec.launch.gpus, spec.launch.nodes, spec.launch.endpoint),
         requirements=plan_requirements(spec, model, optimizer, _requirements(spec, optimizer)),
-        files=_files(spec, bool(optimizer.groups), mixes=data.mix),
+        files=_files(spec, model, optimizer, mixes=data.mix),
     )
 
 
-def _files(spec: VideoClassification, groups: bool, *, mixes: bool) -> dict[str, str]:
+def _files(
+    spec: VideoClassification, model: ClassifierPlan, optimizer: OptimizerPlan, *, mixes: bool
+) -> dict[str, str]:
     """The files of the project, and their templates."""
-    files = shared_files(groups=groups) | {
+    files = shared_files(groups=bool(optimizer.groups), pretrained=model.reads_file) | {
         "README.md": "classification/README.md",
         "model.py": "video/model.py",
         "data.py": "video/data.py",

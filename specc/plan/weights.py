@@ -1,5 +1,6 @@
 """Where pretrained weights come from, and how their names become the model's."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
@@ -24,6 +25,12 @@ def written(weights: str | WeightsFile) -> tuple[str, Key, WeightsFile | None]:
 
 def is_file(source: str) -> bool:
     return "/" in source or PurePath(source).suffix in {*PICKLED, ".safetensors"}
+
+
+def check_here(path: str, key: Key, problems: Problems) -> None:
+    """Say if a file is not there: training may be started elsewhere, but a typo is likelier."""
+    if not os.path.isfile(path):
+        problems.note(key, f"there is no file {show(path)} here, where training would read it")
 
 
 def check_name(source: str, key: Key, table: WeightsFile | None, problems: Problems) -> None:
@@ -73,19 +80,19 @@ def file_weights(
         else:
             fetch = "shared/weights/url.py"
     else:
+        check_here(source, key, problems)
         content = Name("WEIGHTS")
         load = "safetensors.torch.load_file" if safe else load
     renamed = {**layout, **(table.rename if table else {})}
     prefix = table.prefix or "" if table else ""
-    first = ["shared/weights/unwrap.py"]
-    first += ["shared/weights/prefix.py"] if prefix else []
+    first = ["shared/weights/prefix.py"] if prefix else []
     first += ["shared/weights/rename.py"] if renamed else []
     return WeightsPlan(
         state=Call(load, (content,), options),
         path=path,
         package=package,
         fetch=fetch,
-        pickled=not safe,
+        file=True,
         hash=hashed,
         prefix=prefix,
         renamed=renamed,

@@ -25,6 +25,18 @@ class Transform(Section):
         return dict(self.model_extra or {})
 
 
+Mean = Annotated[
+    tuple[Fraction, Fraction, Fraction] | None,
+    Lists,
+    must_be("three numbers from 0 to 1, for red, green and blue"),
+]
+Std = Annotated[
+    tuple[Deviation, Deviation, Deviation] | None,
+    Lists,
+    must_be("three numbers above 0 and up to 1, for red, green and blue"),
+]
+
+
 class Prepared(Section):
     """What is done to the samples of a classifier, be they images or videos."""
 
@@ -34,18 +46,10 @@ class Prepared(Section):
     image_size: Annotated[int, Field(ge=8)] | None = None
     """Height and width of the model's input in pixels; by default what the weights were
     evaluated at."""
-    mean: Annotated[
-        tuple[Fraction, Fraction, Fraction] | None,
-        Lists,
-        must_be("three numbers from 0 to 1, for red, green and blue"),
-    ] = None
+    mean: Mean = None
     """Mean of each colour channel (RGB, of values from 0 to 1) that is subtracted; by default
     the weights' own."""
-    std: Annotated[
-        tuple[Deviation, Deviation, Deviation] | None,
-        Lists,
-        must_be("three numbers above 0 and up to 1, for red, green and blue"),
-    ] = None
+    std: Std = None
     """Standard deviation of each channel that is divided by; by default the weights' own."""
     color_jitter: Positive | None = None
     """How far training samples change in brightness, contrast and saturation: 0.4 is by up to

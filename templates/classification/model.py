@@ -5,20 +5,19 @@ from collections import OrderedDict
 from hashlib import sha256
 from importlib.resources import files
 from io import BytesIO
-from pickle import UnpicklingError
 from urllib.request import urlopen
 
 import safetensors.torch
 import timm
 import torch
 from timm.layers import convert_sync_batchnorm
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 from torchvision import models
 from torchvision.models.vision_transformer import interpolate_embeddings
 
 from data import IMAGE_SIZE, NUM_CLASSES
+from pretrained import reading, unwrapped
 
 #% include "shared/model/weights.py"
 #% if model.single_head

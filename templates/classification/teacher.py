@@ -5,21 +5,40 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision import models
+from torchvision.transforms.v2.functional import normalize
 
-from data import IMAGE_SIZE, NUM_CLASSES
+from data import IMAGE_SIZE, MEAN, NUM_CLASSES, STD
+from pretrained import reading, unwrapped
 
 TEACHER = {{ teacher.path }}
 TEMPERATURE = {{ teacher.temperature }}
+#% if teacher.renormalizes
+TEACHER_MEAN = {{ teacher.mean }}
+TEACHER_STD = {{ teacher.std }}
+#% endif
 
 
 def build_teacher() -> nn.Module:
+    #% if teacher.renormalizes
+    """The trained teacher, frozen: from `renormalized` images to logits."""
+    #% else
     """The trained teacher, frozen: from the same normalised images to logits."""
+    #% endif
     teacher = {{ teacher.constructor }}
-    state = torch.load(TEACHER, map_location="cpu", weights_only=True)
-    teacher.load_state_dict(state["model"] if "model" in state else state)
+    with reading(TEACHER):
+        state = torch.load(TEACHER, map_location="cpu", weights_only=True)
+    teacher.load_state_dict(unwrapped(state, TEACHER))
     return teacher.requires_grad_(False).eval()
 
 
+#% if teacher.renormalizes
+def renormalized(inputs: Tensor) -> Tensor:
+    """Normalised images, float [B, 3, H, W], as the teacher has learned to see them."""
+    mean, std = (inputs.new_tensor(values)[:, None, None] for values in (MEAN, STD))
+    return normalize(inputs * std + mean, TEACHER_MEAN, TEACHER_STD)
+
+
+#% endif
 def distillation_loss(logits: Tensor, teacher_logits: Tensor) -> Tensor:
     """How far the model's answers are from the teacher's: logits are [B, NUM_CLASSES].
 

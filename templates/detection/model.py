@@ -4,17 +4,16 @@ import re
 from hashlib import sha256
 from importlib.resources import files
 from io import BytesIO
-from pickle import UnpicklingError
 from urllib.request import urlopen
 
 import safetensors.torch
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 from torchvision import models
 
 from annotations import NUM_CLASSES
+from pretrained import reading, unwrapped
 
 #% include "shared/model/weights.py"
 #% include "shared/model/frozen.py"
@@ -78,8 +77,13 @@ def build_model() -> nn.Module:
 #% if model.backbone_weights
 def load_pretrained(model: nn.Module) -> None:
     """Fill the backbone with the weights of a classifier; all else is new."""
+    model.backbone.load_state_dict(read_pretrained())
+
+
+def read_pretrained() -> dict[str, Tensor]:
+    """The weights of the backbone, by the names that it has for them."""
     pretrained = {{ model.backbone_weights }}
-    model.backbone.load_state_dict(pretrained.backbone.state_dict())
+    return pretrained.backbone.state_dict()
 #% else
 #% include "shared/model/load_pretrained.py"
 #% endif

@@ -14,4 +14,4 @@ from evaluate import draw_confusion, draw_precisions, evaluate
 from mix import mix
 from model import build_model, load_pretrained, set_frozen
 from optimizer import build_optimizer
-from teacher import build_teacher, distillation_loss
+from teacher import build_teacher, distillation_loss, renormalized

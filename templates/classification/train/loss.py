@@ -10,7 +10,7 @@ loss = {{ loss.call }}
 with torch.no_grad():
     #% filter block(train.amp)
     with torch.autocast(device.type, {{ train.amp }}):
-        teacher_logits = teacher(inputs)
+        teacher_logits = teacher({{ teacher.inputs }})
     #% endfilter
 distillation = distillation_loss(logits, teacher_logits.float())
 loss = (1 - DISTILL_ALPHA) * loss + DISTILL_ALPHA * distillation

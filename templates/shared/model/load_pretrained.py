@@ -13,36 +13,55 @@ def load_pretrained(model: nn.Module) -> None:
         RuntimeError: names all tensors that are missing, unexpected or misshapen.
     """
     #% endif
-    #% if model.weights.fetch
-    #% filter indented(4)
-    #% include model.weights.fetch
-    #% endfilter
-    #% endif
-    #% if model.weights.pickled
-    try:
-        state = {{ model.weights.state }}
-    except UnpicklingError as error:
-        found = re.findall(r"GLOBAL (\S+)", str(error)) or ["no tensors at all"]
-        message = f"{WEIGHTS} holds {found[0]}; save a state_dict() alone, and name that"
-        raise RuntimeError(message) from error
+    #% if model.weights.fits
+    state = read_pretrained(model)
     #% else
-    state = {{ model.weights.state }}
+    state = read_pretrained()
+    #% endif
+    #% if model.new_head
+    #% if model.single_head
+    # The head stays as it is, whatever it is; all else has to be there.
+    head = {{ model.head_prefix }}
+    #% else
+    # The heads stay as they are, whatever they are; all else has to be there.
+    head = {{ model.head_prefixes }}
+    #% endif
+    for name in [name for name in state if name.startswith(head)]:
+        del state[name]
+    for name, tensor in model.state_dict().items():
+        if name.startswith(head):
+            state[name] = tensor
+    #% endif
+    model.load_state_dict(state)
+
+
+#% if model.weights.fits
+def read_pretrained(model: nn.Module) -> dict[str, Tensor]:
+    """The pretrained weights, by the names and in the shapes that `model` has for them."""
+#% else
+def read_pretrained() -> dict[str, Tensor]:
+    """The pretrained weights, by the names that the model has for them."""
+#% endif
+    #% if not model.weights.file and not model.weights.steps
+    return {{ model.weights.state }}
+    #% else
+    #% filter block(model.weights.file)
+    with reading(WEIGHTS):
+        #% if model.weights.fetch
+        #% filter indented(8)
+        #% include model.weights.fetch
+        #% endfilter
+        #% endif
+        state = {{ model.weights.state }}
+    #% endfilter
+    #% if model.weights.file
+    state = unwrapped(state, WEIGHTS)
     #% endif
     #% filter indented(4)
     #% for step in model.weights.steps
     #% include step
     #% endfor
     #% endfilter
-    #% if model.new_head
-    #% if model.single_head
-    # The head stays as it is; all else has to be there.
-    state.update({{ model.head }}.state_dict(prefix={{ model.head_prefix }}))
-    #% else
-    # The heads stay as they are; all else has to be there.
-    for name, tensor in model.state_dict().items():
-        if name.startswith({{ model.head_prefixes }}):
-            state[name] = tensor
+    return state
     #% endif
-    #% endif
-    model.load_state_dict(state)
 #% endif
