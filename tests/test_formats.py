@@ -389,6 +389,24 @@ def test_a_part_of_each_class_is_validated_on(here: Path, fraction: float) -> No
     assert (train.transform, val.transform) == (module.train_transform, module.eval_transform)
 
 
+def test_a_part_of_each_of_several_labels_is_validated_on(here: Path) -> None:
+    """Rare classes too, which a random fifth of 100 images has 0 to 4 of."""
+    data, _ = several("csv")
+    labels = [["ash"] * (n < 80) + ["birch"] * (n % 2) + ["elm"] * (n % 10 == 3) for n in range(98)]
+    labels[5] += ["cedar"]
+    write("csv", "lists/train.csv", [("0.png", it) for it in [*labels, [], []]])
+    del data["val"]
+    module = compiled(data | {"val_fraction": 0.2, "classes": [*CLASSES]}).module("data")
+    train, val = module.build_datasets(Path("."))
+    assert len(train) + len(val) == 100
+    held = Counter(label for some in val.labels for label in some)
+    # A fifth of 80, 49 and 10; there is one cedar, and that is trained on.
+    assert held == {0: 16, 1: 10, 3: 2}
+    assert Counter(label for some in train.labels for label in some)[2] == 1
+    assert len(module.build_datasets(Path("."))[1]) == len(val)
+    assert 16 <= len(val) <= 24
+
+
 def test_a_training_folder_may_be_named(images: None) -> None:
     module = compiled(folder(train="train", val_fraction=0.5)).module("data")
     train, val = module.build_datasets(Path("images"))
