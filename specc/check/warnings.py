@@ -46,6 +46,13 @@ def _found(
         return
     train, val = answers["data"]["classes"]
     things = f"{plan.sample}s" if isinstance(plan, ClassesPlan) else "objects"
+    alike: dict[str, list[str]] = {}
+    for name in sorted({*train, *val}):
+        alike.setdefault("".join(name.casefold().split()), []).append(name)
+    for names in alike.values():
+        if len(names) > 1:
+            message = "are classes of their own, and differ in case or spaces only"
+            yield ("data",), f"{_listed(names)} {message}"
     if few := sorted(name for name, number in train.items() if number < FEW):
         message = f"fewer than {FEW} {things} to train on of {_listed(few)}"
         yield ("data",), message

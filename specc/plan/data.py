@@ -79,6 +79,8 @@ def plan_data(
         transposed=dataset is not None and dataset.transposed,
         val_fraction=data.val_fraction,
         multi_label=_multi_label(spec),
+        image_suffix=isinstance(data, ListData | CsvData | OpenMMLabData)
+        and data.image_suffix is not None,
         label_columns=isinstance(data, CsvData) and data.label_columns is not None,
         mixup=data.mixup,
         cutmix=data.cutmix,
@@ -178,8 +180,10 @@ def _settings(spec: Classification) -> tuple[Setting, ...]:
             if data.multi_label and not data.label_columns:
                 separator = data.label_separator or ","
                 settings += [Setting("LABEL_SEPARATOR", separator, "of an image's labels")]
+    if isinstance(data, ListData | CsvData | OpenMMLabData) and data.image_suffix:
+        settings += [Setting("IMAGE_SUFFIX", data.image_suffix, "which the paths are without")]
     if isinstance(data, ListData | CsvData | OpenMMLabData) and isinstance(data.classes, list):
-        settings += [Setting("CLASSES", data.classes)]
+        settings += [Setting("CLASSES", given_classes(data))]
     if data.val_fraction:
         settings += [Setting("VAL_FRACTION", data.val_fraction, "of the images, to validate on")]
     if data.repeat > 1:

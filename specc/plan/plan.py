@@ -158,6 +158,7 @@ class SamplesPlan:
     multi_label: bool
     mixup: float | None
     cutmix: float | None
+    image_suffix: bool = False  # whether the paths in lists are without it
     # What the code says of the samples; of images, if nothing else is said.
     clips: bool = False
     read_from: Name = Name("Path")  # the type of that which a sample is made of

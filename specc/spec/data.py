@@ -117,6 +117,8 @@ class _Labelled(Classes, _Data):
 
     multi_label: bool = False
     """Whether an image has any number of labels, rather than one."""
+    image_suffix: Text | None = None
+    """What the images' paths in the files lack, e.g. `".png"` of `id_code`."""
 
 
 with warnings.catch_warnings():  # that a key's name is a method of pydantic's as well

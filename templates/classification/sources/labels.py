@@ -39,7 +39,7 @@ def build_samples(
     for place, _, names in rows:
         if odd := [name for name in names if name not in numbers]:
             raise ValueError(f"{place}: {odd} are none of {NUM_CLASSES} classes")
-    labels = [[numbers[name] for name in names] for _, _, names in rows]
+    labels = [sorted({numbers[name] for name in names}) for _, _, names in rows]
     #% else
     for place, _, name in rows:
         if name not in numbers:
