@@ -158,6 +158,8 @@ class SamplesPlan:
     multi_label: bool
     mixup: float | None
     cutmix: float | None
+    value_range: tuple[int, int] | None = None  # of 16-bit images
+    skip_unreadable: bool = False  # images, rather than stopping
     image_suffix: bool = False  # whether the paths in lists are without it
     # What the code says of the samples; of images, if nothing else is said.
     clips: bool = False
@@ -296,6 +298,7 @@ class BoxDataPlan:
     resizes: bool  # whether they bring the training images to their size, rather than the model
     masks: bool
     copy_paste: bool
+    value_range: tuple[int, int] | None  # of 16-bit images
 
 
 @dataclass(frozen=True)
