@@ -7,8 +7,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import torch
 from clips import make_folders, make_rawframes
 from commands import specc
+from PIL import Image
 from projects import SPEC, make_images
 from scenes import QUICK, make_scenes
 from scenes import SPEC as DETECTOR
@@ -110,6 +112,31 @@ def test_files_of_weights_that_are_not_here_are_named_by_check_and_build(images:
     Path("w/student.pth").touch()
     Path("t.pt").touch()
     assert specc("build", "spec.toml", "-o", "out", *options).stderr == ""
+
+
+def test_odd_images_and_classes_are_told_of(images: Path) -> None:
+    deep = torch.full((8, 8), 2192, dtype=torch.int32).numpy().astype("<u2")
+    for file in images.glob("images/train/ash/*.png"):
+        Image.fromarray(deep).save(file)
+    make_images("images", ("Elm", "el m"))
+    said = check("--set", "train.batch_size=2")
+    assert "data: 16-bit images have values up to 2192 only, of 65535, and so are dark; " in said
+    assert "; write value_range = [0, 4095]\n" in said
+    alike = "are classes of their own, and differ in case or spaces only"
+    assert f'data: "Elm", "el m", "elm" {alike}\n' in said
+    said = check("--set", "data.value_range=[0, 4095]")
+    assert "16-bit" not in said
+    said = check("--set", "data.value_range=[0, 1023]")
+    assert "values up to 2192, which become white; write [0, 4095]" in said
+
+    Path("images/train/ash/2.png").write_bytes(b"no image")
+    Path("images/val/elm/1.png").write_bytes(b"")
+    said = check("--set", "model.name=resnet18")
+    assert "not counted: 2 of 36 images are wrong:\n" in said
+    assert "images/train/ash/2.png: not a readable image" in said
+    assert "images/val/elm/1.png: not a readable image" in said
+    said = check("--set", "data.on_bad_image=skip")
+    assert "data   23 images to train on, 11 to validate on\n" in said
 
 
 def test_errors_are_those_of_a_build(images: Path) -> None:

@@ -37,6 +37,7 @@ device = distributed.init()
 _, val_set = build_datasets(Path("."))
 truth = build_truth(val_set) if torch.distributed.get_rank() == 0 else None
 loader = build_eval_loader(val_set)
+assert loader.batch_size is None  # one by one: there is no batch for a metric to depend on
 model = load_model(Path("best.pt"), device)
 torch.manual_seed(7)
 for time in ("first", "again"):

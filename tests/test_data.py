@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 from projects import SPEC, Project, compile_spec, load, make_images, scalars
+from scenes import QUICK, detector
 
 
 @pytest.fixture
@@ -77,6 +78,31 @@ def test_an_image_that_only_a_worker_meets_is_named_too(project: Project) -> Non
     Path("images/val/elm/1.png").write_bytes(b"no image")
     printed = project.fail("train.py")
     assert "images/val/elm/1.png: not a readable image" in printed
+
+
+def test_all_unreadable_images_are_named_before_training(project: Project) -> None:
+    """By their headers; or they are left out, in training, validation and evaluation."""
+    bad = ["images/train/ash/1.png", "images/train/elm/0.png", "images/val/birch/0.png"]
+    Path(bad[0]).write_bytes(b"no image")
+    Path(bad[1]).unlink()
+    Path(bad[1]).symlink_to("gone.png")
+    Image.new("F", (8, 8)).save(bad[2], "tiff")
+    printed = project.fail("train.py")
+    assert "ValueError: 3 of 24 images are wrong:\n" in printed
+    assert all(f"\n{path}: " in printed for path in bad)
+    assert "epoch 1/1" not in printed
+
+    project = compile_spec(SPEC, "schedule.epochs=1", "data.on_bad_image=skip")
+    printed = project.run("train.py")
+    assert "2 of 16 images left out:\n" in printed and "1 of 8 images left out:\n" in printed
+    assert all(f"\n{path}: " in printed for path in bad)
+    table = project.run("evaluate.py").split("class\n")[1].splitlines()
+    assert [line.split()[3:] for line in table[:4]] == [
+        ["2", "ash"],
+        ["1", "birch"],
+        ["2", "cedar"],
+        ["2", "elm"],
+    ]
 
 
 def test_classes_that_differ_between_training_and_validation_are_named(project: Project) -> None:
@@ -156,6 +182,21 @@ def test_of_16_bits_the_upper_8_are_kept(here: Path, name: str) -> None:
     assert (read.dtype, read.shape) == (torch.uint8, (3, 2, 3))
     assert torch.equal(read, (values // 256).to(torch.uint8).expand(3, 2, 3))
     assert data.normalize(data.eval_transform(read)).shape == (3, 32, 32)
+
+
+@pytest.mark.parametrize("task", ["classification", "detection"])
+def test_a_range_of_values_is_spread_over_8_bits(here: Path, task: str) -> None:
+    values = torch.tensor([[0, 100, 115, 116], [2192, 4179, 4195, 4196]])
+    Image.fromarray(values.numpy().astype("<u2")).save("deep.png")
+    setting = "data.value_range=[100, 4195]"
+    if task == "detection":
+        project = detector(QUICK, setting, 'data.classes=["a"]')
+    else:
+        project = compile_spec(SPEC, setting, "model.num_classes=4")
+    read = project.module("data").read_image("deep.png")
+    # 4096 values become 256, 16 of them one.
+    expected = torch.tensor([[0, 0, 0, 1], [130, 254, 255, 255]], dtype=torch.uint8)
+    assert torch.equal(read, expected.expand(3, 2, 4))
 
 
 def test_files_that_are_no_images_are_left_out(here: Path) -> None:

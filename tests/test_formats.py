@@ -273,6 +273,12 @@ WRONG: dict[str, tuple[str, str, str, str]] = {
         'train.csv:3: no class "-1"; there are 0 to 3',
         "'-1' is none of 4 classes",
     ),
+    "empty label": (
+        "csv",
+        "image,label\na.png,0\nb.png, \n",
+        "train.csv:3: the label is empty; write one, or remove the line",
+        "train.csv:3: the label is empty",
+    ),
     "short row": (
         "csv",
         "image,label\na.png,0\nb.png\n",
@@ -344,6 +350,79 @@ def test_missing_files_are_told_of(images: None) -> None:
     ]
 
 
+@pytest.mark.parametrize("kind", FILES)
+@pytest.mark.parametrize(
+    "root, change, advice",
+    [
+        ("images", lambda it: it.removesuffix(".png"), 'image_suffix = ".png"'),
+        ("images", lambda it: it.replace("/", "\\"), "/ for each backslash in the file"),
+        ("images", lambda it: f"images/{it}", 'root = "."'),
+        ("images", lambda it: str(Path(f"images/{it}").resolve())[1:], 'root = "/"'),
+        (".", lambda it: it, None),
+        (
+            "images/train",
+            lambda it: f"..\\{it[:-4]}",
+            '/ for each backslash in the file and image_suffix = ".png"',
+        ),
+    ],
+    ids=["suffix", "backslash", "root", "whole", "nowhere", "both"],
+)
+def test_files_that_are_all_missing_are_told_of(
+    images: None, kind: str, root: str, change: Any, advice: str | None
+) -> None:
+    """In training and in validation; with what to write where they are not far."""
+    data = splits(kind, "train", "val")
+    for part in ("train", "val"):
+        rows = [(change(name), label) for name, label in tree(part, False)]
+        write(kind, data[part][FILES[kind]], rows, CLASSES)
+        data[part]["root"] = str(Path(root).resolve()) if advice == 'root = "/"' else root
+    said = problems(data)
+    assert [it.partition(": ")[0] for it in said] == [
+        f"data.{p}.{FILES[kind]}" for p in data if p != "format"
+    ]
+    for message, count in zip(said, (16, 8), strict=True):
+        assert f": all of its {count} images are missing, e.g. " in message
+        assert message.endswith(f": write {advice}") if advice else "write" not in message
+    if advice == 'image_suffix = ".png"':
+        module = compiled(data | {"image_suffix": ".png"}).module("data")
+        train, val = module.build_datasets(Path(module.DATA_DIR))
+        assert (train[3, 0][0].shape, val[3, 0][0].shape) == ((3, 32, 32), (3, 32, 32))
+
+
+def test_missing_files_of_validation_are_told_of(images: None) -> None:
+    data = splits("list", "train", "val")
+    write("list", "lists/train.txt", tree("train", True))
+    write("list", "lists/val.txt", [*tree("val", True), ("gone.png", "elm")])
+    assert problems(data) == ["data.val.list: lists/val.txt:9: no image images/gone.png"]
+
+
+def test_spaces_around_labels_are_no_part_of_them(images: None) -> None:
+    files = [str(file.relative_to("images")) for file in sorted(Path("images").rglob("*.png"))]
+    Path("lists").mkdir()
+    labels = ["cat", " cat", "cat ", "dog", '" dog "', "dog  ", "cat\t"]
+    lines = [f"{name} ,{label}" for name, label in zip(files, labels, strict=False)]
+    for part in ("train", "val"):
+        Path(f"lists/{part}.txt").write_text("\n".join(lines).replace('"', ""))
+        Path(f"lists/{part}.csv").write_text("\n".join(["image, label", *lines]))
+    pairs = zip(files, ("cat, dog", "dog , cat", " dog", ""), strict=False)
+    quoted = [f'{name},"{label}"' for name, label in pairs]
+    Path("lists/several.csv").write_text("\n".join(["image,label", *quoted]))
+    Path("names.txt").write_text("cat \n dog\n")
+    given = {"classes": "names.txt"}, {"classes": ["cat ", "dog"]}, {}
+    for kind, keys in [(kind, keys) for kind in ("list", "csv") for keys in given]:
+        data = splits(kind, "train", "val") | ({"separator": ","} if kind == "list" else {})
+        module = compiled(data | keys).module("data")
+        train, _ = module.build_datasets(Path(module.DATA_DIR))
+        assert (train.classes, train.labels) == (["cat", "dog"], [0, 0, 0, 1, 1, 1, 0])
+        assert train[0, 0][0].shape == (3, 32, 32)
+    data = splits("csv", "train", "val") | {"multi_label": True}
+    for part in ("train", "val"):
+        data[part]["csv"] = "lists/several.csv"
+    module = compiled(data).module("data")
+    train, _ = module.build_datasets(Path(module.DATA_DIR))
+    assert (train.classes, train.labels) == (["cat", "dog"], [[0, 1], [0, 1], [1], []])
+
+
 def test_classes_of_json_files_have_to_agree(images: None) -> None:
     data = splits("openmmlab", "train", "val")
     project = compiled(data, num_classes=4)
@@ -387,6 +466,24 @@ def test_a_part_of_each_class_is_validated_on(here: Path, fraction: float) -> No
     for name, count in counts.items():
         assert held[name] == min(round(fraction * count), count - 1)
     assert (train.transform, val.transform) == (module.train_transform, module.eval_transform)
+
+
+def test_a_part_of_each_of_several_labels_is_validated_on(here: Path) -> None:
+    """Rare classes too, which a random fifth of 100 images has 0 to 4 of."""
+    data, _ = several("csv")
+    labels = [["ash"] * (n < 80) + ["birch"] * (n % 2) + ["elm"] * (n % 10 == 3) for n in range(98)]
+    labels[5] += ["cedar"]
+    write("csv", "lists/train.csv", [("0.png", it) for it in [*labels, [], []]])
+    del data["val"]
+    module = compiled(data | {"val_fraction": 0.2, "classes": [*CLASSES]}).module("data")
+    train, val = module.build_datasets(Path("."))
+    assert len(train) + len(val) == 100
+    held = Counter(label for some in val.labels for label in some)
+    # A fifth of 80, 49 and 10; there is one cedar, and that is trained on.
+    assert held == {0: 16, 1: 10, 3: 2}
+    assert Counter(label for some in train.labels for label in some)[2] == 1
+    assert len(module.build_datasets(Path("."))[1]) == len(val)
+    assert 16 <= len(val) <= 24
 
 
 def test_a_training_folder_may_be_named(images: None) -> None:

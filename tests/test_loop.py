@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -212,6 +213,78 @@ def test_metrics_are_those_of_their_definitions() -> None:
     assert table[0].split() == ["precision", "recall", "f1", "images", "class"]
     for name, row, *values in zip("abcd", table[1:], recall, f1, there, strict=True):
         assert row.split()[1:] == [*(f"{v:.4f}" for v in values[:2]), str(values[2].item()), name]
+
+
+def evaluated(module: Any, logits: torch.Tensor, labels: torch.Tensor, size: int) -> Any:
+    """What a project's `evaluate` says of these logits, in batches of `size`."""
+    images = torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
+    batches = [(images, part, part) for part in labels.split(size)]
+    module.normalize = lambda inputs: inputs
+    module.distributed.init()
+    try:
+        return module.evaluate(Answers(list(logits.split(size))), batches, torch.device("cpu"))
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize("size", [1, 3, 8])
+def test_metrics_of_several_labels_are_those_of_their_definitions(size: int) -> None:
+    """Whatever the batches are, though the logits of some lie between 0 and 1."""
+    make_multi_label_images()
+    names = ["precision", "recall", "f1", "mean_class_accuracy"]
+    project = compile_spec(MULTI_LABEL, f"evaluate.metrics={json.dumps(names)}")
+    logits = torch.tensor(
+        [
+            [0.9, 0.1, 0.3],
+            [0.6, 0.8, -3.0],
+            [0.2, -0.4, 0.7],
+            [-1.0, 0.5, 0.1],
+            [0.7, 0.2, 0.4],
+            [4.0, -2.0, 0.6],
+            [-0.1, -0.3, -0.2],
+            [0.3, 0.9, 0.8],
+        ]
+    )
+    labels = torch.tensor([[1, 0], [0, 1], [0, 0], [0, 1], [1, 0], [1, 1], [0, 0], [0, 1]])
+    labels = F.pad(labels, (0, 1)).float()  # no image has the third class
+    module = project.module("evaluate")
+    metrics, precisions = evaluated(module, logits, labels, size)
+    # By falling logit the first class is 1 1 1 0 0 0 0 0, and the second 1 1 1 0 0 0 0 1.
+    first, second = 1.0, (1 + 1 + 1 + 4 / 8) / 4
+    assert precisions[:2].tolist() == pytest.approx([first, second])
+    assert precisions[2].isnan()
+    assert metrics["mAP"] == pytest.approx((first + second) / 2)
+    # A logit above 0 is a yes: of the first class 3 of 6, of the second 3 of 5.
+    assert metrics["precision"] == pytest.approx((3 / 6 + 3 / 5) / 2)
+    assert metrics["recall"] == pytest.approx((3 / 3 + 3 / 4) / 2)
+    assert metrics["f1"] == pytest.approx((2 * 3 / (6 + 3) + 2 * 3 / (5 + 4)) / 2)
+    assert metrics["mean_class_accuracy"] == pytest.approx((5 / 8 + 5 / 8) / 2)
+
+
+CLIPS = """
+task = "video-classification"
+model = { name = "r3d_18", weights = "none", num_classes = 4 }
+data = { format = "videofolder", root = "videos" }
+evaluate = { topk = [1], metrics = ["precision", "recall", "f1", "mean_class_accuracy"] }
+"""
+
+
+@pytest.mark.parametrize("spec", [CLIPS, SPEC], ids=["videos", "images"])
+def test_a_class_that_is_not_there_is_in_no_mean(spec: str) -> None:
+    keys = () if spec is CLIPS else ('evaluate.metrics=["precision","recall","f1"]',)
+    module = compile_spec(spec, *keys).module("evaluate")
+    labels = torch.tensor([0, 0, 0, 1, 1, 2])
+    answers = torch.tensor([0, 0, 3, 1, 0, 2])  # 3 is no image's class
+    logits = F.one_hot(answers, 4).float()
+    first, *others = (evaluated(module, logits, labels, size) for size in (6, 3, 1))
+    metrics, confusion = first
+    assert metrics["precision"] == pytest.approx((2 / 3 + 1 + 1) / 3)
+    assert metrics["recall"] == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
+    assert metrics["f1"] == pytest.approx((2 / 3 + 2 / 3 + 1) / 3)
+    for other, _ in others:
+        assert other == pytest.approx(metrics)
+    *_, last = module.table(confusion, ["a", "b", "c", "d"]).splitlines()
+    assert last.split() == ["-", "-", "-", "0", "d"]
 
 
 def test_a_teacher_is_learned_from() -> None:

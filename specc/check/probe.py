@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 POINTS = 64  # of the curve
+LOOKED_AT = 32  # images whose values are looked at
 LONGEST = 20_000  # steps that are followed one by one; longer schedules are shrunk to that
 STATEMENTS = {"parameters", "optimizer", "scheduler"}  # of train.py that make the schedule
 
@@ -49,7 +50,23 @@ def data(asked: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
     if not root.exists():
         raise LookupError(f"there is no {root} here")
     train, val = module.build_datasets(root)
-    return {"train": len(train), "val": len(val), "classes": [count(train), count(val)]}
+    found = {"train": len(train), "val": len(val), "classes": [count(train), count(val)]}
+    return found | {"deep": deepest(train), "range": getattr(module, "VALUE_RANGE", None)}
+
+
+def deepest(samples: Any) -> int:
+    """The greatest value in the 16-bit images among a few; 0 if none has 16 bits."""
+    from PIL import Image
+
+    records = getattr(samples, "records", None)
+    files = [it.file for it in records] if records else getattr(samples, "files", [])
+    highest = 0
+    for file in files[:: -(-len(files) // LOOKED_AT) or 1]:
+        with contextlib.suppress(Exception), Image.open(file) as image:
+            if image.mode.startswith("I;16"):
+                values: Any = image.convert("I").getextrema()
+                highest = max(highest, values[1])
+    return highest
 
 
 def count(samples: Any) -> dict[str, int]:

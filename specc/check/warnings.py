@@ -46,6 +46,14 @@ def _found(
         return
     train, val = answers["data"]["classes"]
     things = f"{plan.sample}s" if isinstance(plan, ClassesPlan) else "objects"
+    yield from _depth(answers["data"].get("deep", 0), answers["data"].get("range"))
+    alike: dict[str, list[str]] = {}
+    for name in sorted({*train, *val}):
+        alike.setdefault("".join(name.casefold().split()), []).append(name)
+    for names in alike.values():
+        if len(names) > 1:
+            message = "are classes of their own, and differ in case or spaces only"
+            yield ("data",), f"{_listed(names)} {message}"
     if few := sorted(name for name, number in train.items() if number < FEW):
         message = f"fewer than {FEW} {things} to train on of {_listed(few)}"
         yield ("data",), message
@@ -61,6 +69,21 @@ def _found(
                 f"{max(counts)} {things} of the largest class, and {min(counts)} of the smallest; "
                 'write data.balance = true, or train.class_weights = "balanced"',
             )
+
+
+def _depth(highest: int, values: list[int] | None) -> Iterator[tuple[Key, str]]:
+    """Report 16-bit images that come out nearly black, or white.
+
+    Args:
+        highest: the greatest value in some of them; 0 if there are none.
+    """
+    fitting = f"[0, {(1 << highest.bit_length()) - 1}]"
+    there = f"16-bit images have values up to {highest}"
+    if values and highest > values[1]:
+        yield ("data", "value_range"), f"{there}, which become white; write {fitting}, e.g."
+    elif not values and 0 < highest < 1 << 15:
+        message = f"{there} only, of 65535, and so are dark; write value_range = {fitting}"
+        yield ("data",), message
 
 
 def _listed(names: list[str]) -> str:

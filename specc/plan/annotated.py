@@ -98,7 +98,7 @@ def read_names(path: Path) -> list[str]:
         names = [names[number] for number in range(len(names))]
     if not isinstance(names, list) or not names:
         raise Unreadable(f"{path}: must have names, as a list or of the numbers from 0 on")
-    return [str(name) for name in names]
+    return [str(name).strip() for name in names]
 
 
 # ---- where things are ----
@@ -171,7 +171,10 @@ def _coco(data: Coco, problems: Problems) -> Seen:
             problems.left_out([("data", "classes")])
             continue
         missing = [file for file in files.values() if not file.exists()]
-        if 0 < len(missing) < len(files) and data.on_bad_annotation == "error":
+        if missing and len(missing) == len(files):
+            images_ = f"{len(files)} images are" if len(files) > 1 else "1 image is"
+            problems.add(key, f"{path}: all of its {images_} missing, e.g. {missing[0]}")
+        elif missing and data.on_bad_annotation == "error":
             more = f", and {len(missing) - 1} more are missing" if len(missing) > 1 else ""
             problems.add(key, f"{path}: no image {missing[0]}{more}")
         if part == "train":

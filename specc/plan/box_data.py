@@ -6,6 +6,7 @@ from specc.catalog.detectors import Detector
 from specc.plan.code import Call, Name, Setting
 from specc.plan.plan import BoxDataPlan
 from specc.plan.transforms import check_preset, checked
+from specc.plan.values import value_range
 from specc.problems import Problems
 from specc.spec.boxes import Resize
 from specc.spec.detection import Detection
@@ -43,6 +44,7 @@ def plan_box_data(spec: Detection, row: Detector, problems: Problems) -> BoxData
         settings.append(Setting("COPY_PASTE", data.copy_paste, comment))
     if data.repeat > 1:
         settings.append(Setting("REPEAT", data.repeat, "passes over the images in an epoch"))
+    settings += value_range(data.value_range, problems)
     return BoxDataPlan(
         settings=tuple(settings),
         workers=spec.train.workers,
@@ -50,6 +52,7 @@ def plan_box_data(spec: Detection, row: Detector, problems: Problems) -> BoxData
         resizes=resizes and not row.fixed_size,
         masks=masks,
         copy_paste=data.copy_paste is not None,
+        value_range=data.value_range,
     )
 
 

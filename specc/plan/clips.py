@@ -8,6 +8,7 @@ from specc.catalog.videos import VideoClassifier, VideoWeights
 from specc.plan.code import Call, Name, Setting
 from specc.plan.folders import count_folders, split_folders
 from specc.plan.labels import ELSEWHERE, count_labelled, given_classes, left, numbered
+from specc.plan.lists import EMPTY
 from specc.plan.places import NAME_CLASSES, Places, check_enough, list_places, under
 from specc.plan.sizes import agreed_size, built_for
 from specc.plan.transforms import (
@@ -266,7 +267,7 @@ def _settings(spec: VideoClassification) -> tuple[Setting, ...]:
         case Videos():
             settings.append(Setting("SEPARATOR", data.separator, "of path and label, in a line"))
     if isinstance(data, RawFrames | Videos) and isinstance(data.classes, list):
-        settings.append(Setting("CLASSES", data.classes))
+        settings.append(Setting("CLASSES", given_classes(data)))
     if data.val_fraction:
         settings.append(Setting("VAL_FRACTION", data.val_fraction, "of the videos, to validate on"))
     if data.repeat > 1:
@@ -313,7 +314,12 @@ def _count_kinetics(
                 message = f"{path}: no column {', '.join(sorted(missing))}"
                 problems.add(("data", "train"), message)
                 return 0, 0
-            labels = [row["label"] for row in reader]
+            labels = []
+            for row in reader:
+                if not (row["label"] or "").strip():
+                    problems.add(("data", "train"), f"{path}:{reader.line_num}: {EMPTY}")
+                    return 0, 0
+                labels.append(row["label"].strip())
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         problems.add(("data", "train"), f"{path}: cannot be read: {error}")
         return 0, 0

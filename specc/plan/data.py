@@ -17,6 +17,7 @@ from specc.plan.transforms import (
     random_resized_crop,
     resize_and_crop,
 )
+from specc.plan.values import value_range
 from specc.problems import Problems
 from specc.spec.classification import Classification
 from specc.spec.data import CsvData, Emnist, ImageFolder, ListData, NamedData, OpenMMLabData
@@ -52,6 +53,8 @@ def plan_data(
     dataset = known_dataset(data) if isinstance(data, NamedData | Emnist) else None
     named = plan_named(data, problems) if isinstance(data, NamedData | Emnist) else None
     num_classes, images = _num_classes(spec, problems)
+    files = None if isinstance(data, NamedData | Emnist) else data
+    deep = files.value_range if files else None
     check_enough(spec, images, problems)
     return ImagesPlan(
         root=root,
@@ -64,7 +67,7 @@ def plan_data(
         eval_transforms=evaluate,
         eval_batch_size=spec.evaluate.batch_size,
         workers=spec.train.workers,
-        settings=_settings(spec),
+        settings=(*_settings(spec), *value_range(deep, problems)),
         source_template=f"classification/sources/{'named' if named else data.format}.py",
         files=dataset is None or bool(dataset.files),
         train_args=train_args,
@@ -79,6 +82,10 @@ def plan_data(
         transposed=dataset is not None and dataset.transposed,
         val_fraction=data.val_fraction,
         multi_label=_multi_label(spec),
+        value_range=deep,
+        skip_unreadable=files is not None and files.on_bad_image == "skip",
+        image_suffix=isinstance(data, ListData | CsvData | OpenMMLabData)
+        and data.image_suffix is not None,
         label_columns=isinstance(data, CsvData) and data.label_columns is not None,
         mixup=data.mixup,
         cutmix=data.cutmix,
@@ -178,8 +185,10 @@ def _settings(spec: Classification) -> tuple[Setting, ...]:
             if data.multi_label and not data.label_columns:
                 separator = data.label_separator or ","
                 settings += [Setting("LABEL_SEPARATOR", separator, "of an image's labels")]
+    if isinstance(data, ListData | CsvData | OpenMMLabData) and data.image_suffix:
+        settings += [Setting("IMAGE_SUFFIX", data.image_suffix, "which the paths are without")]
     if isinstance(data, ListData | CsvData | OpenMMLabData) and isinstance(data.classes, list):
-        settings += [Setting("CLASSES", data.classes)]
+        settings += [Setting("CLASSES", given_classes(data))]
     if data.val_fraction:
         settings += [Setting("VAL_FRACTION", data.val_fraction, "of the images, to validate on")]
     if data.repeat > 1:

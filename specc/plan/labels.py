@@ -21,7 +21,7 @@ from specc.plan.lists import (
 )
 from specc.plan.remember import remembered
 from specc.problems import Problems
-from specc.spec.data import CsvData, OpenMMLabData
+from specc.spec.data import CsvData, ListData, OpenMMLabData
 from specc.spec.tasks import Classifier
 
 NAMED = 10  # classes, or lines, that a message names
@@ -32,12 +32,13 @@ def given_classes(data: Labelled) -> list[str] | None:
     """The names that the spec gives the classes, if it does and they can be read here."""
     if isinstance(data, CsvData) and data.label_columns:
         return data.label_columns
-    if isinstance(data.classes, str):
+    names = data.classes
+    if isinstance(names, str):
         try:
-            return Path(data.classes).read_text(encoding="utf-8-sig").strip().splitlines()
+            names = Path(names).read_text(encoding="utf-8-sig").strip().splitlines()
         except (OSError, UnicodeDecodeError):
             return None
-    return data.classes
+    return [name.strip() for name in names] if names else names
 
 
 def count_labelled(spec: Classifier, data: Labelled, problems: Problems) -> tuple[int, int]:
@@ -52,7 +53,7 @@ def count_labelled(spec: Classifier, data: Labelled, problems: Problems) -> tupl
     count = len(classes) if classes else 0
     if train:
         count = _check_train(data, train, classes, said, problems)
-        _check_files(data, train, problems)
+        _check_files(data, "train", train, problems)
     if count and said not in (None, count):
         where = "data.classes names" if given_classes(data) else "the training data have"
         problems.add(("model", "num_classes"), f"{where} {count} classes, not {said}; leave it out")
@@ -61,6 +62,8 @@ def count_labelled(spec: Classifier, data: Labelled, problems: Problems) -> tupl
         message = f"there is no file {file} here to count the classes in; {ELSEWHERE}"
         key = ("data", "train", FILE_KEYS[type(data.train)])
         problems.add(key, message, ("model", "num_classes"), ("data", "format"))
+    if val:
+        _check_files(data, "val", val, problems)
     if train and val:
         names = classes or _names(train, said)
         key = ("data", "val", FILE_KEYS[type(data.val)]) if data.val else ()
@@ -211,12 +214,40 @@ def _check_labels(
     return True
 
 
-def _check_files(data: Labelled, found: Sequence[Row], problems: Problems) -> None:
-    """Say which samples are missing, if others are here."""
-    root = Path(data.train.root)
-    missing = [row for row in found if not os.path.exists(root / row.path)]
-    if 0 < len(missing) < len(found):
-        key = ("data", "train", FILE_KEYS[type(data.train)])
-        first = missing[0]
-        more = f", and {len(missing) - 1} more are missing" if len(missing) > 1 else ""
-        problems.add(key, f"{first.place}: no {noun(data)} {root / first.path}{more}")
+def _check_files(data: Labelled, part: str, found: Sequence[Row], problems: Problems) -> None:
+    """Report which samples are missing, and where they are instead if that can be told."""
+    split: File = getattr(data, part)
+    root, name = split_files(split)
+    missing = [row.path for row in found if not os.path.exists(Path(root, row.path))]
+    if not missing:
+        return
+    key = ("data", part, FILE_KEYS[type(split)])
+    first = next(row for row in found if row.path == missing[0])
+    more = f", and {len(missing) - 1} more are missing" if len(missing) > 1 else ""
+    message = f"{first.place}: no {noun(data)} {Path(root, first.path)}{more}"
+    if len(missing) == len(found):
+        things = f"{noun(data)}s" if len(found) > 1 else noun(data)
+        example = Path(root, first.path)
+        message = f"{name}: all of its {len(found)} {things} are missing, e.g. {example}"
+    problems.add(key, message + _advice(data, split, first.path))
+
+
+def _advice(data: Labelled, split: File, path: str) -> str:
+    """Return what to write so that a missing sample is found; "" if it is nowhere near."""
+    from specc.plan.places import IMAGES  # which needs this module first
+
+    root, file = split_files(split)
+    key = "image_suffix" if isinstance(data, ListData | CsvData | OpenMMLabData) else ""
+    given = (key and getattr(data, key)) or ""
+    for folder in dict.fromkeys((Path(root), *Path(root).parents, Path(file).parent)):
+        for name in dict.fromkeys((path, path.replace("\\", "/"))):
+            for suffix in dict.fromkeys((given, "", *IMAGES)) if key else ("",):
+                there = folder / (name.removesuffix(given) + suffix)
+                if not os.path.exists(there):
+                    continue
+                steps = [f'root = "{folder}"'] if folder != Path(root) else []
+                steps += ["/ for each backslash in the file"] if name != path else []
+                if suffix != given:
+                    steps += [f'{key} = "{suffix}"' if suffix else f"no {key}"]
+                return f"; there is {there}: write {' and '.join(steps)}"
+    return ""

@@ -2,8 +2,8 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from specc.diagnostics import show
 from specc.spec.clips import RawFrames, SomeVideos, Videos
 from specc.spec.data import CsvData, CsvFile, JsonFile, ListData, ListFile, OpenMMLabData
 from specc.spec.section import Section
+
+EMPTY = "the label is empty; write one, or remove the line"
 
 Labelled = ListData | CsvData | OpenMMLabData | Videos | RawFrames
 File = ListFile | CsvFile | JsonFile
@@ -58,7 +60,9 @@ def rows(data: Labelled, path: Path) -> Iterator[Row]:
         CsvData: _read_csv,
         OpenMMLabData: _read_json,
     }
-    return readers[type(data)](data, path)
+    for row in readers[type(data)](data, path):
+        suffix = data.image_suffix if isinstance(data, ListData | CsvData | OpenMMLabData) else None
+        yield replace(row, path=row.path + suffix) if suffix else row
 
 
 def _read_list(data: Any, path: Path) -> Iterator[Row]:
@@ -68,7 +72,7 @@ def _read_list(data: Any, path: Path) -> Iterator[Row]:
             place = f"{path}:{number}"
             if name:
                 labels = label.split(",") if data.multi_label else [label]
-                yield Row(place, name, tuple(labels))
+                yield Row(place, name.strip(), _stripped(labels, place, data.multi_label))
             elif line.strip():
                 wanted = f"a path, {show(data.separator)} and a label"
                 raise Unreadable(f"{place}: must be {wanted}, not {show(line.strip())}")
@@ -78,7 +82,7 @@ def _read_csv(data: Any, path: Path) -> Iterator[Row]:
     column = data.label_column or "label"
     columns = data.label_columns or [column]
     with open(path, encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
+        reader = csv.DictReader(file, skipinitialspace=True)
         try:
             for missing in {data.image_column, *columns} - set(reader.fieldnames or ()):
                 there = ", ".join(reader.fieldnames or ())
@@ -94,10 +98,19 @@ def _read_csv(data: Any, path: Path) -> Iterator[Row]:
                     labels = [name for name in columns if row[name] == "1"]
                 elif data.multi_label:
                     separator = data.label_separator or ","
-                    labels = [label for label in labels[0].split(separator) if label]
-                yield Row(place, row[data.image_column], tuple(labels))
+                    labels = labels[0].split(separator)
+                image = row[data.image_column].strip()
+                yield Row(place, image, _stripped(labels, place, data.multi_label))
         except csv.Error as error:
             raise Unreadable(f"{path}:{reader.line_num}: not CSV: {error}") from error
+
+
+def _stripped(labels: Sequence[str], place: str, multi_label: bool) -> tuple[str, ...]:
+    """Return labels without the spaces around them; only one of several may be empty."""
+    found = tuple(label.strip() for label in labels if label.strip())
+    if not found and not multi_label:
+        raise Unreadable(f"{place}: {EMPTY}")
+    return found
 
 
 def load_json(path: Path) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def list_places(data: Labelled) -> Places:
     classes, val_classes = NAME_CLASSES, None
     if file:
         text = f'({under(root, file)}).read_text(encoding="utf-8-sig")'
-        classes = Name(f"{text}.strip().splitlines()")
+        classes = Name(f"[line.strip() for line in {text}.strip().splitlines()]")
     elif given_classes(data):
         classes = Name("CLASSES")
     elif isinstance(data, OpenMMLabData):

@@ -197,6 +197,9 @@ class SamplesPlan:
     multi_label: bool
     mixup: float | None
     cutmix: float | None
+    value_range: tuple[int, int] | None = None  # of 16-bit images
+    skip_unreadable: bool = False  # images, rather than stopping
+    image_suffix: bool = False  # whether the paths in lists are without it
     # What the code says of the samples; of images, if nothing else is said.
     clips: bool = False
     read_from: Name = Name("Path")  # the type of that which a sample is made of
@@ -286,6 +289,7 @@ class TeacherPlan:
 @dataclass(frozen=True)
 class EvaluatePlan:
     metrics: dict[str, Call]  # of torchmetrics, by the name that is printed
+    class_metrics: dict[str, Call]  # those of each class, whose mean is printed
     named: bool  # whether there is room for names in a picture of all classes
     monitor: str  # the one that says which model is best
     views: bool = False  # whether there are several of a sample
@@ -340,6 +344,7 @@ class BoxDataPlan:
     resizes: bool  # whether they bring the training images to their size, rather than the model
     masks: bool
     copy_paste: bool
+    value_range: tuple[int, int] | None  # of 16-bit images
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,7 @@ EXAMPLES: dict[str, tuple[Any, ...]] = {
     "data.eval_transforms.name": ("CenterCrop", "RandomVerticalFlip"),
     "data.train": ("train", "test", "extra"),
     "data.val": ("val", "test", "extra"),
+    "data.value_range": ([0, 4095], [0, 1023]),
     "data.separator": ("\t", ","),
     "optim.groups": ([{"match": "*.weight", "lr": 0.5}], [{"match": "*.bias", "lr": 0.5}]),
     "optim.groups.match": ("*.weight", "*.bias"),

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Tag
 
-from specc.spec.data import Deviation, Lists, Share, Transform
+from specc.spec.data import Deviation, Lists, Share, Transform, ValueRange
 from specc.spec.section import Count, Fraction, Section, Text, must_be, variant
 
 Pixels = Annotated[int, Field(ge=32)]
@@ -61,6 +61,9 @@ class _BoxData(Section):
         must_be("three numbers above 0 and up to 1, for red, green and blue"),
     ] = None
     """Standard deviation of each channel that is divided by; by default the weights' own."""
+    value_range: ValueRange = None
+    """Least and greatest value of 16-bit images, which become 0 and 255, e.g. `[0, 4095]` where
+    they have 12 bits; by default all 16 bits."""
     augment: Literal["flip", "large-scale-jitter", "ssd", "ssdlite", "none"] | None = None
     """A preset of training transforms: mirror; and before that large-scale jitter (resize by 0.1 to
     2, crop or pad); SSD's (distort colours, zoom out, crop around objects); or SSDLite's (that crop

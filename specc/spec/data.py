@@ -12,6 +12,12 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 Deviation = Annotated[float, Field(gt=0, le=1)]
 
 
+Depth = Annotated[int, Field(ge=0, le=65535)]
+ValueRange = Annotated[
+    tuple[Depth, Depth] | None, Lists, must_be("two whole numbers from 0 to 65535")
+]
+
+
 class Transform(Section):
     """A transform of torchvision.transforms.v2: its name, and its arguments as further keys."""
 
@@ -92,7 +98,18 @@ class _Data(Prepared):
     are random-resized-crop, and that policy of torchvision's after it."""
 
 
-class ImageFolder(_Data):
+class _Files(_Data):
+    """Formats whose images are files."""
+
+    on_bad_image: Literal["error", "skip"] = "error"
+    """What happens to images that are missing or cannot be read, by their headers: `"error"` names
+    them all and stops before training, `"skip"` leaves them out, and says so."""
+    value_range: ValueRange = None
+    """Least and greatest value of 16-bit images, which become 0 and 255, e.g. `[0, 4095]` where
+    they have 12 bits; by default all 16 bits."""
+
+
+class ImageFolder(_Files):
     """Images in one folder a class: `root/train/CLASS/IMAGE`, `root/val/CLASS/IMAGE`."""
 
     format: Literal["imagefolder"]
@@ -116,11 +133,13 @@ class Classes(Section):
     By default the labels are the names, in sorted order, or numbers from 0."""
 
 
-class _Labelled(Classes, _Data):
+class _Labelled(Classes, _Files):
     """Formats in which files tell the labels of images."""
 
     multi_label: bool = False
     """Whether an image has any number of labels, rather than one."""
+    image_suffix: Text | None = None
+    """What the images' paths in the files lack, e.g. `".png"` of `id_code`."""
 
 
 with warnings.catch_warnings():  # that a key's name is a method of pydantic's as well

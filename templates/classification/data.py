@@ -10,6 +10,7 @@ import os
 import signal
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ from torchvision.datasets import (
 )
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
+from tqdm import tqdm
 
 import distributed
 
@@ -152,7 +154,7 @@ class Samples(Dataset[tuple[Tensor, int, int]]):
         #% else
         return self.names[index]
         #% endif
-    #% if data.val_fraction
+    #% if data.val_fraction or data.skip_unreadable
 
     def part(self, indices: list[int], transform: v2.Transform) -> "Samples":
         """Only some of the samples, with another transform."""

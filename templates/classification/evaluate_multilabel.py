@@ -16,6 +16,7 @@ from torchmetrics.classification import (
     MultilabelF1Score,
     MultilabelPrecision,
     MultilabelRecall,
+    MultilabelStatScores,
 )
 from tqdm import tqdm
 
@@ -35,14 +36,15 @@ def evaluate(
 
     Returns:
         The mean binary cross entropy, the mean average precision and other metrics, as
-        fractions, each sample counted once; and the average precision of each class,
-        float [NUM_CLASSES], NaN for one that no image has.
+        fractions, each sample counted once, means over the classes that an image has;
+        and the average precision of each class, float [NUM_CLASSES], NaN for others.
     """
     loss = MeanMetric().to(device)
     average_precision = MultilabelAveragePrecision(NUM_CLASSES, average="none").to(device)
-    #% if evaluate.metrics
+    counts = MultilabelStatScores(NUM_CLASSES, average="none").to(device)
+    #% if evaluate.class_metrics
     # Each counts for itself: those that agree on a first batch need not on all.
-    metrics = MetricCollection({{ evaluate.metrics }}, compute_groups=False).to(device)
+    class_metrics = MetricCollection({{ evaluate.class_metrics }}, compute_groups=False).to(device)
     #% endif
     model.eval()
     progress = tqdm(loader, "evaluate", leave=False, disable=dist.get_rank() > 0)
@@ -51,14 +53,18 @@ def evaluate(
         logits = model(normalize(images.to(device, non_blocking=True)))
         losses = F.binary_cross_entropy_with_logits(logits, labels, reduction="none")
         loss.update(losses.mean(1))
-        average_precision.update(logits, labels.int())
-        #% if evaluate.metrics
-        metrics.update(logits, labels.int())
+        # The metrics would take the sigmoid only in batches with a logit outside [0, 1].
+        probabilities, labels = logits.sigmoid(), labels.int()
+        average_precision.update(probabilities, labels)
+        counts.update(probabilities, labels)
+        #% if evaluate.class_metrics
+        class_metrics.update(probabilities, labels)
         #% endif
-    precisions = average_precision.compute()
+    present = counts.compute()[:, -1] > 0  # the last column counts the positives
+    precisions = average_precision.compute().where(present, torch.nan)
     values = {"loss": loss.compute(), "mAP": precisions.nanmean()}
-    #% if evaluate.metrics
-    values |= metrics.compute()
+    #% if evaluate.class_metrics
+    values |= {k: v[present].mean() for k, v in class_metrics.compute().items()}
     #% endif
     return {k: v.item() for k, v in values.items()}, precisions.cpu()
 
@@ -97,7 +103,8 @@ def main() -> None:
             print(f"{name:8} {value:.4f}")
         print("average precision")
         for name, value in zip(state["classes"], precisions.tolist(), strict=True):
-            print(f"{value:17.4f}  {name}")
+            shown = f"{value:.4f}".replace("nan", "-")  # of a class that no image has
+            print(f"{shown:>17}  {name}")
         picture = args.checkpoint.with_name("average_precision.png")
         draw_precisions(precisions, state["classes"]).savefig(picture)
         print(picture)

@@ -1,14 +1,36 @@
 def split(samples: Samples) -> tuple[Samples, Samples]:
     #% if data.multi_label
-    """Take VAL_FRACTION of the samples for validation, in every run the same ones.
+    """Take VAL_FRACTION of each class for validation, in every run the same samples.
+
+    A sample counts for all its classes, so that it cannot be that of each exactly; the
+    rarest class is divided first (Sechidis et al., ECML 2011). Samples without labels
+    are divided as another class.
 
     Raises:
         ValueError: if the samples are too few for that.
     """
     generator = torch.Generator().manual_seed(0)
-    order = torch.randperm(len(samples), generator=generator).tolist()
-    count = round(VAL_FRACTION * len(order))
-    train, val = order[count:], order[:count]
+    classes = [labels or [NUM_CLASSES] for labels in samples.labels]
+    members = defaultdict(list)
+    for index in torch.randperm(len(samples), generator=generator).tolist():
+        for label in classes[index]:
+            members[label].append(index)
+    rarest_first = sorted(members, key=lambda label: (len(members[label]), label))
+    counts = [len(members[label]) for label in range(NUM_CLASSES + 1)]
+    wanted = [min(round(VAL_FRACTION * count), count - 1) for count in counts]
+    divided: set[int] = set()
+    train, val = [], []
+    for label in rarest_first:
+        for index in members[label]:
+            if index in divided:
+                continue
+            divided.add(index)
+            if wanted[label] <= 0:
+                train.append(index)
+                continue
+            val.append(index)
+            for each in classes[index]:
+                wanted[each] -= 1
     #% else
     """Take VAL_FRACTION of each class for validation, in every run the same samples.
 

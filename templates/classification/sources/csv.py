@@ -9,7 +9,7 @@ def read_rows(root: Path, path: Path) -> list[Row]:
     """
     rows = []
     with open(path, encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
+        reader = csv.DictReader(file, skipinitialspace=True)
         #% if data.label_columns
         needed = {IMAGE_COLUMN, *CLASSES}
         #% else
@@ -27,13 +27,23 @@ def read_rows(root: Path, path: Path) -> list[Row]:
             labels = [name for name in CLASSES if row[name] == "1"]
             #% else
             #% if data.multi_label
-            labels = [it for it in row[LABEL_COLUMN].split(LABEL_SEPARATOR) if it]
+            labels = [it.strip() for it in row[LABEL_COLUMN].split(LABEL_SEPARATOR)]
+            labels = [label for label in labels if label]
+            #% else
+            label = row[LABEL_COLUMN].strip()
+            if not label:
+                raise ValueError(f"{place}: the label is empty; write one")
             #% endif
+            #% endif
+            #% if data.image_suffix
+            image = root / (row[IMAGE_COLUMN].strip() + IMAGE_SUFFIX)
+            #% else
+            image = root / row[IMAGE_COLUMN].strip()
             #% endif
             #% if data.multi_label
-            rows.append((place, root / row[IMAGE_COLUMN], labels))
+            rows.append((place, image, labels))
             #% else
-            rows.append((place, root / row[IMAGE_COLUMN], row[LABEL_COLUMN]))
+            rows.append((place, image, label))
             #% endif
     return rows
 

@@ -14,10 +14,13 @@ def read_folder(folder: Path, transform: v2.Transform) -> Samples:
     return Samples(files, found.targets, found.classes, transform)
 
 
+#% include "classification/sources/readable.py"
+
+
 def build_datasets(root: Path) -> tuple[Samples, Samples]:
     #% if data.val_fraction
     """The training and validation images, from one folder of `root` a class."""
-    return split(read_folder({{ data.train_args[0] }}, train_transform))
+    return split(*readable([read_folder({{ data.train_args[0] }}, train_transform)]))
     #% else
     """The training and validation images: under `root`, in one folder a class.
 
@@ -28,5 +31,6 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
     val = read_folder({{ data.val_args[0] }}, eval_transform)
     if odd := set(train.classes) ^ set(val.classes):
         raise ValueError(f"{root}: not in both training and validation: {sorted(odd)}")
+    train, val = readable([train, val])
     return train, val
     #% endif

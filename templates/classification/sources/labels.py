@@ -39,7 +39,7 @@ def build_samples(
     for place, _, names in rows:
         if odd := [name for name in names if name not in numbers]:
             raise ValueError(f"{place}: {odd} are none of {NUM_CLASSES} classes")
-    labels = [[numbers[name] for name in names] for _, _, names in rows]
+    labels = [sorted({numbers[name] for name in names}) for _, _, names in rows]
     #% else
     for place, _, name in rows:
         if name not in numbers:
@@ -49,6 +49,11 @@ def build_samples(
     return Samples([source for _, source, _ in rows], labels, classes, transform)
 
 
+#% if not data.clips
+#% include "classification/sources/readable.py"
+
+
+#% endif
 def build_datasets(root: Path) -> tuple[Samples, Samples]:
     """The training and validation {{ sample }}s."""
     rows = read_rows({{ data.train_args[0] }}, {{ data.train_args[1] }})
@@ -56,8 +61,10 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
     #% if data.val_fraction
     #% if data.clips
     check(rows)
+    return split(build_samples(rows, classes, train_clip))
+    #% else
+    return split(*readable([build_samples(rows, classes, train_transform)]))
     #% endif
-    return split(build_samples(rows, classes, {{ data.train_transform }}))
     #% else
     val_rows = read_rows({{ data.val_args[0] }}, {{ data.val_args[1] }})
     #% if data.val_classes
@@ -66,9 +73,13 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
     #% endif
     #% if data.clips
     check(rows + val_rows)
-    #% endif
     return (
-        build_samples(rows, classes, {{ data.train_transform }}),
-        build_samples(val_rows, classes, {{ data.eval_transform }}),
+        build_samples(rows, classes, train_clip),
+        build_samples(val_rows, classes, eval_clip),
     )
+    #% else
+    train = build_samples(rows, classes, train_transform)
+    train, val = readable([train, build_samples(val_rows, classes, eval_transform)])
+    return train, val
+    #% endif
     #% endif

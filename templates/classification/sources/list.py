@@ -11,11 +11,21 @@ def read_rows(root: Path, path: Path) -> list[Row]:
     with open(path, encoding="utf-8-sig") as file:
         for number, line in enumerate(file, 1):
             name, _, label = line.strip().rpartition(SEPARATOR)
+            #% if not data.multi_label
+            if name and not label.strip():
+                raise ValueError(f"{path}:{number}: the label is empty; write one")
+            #% endif
             if name:
-                #% if data.multi_label
-                rows.append((f"{path}:{number}", root / name, label.split(",")))
+                #% if data.image_suffix
+                {{ sample }} = root / (name.strip() + IMAGE_SUFFIX)
                 #% else
-                rows.append((f"{path}:{number}", root / name, label))
+                {{ sample }} = root / name.strip()
+                #% endif
+                #% if data.multi_label
+                labels = [it.strip() for it in label.split(",") if it.strip()]
+                rows.append((f"{path}:{number}", image, labels))
+                #% else
+                rows.append((f"{path}:{number}", {{ sample }}, label.strip()))
                 #% endif
             elif line.strip():
                 wanted = f"a path, {SEPARATOR!r} and a label"

@@ -12,11 +12,15 @@ def read_rows(root: Path, path: Path) -> list[Row]:
         place = f"{path}: data_list[{number}]"
         if not {"img_path", "gt_label"} <= entry.keys():
             raise ValueError(f"{place}: needs img_path and gt_label, not {entry}")
-        #% if data.multi_label
-        labels = [str(label) for label in entry["gt_label"]]
-        rows.append((place, root / entry["img_path"], labels))
+        #% if data.image_suffix
+        image = root / (entry["img_path"] + IMAGE_SUFFIX)
         #% else
-        rows.append((place, root / entry["img_path"], str(entry["gt_label"])))
+        image = root / entry["img_path"]
+        #% endif
+        #% if data.multi_label
+        rows.append((place, image, [str(label) for label in entry["gt_label"]]))
+        #% else
+        rows.append((place, image, str(entry["gt_label"])))
         #% endif
     return rows
 

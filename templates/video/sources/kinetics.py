@@ -22,9 +22,11 @@ def read_rows(folder: Path, path: Path) -> list[Row]:
                 begin, end = (int(float(time)) for time in times)
             except (KeyError, TypeError, ValueError):
                 raise ValueError(f"{place}: must have {COLUMNS}, not {row}") from None
+            if not label.strip():
+                raise ValueError(f"{place}: the label is empty; write one")
             name = f"{video}_{begin:06}_{end:06}"
             if name in files:
-                rows.append((place, files[name], label))
+                rows.append((place, files[name], label.strip()))
             else:
                 missing += 1
     if not rows:
