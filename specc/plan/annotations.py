@@ -105,9 +105,9 @@ def _classes(data: BoxData, seen: Seen, problems: Problems) -> list[str]:
         message = f"needed, as {file} has over {LARGE // 10**6} MB, which are not read here"
         problems.add(key, message, ("data", "train"), ("data", "root"))
         return []
-    place = ("data", "train", "json") if isinstance(data, Coco) else ("data", "root")
+    file_key = ("data", "train", "json") if isinstance(data, Coco) else ("data", "root")
     message = f"there is no file {file} here to read the classes from; correct the path or, if the "
-    problems.add(place, f"{message}data are elsewhere, write data.classes", key)
+    problems.add(file_key, f"{message}data are elsewhere, write data.classes", key)
     return []
 
 

@@ -60,8 +60,8 @@ def count_labelled(spec: Classifier, data: Labelled, problems: Problems) -> tupl
     elif said is None and not count and train is None:
         _, file = split_files(data.train)
         message = f"there is no file {file} here to count the classes in; {ELSEWHERE}"
-        key = ("data", "train", FILE_KEYS[type(data.train)])
-        problems.add(key, message, ("model", "num_classes"), ("data", "format"))
+        list_key = ("data", "train", FILE_KEYS[type(data.train)])
+        problems.add(list_key, message, ("model", "num_classes"), ("data", "format"))
     if val:
         _check_files(data, "val", val, problems)
     if train and val:
