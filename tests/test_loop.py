@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 from projects import (
+    CLASSES,
     SPEC,
     Project,
     compile_spec,
@@ -219,7 +220,7 @@ def test_a_teacher_is_learned_from() -> None:
     with torch.no_grad():
         for parameter in teacher.fc.parameters():
             parameter.mul_(20)
-    torch.save({"model": teacher.state_dict(), "classes": []}, "teacher.pt")
+    torch.save({"model": teacher.state_dict(), "classes": list("abcd")}, "teacher.pt")
     project = compiled(
         'distill={ name = "resnet34", weights = "teacher.pt", temperature = 3.0, alpha = 0.7 }',
         "log.tensorboard=true",
@@ -227,6 +228,9 @@ def test_a_teacher_is_learned_from() -> None:
         'model.freeze="backbone"',
         epochs=1,
     )
+    refused = project.fail("train.py")
+    assert "teacher.pt has other classes: gone: a, b, c, d; new: ash, birch, cedar, elm" in refused
+    torch.save({"model": teacher.state_dict(), "classes": list(CLASSES)}, "teacher.pt")
     project.run("train.py")
     first = scalars(project.folder / "runs")["train/loss"][0][1]
 

@@ -6,16 +6,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision import models
 
+import checkpoint
 from data import IMAGE_SIZE, NUM_CLASSES
 
 TEACHER = {{ teacher.path }}
 TEMPERATURE = {{ teacher.temperature }}
 
 
-def build_teacher() -> nn.Module:
-    """The trained teacher, frozen: from the same normalised images to logits."""
+def build_teacher(classes: list[str]) -> nn.Module:
+    """The trained teacher of `classes`, frozen: from normalised images to logits."""
     teacher = {{ teacher.constructor }}
     state = torch.load(TEACHER, map_location="cpu", weights_only=True)
+    if "classes" in state:
+        checkpoint.check_classes(TEACHER, state["classes"], classes)
     teacher.load_state_dict(state["model"] if "model" in state else state)
     return teacher.requires_grad_(False).eval()
 
