@@ -9,6 +9,7 @@ import timm
 import torch
 from PIL import Image
 from projects import (
+    CLASSES,
     SPEC,
     Project,
     compile_spec,
@@ -294,7 +295,7 @@ def test_a_teacher_is_learned_from() -> None:
     with torch.no_grad():
         for parameter in teacher.fc.parameters():
             parameter.mul_(20)
-    torch.save({"model": teacher.state_dict(), "classes": []}, "teacher.pt")
+    torch.save({"model": teacher.state_dict(), "classes": list("abcd")}, "teacher.pt")
     project = compiled(
         'distill={ name = "timm/test_resnet", weights = "teacher.pt", alpha = 0.7 }',
         "distill.temperature=3.0",
@@ -303,6 +304,9 @@ def test_a_teacher_is_learned_from() -> None:
         'model.freeze="backbone"',
         epochs=1,
     )
+    refused = project.fail("train.py")
+    assert "teacher.pt has other classes: gone: a, b, c, d; new: ash, birch, cedar, elm" in refused
+    torch.save({"model": teacher.state_dict(), "classes": list(CLASSES)}, "teacher.pt")
     project.run("train.py")
     first = scalars(project.folder / "runs")["train/loss"][0][1]
 

@@ -1,12 +1,14 @@
 """Stopping is free: whatever ends a run, resumed it ends as if it had never been stopped."""
 
+import math
 import re
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from projects import (
     SPEC,
     Process,
@@ -143,3 +145,98 @@ def test_resuming_a_finished_run_changes_nothing(project: Project) -> None:
     shutil.copytree("never-stopped", "run")
     project.run("train.py", "--output", "run", "--resume")
     assert_as_if_never_stopped()
+
+
+def test_evaluation_that_fails_costs_no_training(project: Project) -> None:
+    start = "    loss = MeanMetric()"
+    project.edit("evaluate.py", start, f'    raise RuntimeError("no space")\n{start}')
+    assert "no space" in project.fail("train.py", "--output", "run")
+    assert load("run/last.pt")["step"] == STEPS
+    assert not Path("run/best.pt").exists()
+    project.edit("evaluate.py", f'    raise RuntimeError("no space")\n{start}', start)
+    project.run("train.py", "--output", "run", "--resume")
+    assert_as_if_never_stopped()
+
+
+def damaged(whole: bytes) -> Iterator[bytes]:
+    """What may have become of a checkpoint's bytes: a disk was full, or lost its power."""
+    yield b""
+    yield whole[: len(whole) // 2]
+    yield bytes(len(whole))
+    middle = len(whole) // 2
+    yield whole[:middle] + bytes(4096) + whole[middle + 4096 :]
+    yield b"a text, and no checkpoint"
+
+
+def test_damaged_checkpoint_is_noticed_and_the_one_before_used(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = project.module("checkpoint")
+    shutil.copytree("never-stopped", "run")
+    last, previous = Path("run/last.pt"), Path("run/previous.pt")
+    for contents in damaged(last.read_bytes()):
+        last.write_bytes(contents)
+        with pytest.raises(SystemExit, match=r"^run/last.pt: damaged, or no checkpoint"):
+            module.load(last)  # as evaluate.py, predict.py and export.py do
+        assert module.load(last, previous)["step"] == 2 * STEPS
+        assert "run/previous.pt is used, the checkpoint before that" in capsys.readouterr().out
+    module.save(last, {"classes": []}, previous)
+    assert load(last) == {"classes": []} and load(previous)["finished"] == 1
+    torch.save([1, 2], last)
+    with pytest.raises(SystemExit, match=r"^run/last.pt: another file, without 'classes'$"):
+        module.load(last)
+    with pytest.raises(SystemExit, match=r"^run: Is a directory$"):
+        module.load(Path("run"))
+
+    shutil.copy("run/best.pt", last)
+    printed = project.run("train.py", "--output", "run", "--resume")
+    assert "run/last.pt: another file, without 'recipe'" in printed
+    for file in ("last.pt", "best.pt"):
+        assert differing(load(f"run/{file}"), load(f"never-stopped/{file}")) == []
+
+
+def test_another_recipe_is_refused_and_each_difference_named(project: Project) -> None:
+    shutil.copytree("never-stopped", "run")
+    shutil.copy("images/train/ash/0.png", "images/train/ash/more.png")
+    for part in ("train", "val"):
+        Path(f"images/{part}/elm").rename(f"images/{part}/fir")
+    printed = project.fail("evaluate.py", "--checkpoint", "run/best.pt")
+    assert "run/best.pt has other classes: gone: elm; new: fir" in printed
+    project.edit("train.py", "SEED = 0", "SEED = 1")
+    project.edit("train.py", "BATCH_SIZE = 4", "BATCH_SIZE = 8")
+    project.edit("train.py", 'MONITOR = "top1"', 'MONITOR = "loss"')
+    project.edit("train.py", "torch.optim.SGD(", "torch.optim.RMSprop(")
+    project.edit("model.py", "models.resnet18(", "models.resnet34(")
+    project.edit("train.py", "model.parameters(), lr=LR", "model.fc.parameters(), lr=LR")
+    printed = project.fail("train.py", "--output", "run", "--resume")
+    # 11,689,512 and 21,797,672 are torchvision's numbers for 1000 classes, of 513 weights each.
+    weights = 11_689_512 - 996 * 513, 21_797_672 - 996 * 513
+    for line in (
+        "run/last.pt is of another recipe; restore these, or name another --output for a new run:",
+        "  SEED: 0 -> 1",
+        "  BATCH_SIZE: 4 -> 8",
+        "  MONITOR: top1 -> loss",
+        "  steps per epoch: 8 -> 4",
+        "  samples: 32 -> 33",
+        "  classes: gone: elm; new: fir",
+        "  model: ResNet of {:,} weights -> ResNet of {:,} weights".format(*weights),
+        "  optimizer: SGD -> RMSprop",
+        "  trained: gone: bn1.bias, bn1.weight, conv1.weight, layer1.0.bn1.bias,",
+        "layer1.0.bn1.weight and 55 more",
+    ):
+        assert line in printed, line
+
+
+def test_resumed_run_takes_new_settings(project: Project) -> None:
+    """The learning rate is what it were if the settings had been these from the beginning."""
+    shutil.copytree("never-stopped", "run")
+    old, epochs, lr = 2 * STEPS, 3, 0.02
+    project.edit("train.py", "EPOCHS = 2", f"EPOCHS = {epochs}")
+    project.edit("train.py", "LR = 0.01", f"LR = {lr}")
+    project.edit("train.py", "MOMENTUM = 0.9", "MOMENTUM = 0.8")
+    project.run("train.py", "--output", "run", "--resume")
+    logged = dict(scalars(Path("run"))["train/lr"])
+    for step in range(old + 1, epochs * STEPS + 1):
+        cosine = math.cos(math.pi * step / (epochs * STEPS))
+        assert logged[step] == pytest.approx(lr * (1 + cosine) / 2, abs=1e-9)
+    assert load("run/last.pt")["optimizer"]["param_groups"][0]["momentum"] == 0.8

@@ -248,7 +248,7 @@ def test_run_folder(here: Path) -> None:
     project.run("train.py")
     run = project.folder / "runs"
     names = {path.name for path in run.iterdir() if not path.name.startswith("events.")}
-    assert names == {"best.pt", "last.pt", "samples.png", "confusion_matrix.png"}
+    assert names == {"best.pt", "last.pt", "previous.pt", "samples.png", "confusion_matrix.png"}
     for picture in ("samples.png", "confusion_matrix.png"):
         assert len(Image.open(run / picture).convert("L").getcolors() or []) > 20
     curves = scalars(run)

@@ -244,8 +244,8 @@ class TrainPlan:
     micro_batch: int | None  # samples of a process that are computed at once
     settings: tuple[Setting, ...]
     scheduler: Call | None  # called after each step
-    one_cycle: bool
     plateau: Call | None  # called with the monitored metric, after each evaluation
+    initial_lr: Name  # of a `group` of parameters, before any schedule
     parts: Call  # what a checkpoint holds, by name
     recorded: Name  # what is noted of a step's loss
     classes: Name  # their names

@@ -7,7 +7,6 @@ from specc.plan.optimizer import OptimizerPlan
 from specc.plan.plan import TrainPlan
 from specc.plan.schedule import plan_schedule
 from specc.problems import Problems
-from specc.spec.schedule import OneCycle
 from specc.spec.tasks import Spec
 from specc.spec.train import Train, TrainBoxes
 
@@ -47,7 +46,6 @@ def plan_train(
     parts = {
         "model": True,
         "optimizer": True,
-        "scheduler": schedule.scheduler,
         "plateau": schedule.plateau,
         "scaler": train.amp == "fp16",
         "ema": train.ema,
@@ -59,8 +57,9 @@ def plan_train(
         micro_batch=train.max_batch_per_gpu,
         settings=tuple(constants),
         scheduler=schedule.scheduler,
-        one_cycle=isinstance(spec.schedule, OneCycle),
         plateau=schedule.plateau,
+        # A warm-up keeps what it is to reach.
+        initial_lr=Name('group["initial_lr"]' if schedule.scheduler else 'group["lr"]'),
         parts=Call("dict", (), {name: Name(name) for name, there in parts.items() if there}),
         recorded=recorded,
         classes=classes,

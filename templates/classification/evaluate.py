@@ -132,6 +132,7 @@ def main() -> None:
     model = build_model().to(device)
     model.load_state_dict(state["model"])
     _, val_set = build_datasets(args.data)
+    checkpoint.check_classes(args.checkpoint, state["classes"], val_set.classes)
     #% if evaluate.views
     test_set = replace(val_set, transform=test_views)
     loader = build_eval_loader(test_set, batch_size=1)  # of as many views as there are

@@ -97,6 +97,7 @@ def main() -> None:
     model = build_model().to(device)
     model.load_state_dict(state["model"])
     _, val_set = build_datasets(args.data)
+    checkpoint.check_classes(args.checkpoint, state["classes"], val_set.classes)
     metrics, precisions = evaluate(model, build_eval_loader(val_set), device)
     if dist.get_rank() == 0:
         for name, value in metrics.items():

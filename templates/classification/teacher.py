@@ -7,6 +7,7 @@ from torch.nn import functional as F
 from torchvision import models
 from torchvision.transforms.v2.functional import normalize
 
+import checkpoint
 from data import IMAGE_SIZE, MEAN, NUM_CLASSES, STD
 from pretrained import reading, unwrapped
 
@@ -18,15 +19,17 @@ TEACHER_STD = {{ teacher.std }}
 #% endif
 
 
-def build_teacher() -> nn.Module:
+def build_teacher(classes: list[str]) -> nn.Module:
     #% if teacher.renormalizes
-    """The trained teacher, frozen: from `renormalized` images to logits."""
+    """The trained teacher of `classes`, frozen: from `renormalized` images to logits."""
     #% else
-    """The trained teacher, frozen: from the same normalised images to logits."""
+    """The trained teacher of `classes`, frozen: from normalised images to logits."""
     #% endif
     teacher = {{ teacher.constructor }}
     with reading(TEACHER):
         state = torch.load(TEACHER, map_location="cpu", weights_only=True)
+    if "classes" in state:
+        checkpoint.check_classes(TEACHER, state["classes"], classes)
     teacher.load_state_dict(unwrapped(state, TEACHER))
     return teacher.requires_grad_(False).eval()
 

@@ -351,8 +351,7 @@ def draw_results(
 def load_model(path: Path, device: torch.device) -> nn.Module:
     """The model of a checkpoint, in eval mode."""
     state = checkpoint.load(path)
-    if state["classes"] != CLASSES:
-        raise SystemExit(f"{path} was trained on other classes: {state['classes']}")
+    checkpoint.check_classes(path, state["classes"], CLASSES)
     model = build_model().to(device).eval()
     model.load_state_dict(state["model"])
     return model

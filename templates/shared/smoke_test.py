@@ -1,10 +1,6 @@
 """A minute's check after a hand edit, on made-up {{ sample }}s: `python smoke_test.py`.
 
-#% if train.one_cycle
-Trains and resumes in one process, trains in two, evaluates, predicts and exports: on
-#% else
 Trains in one process, resumes in two, evaluates, predicts and exports: on
-#% endif
 #% if train.amp
 the CPU, in full precision, from random weights, and in a temporary folder.
 #% else
@@ -47,11 +43,7 @@ from model import TSN
 def call(script: Callable[[], None], *args: str) -> None:
     print(f"== {script.__module__} {' '.join(args)}", flush=True)
     sys.argv = [script.__module__, *args]
-    #% if train.one_cycle
-    train.EPOCHS = 1  # OneCycleLR cannot be made longer when it has begun
-    #% else
     train.EPOCHS = 2 if "--resume" in args else 1
-    #% endif
     script()
 
 
@@ -93,12 +85,7 @@ def main() -> None:
         #% endfilter
         options = ["--output", f"{folder}/run", "--data", folder]
         call(train.main, *options)
-        #% if train.one_cycle
-        call(train.main, *options, "--resume")
-        subprocess.run([*torchrun, *options, "--output", f"{folder}/two"], check=True)
-        #% else
         subprocess.run([*torchrun, *options, "--resume"], check=True)
-        #% endif
         best = f"{folder}/run/best.pt"
         call(evaluate.main, "--data", folder, "--checkpoint", best)
         #% filter indented(8)

@@ -4,14 +4,16 @@
     ./launch.sh                 on all GPUs of this machine, or of many
     python train.py --resume    continue a stopped run as if it had never stopped
 
-A run writes its checkpoints last.pt and best.pt, a sheet of samples, pictures of the
-results and curves to a folder, runs/ unless --output names another.
+A run writes its checkpoints last.pt, previous.pt (the one before it) and best.pt, a
+sheet of samples, pictures of the results and curves to a folder, runs/ unless --output
+names another.
 """
 
 import argparse
 import os
 import signal
 import threading
+import warnings
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -97,8 +99,8 @@ def main() -> None:
     #% endif
     device = distributed.init()
     is_main = dist.get_rank() == 0
-    last = args.output / "last.pt"
-    if last.exists() and not args.resume:
+    last, previous = args.output / "last.pt", args.output / "previous.pt"
+    if (last.exists() or previous.exists()) and not args.resume:
         raise SystemExit(f"{last} exists: --resume that run, or name another --output")
 
     torch.manual_seed(SEED)
@@ -149,7 +151,15 @@ def main() -> None:
     scaler = torch.amp.GradScaler(device.type)
     #% endif
     parts: dict[str, Any] = {{ train.parts }}
-    step, best = 0, {{ train.worst }}
+    # A run is resumed with the same of these; any other setting may be a new one.
+    recipe: dict[str, Any] = {"SEED": SEED, "BATCH_SIZE": BATCH_SIZE, "MONITOR": MONITOR}
+    recipe |= {"steps per epoch": steps_per_epoch, "samples": len(train_set)}
+    recipe |= {"classes": {{ train.classes }}, **checkpoint.describe(parts)}
+    #% if train.plateau
+    lrs = tuple({{ train.initial_lr }} for group in optimizer.param_groups)
+    recipe["learning rates"] = lrs
+    #% endif
+    step, finished, best = 0, 0, {{ train.worst }}
     #% if train.early_stop
     stale = 0  # evaluations since the best one
     #% endif
@@ -157,13 +167,25 @@ def main() -> None:
     state: dict[str, Any] = {}
     #% endif
     if args.resume:
-        state = checkpoint.load(last)
-        for name, part in parts.items():
-            part.load_state_dict(state[name])
-        step, best = state["step"], state["best"]
+        state = checkpoint.load(last, previous, key="recipe")
+        checkpoint.check_recipe(last, state["recipe"], recipe)
+        step, finished, best = state["step"], state["finished"], state["best"]
         #% if train.early_stop
-        stale = state["stale"]
+        stale = state.get("stale", 0)
         #% endif
+        #% if train.scheduler
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of schedules that go before the optimizer
+            for _ in range(min(step, EPOCHS * steps_per_epoch)):
+                scheduler.step()
+        #% endif
+        #% if train.plateau
+        groups = zip(optimizer.param_groups, state["optimizer"]["param_groups"], strict=True)
+        for group, saved in groups:
+            group["lr"] = saved["lr"]
+        state["plateau"] |= {"factor": GAMMA, "patience": PATIENCE}
+        #% endif
+        checkpoint.restore(parts, state)
 
     def save() -> None:
         if is_main:
@@ -171,7 +193,8 @@ def main() -> None:
             writer.flush()
             #% endif
             state = {name: part.state_dict() for name, part in parts.items()}
-            state |= {"step": step, "best": best, "classes": {{ train.classes }}}
+            state |= {"step": step, "finished": finished, "best": best}
+            state |= {"classes": {{ train.classes }}, "recipe": recipe}
             #% if train.early_stop
             state["stale"] = stale
             #% endif
@@ -181,7 +204,7 @@ def main() -> None:
             #% if train.mlflow
             state["mlflow"] = mlflow_run.info.run_id
             #% endif
-            checkpoint.save(last, state)
+            checkpoint.save(last, state, previous)
 
     #% if train.logs
     def log(values: dict[str, float]) -> None:
@@ -219,7 +242,7 @@ def main() -> None:
         mlflow.log_figure(sheet, "samples.png")
         #% endif
 
-    for epoch in range(step // steps_per_epoch, EPOCHS):
+    for epoch in range(finished, EPOCHS):
         #% if train.early_stop
         if stale >= EARLY_STOP:
             break
@@ -228,7 +251,7 @@ def main() -> None:
         if set_frozen(model, epoch):
             ddp = DistributedDataParallel(model)
         #% endif
-        first = step % steps_per_epoch  # not 0 where a run was stopped inside an epoch
+        first = step - epoch * steps_per_epoch  # not 0 where a run was stopped in an epoch
         batches.start(epoch, first)
         title = f"epoch {epoch + 1}/{EPOCHS}"
         progress = tqdm(
@@ -288,15 +311,15 @@ def main() -> None:
 
             end_of_epoch = step % steps_per_epoch == 0
             stopping = distributed.any_process(stop.is_set())
-            saving = stopping or step % CHECKPOINT_STEPS == 0
-            if saving or end_of_epoch or step % LOG_EVERY == 0:
+            saving = stopping or end_of_epoch or step % CHECKPOINT_STEPS == 0
+            if saving or step % LOG_EVERY == 0:
                 #% filter indented(16)
                 #% include loop ~ "/log.py"
                 #% endfilter
                 window.clear()
-            if saving and not end_of_epoch:
+            if saving:  # at the end of an epoch before evaluating, which may fail
                 save()
-            if stopping and not end_of_epoch:
+            if stopping:
                 raise SystemExit(f"stopped at step {step}; --resume continues")
 
         #% if model.trains_batch_norm
@@ -347,9 +370,8 @@ def main() -> None:
                 old.unlink()
             #% endif
         #% endif
+        finished = epoch + 1
         save()
-        if stopping:
-            raise SystemExit(f"stopped after epoch {epoch + 1}; --resume continues")
 
     if is_main:
         #% if train.tensorboard

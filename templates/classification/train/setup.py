@@ -10,5 +10,5 @@ class_weights = (len(train_set) / NUM_CLASSES / counts.clamp(min=1)).to(device)
 class_weights = torch.tensor(CLASS_WEIGHTS, device=device)
 #% endif
 #% if teacher
-teacher = build_teacher().to(device)
+teacher = build_teacher(train_set.classes).to(device)
 #% endif
