@@ -2,7 +2,8 @@
 
     python train.py             on one GPU, or the CPU
     ./launch.sh                 on all GPUs of this machine, or of many
-    python train.py --resume    continue a stopped run as if it had never stopped
+    python train.py --resume    continue a stopped run as if it had never stopped, or
+                                begin it: the same line for each restart of a job
 
 A run writes its checkpoints last.pt and best.pt, a sheet of samples, pictures of the
 results and curves to a folder, runs/ unless --output names another.
@@ -82,7 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Train the model.")
     parser.add_argument("--data", type=Path, default=DATA_DIR)
     parser.add_argument("--output", type=Path, default=RUN_DIR, help="the run's folder")
-    parser.add_argument("--resume", action="store_true", help="continue that run")
+    parser.add_argument("--resume", action="store_true", help="continue that run, if there is one")
     args = parser.parse_args()
 
     stop = threading.Event()
@@ -98,7 +99,8 @@ def main() -> None:
     device = distributed.init()
     is_main = dist.get_rank() == 0
     last = args.output / "last.pt"
-    if last.exists() and not args.resume:
+    resuming = distributed.any_process(last.exists())  # the same answer in all
+    if resuming and not args.resume:
         raise SystemExit(f"{last} exists: --resume that run, or name another --output")
 
     torch.manual_seed(SEED)
@@ -108,7 +110,7 @@ def main() -> None:
     steps_per_epoch = len(batches)
     model = build_model()
     #% if model.pretrained
-    if is_main and not args.resume:  # DistributedDataParallel hands it to the others
+    if is_main and not resuming:  # DistributedDataParallel hands it to the others
         load_pretrained(model)
     #% endif
     #% if train.channels_last
@@ -156,7 +158,7 @@ def main() -> None:
     #% if train.wandb or train.mlflow
     state: dict[str, Any] = {}
     #% endif
-    if args.resume:
+    if resuming:
         state = checkpoint.load(last)
         for name, part in parts.items():
             part.load_state_dict(state[name])
@@ -164,6 +166,8 @@ def main() -> None:
         #% if train.early_stop
         stale = state["stale"]
         #% endif
+    if args.resume and is_main:
+        print(f"{last}: from step {step} on" if resuming else f"no {last}: a new run")
 
     def save() -> None:
         if is_main:
