@@ -324,6 +324,7 @@ class LaunchPlan:
     gpus: int | None
     nodes: int
     endpoint: str
+    cpu: int | None = None  # processes on the CPU of this machine instead
 
 
 @dataclass(frozen=True, kw_only=True)

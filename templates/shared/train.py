@@ -23,6 +23,7 @@ import torch.distributed as dist
 import wandb
 from timm.optim import Lamb, Muon
 from torch import Tensor, nn
+from torch.distributed.elastic.multiprocessing.errors import record
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import (
@@ -79,6 +80,7 @@ RUN_DIR = Path(__file__).parent / "runs"
 #% include loop ~ "/losses.py"
 
 
+@record  # torchrun tells which process failed first, and of what
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train the model.")
     parser.add_argument("--data", type=Path, default=DATA_DIR)
