@@ -83,7 +83,7 @@ RUN_DIR = Path(__file__).parent / "runs"
 @record  # torchrun tells which process failed first, and of what
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train the model.")
-    parser.add_argument("--data", type=Path, default=DATA_DIR)
+    parser.add_argument("--data", type={{ data_folder }}, default=DATA_DIR)
     parser.add_argument("--output", type=Path, default=RUN_DIR, help="the run's folder")
     parser.add_argument("--resume", action="store_true", help="continue that run, if there is one")
     args = parser.parse_args()
