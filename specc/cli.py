@@ -100,14 +100,24 @@ def run(
     endpoint: Annotated[
         str | None, typer.Option(help="HOST:PORT where several machines meet.")
     ] = None,
+    cpu: Annotated[
+        int | None, typer.Option(min=1, help="Processes on the CPU instead of GPUs.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run of before, if there is one.")
+    ] = False,
     overrides: Overrides = None,
 ) -> None:
-    """Build the project of a spec, and train it with torchrun."""
+    """Build the project of a spec, and train it: with torchrun in several processes."""
     from specc import launch
+    from specc.diagnostics import visible
 
-    plan, folder = _build(spec, overrides, output)
-    where = launch.where(plan.launch, gpus, nodes, endpoint)
-    launch.train(folder, where, arguments or ())
+    folder = output or Path("out", visible(spec.stem))
+    launch.claim(folder, spec, named=output is not None)
+    plan, folder = _build(spec, overrides, folder)
+    launch.claim(folder, spec, named=True)
+    where = launch.where(plan.launch, gpus, nodes, endpoint, cpu)
+    launch.train(folder, where, [*["--resume"] * resume, *(arguments or ())])
 
 
 @app.command()

@@ -17,14 +17,26 @@ from specc.plan.plan import LaunchPlan
 
 
 def where(
-    plan: LaunchPlan, gpus: int | None, nodes: int | None, endpoint: str | None
+    plan: LaunchPlan,
+    gpus: int | None,
+    nodes: int | None,
+    endpoint: str | None,
+    cpu: int | None = None,
 ) -> LaunchPlan:
-    """The plan, with what was said on the command line in place of it."""
+    """The plan, with what was said on the command line in place of it.
+
+    Raises:
+        UserError: if that is both GPUs and the CPU.
+    """
+    if cpu and (gpus or (nodes or 1) > 1):
+        raise UserError("--cpu N trains on the CPU of this machine: leave --gpus and --nodes out")
+    if cpu:
+        return LaunchPlan(None, 1, plan.endpoint, cpu)
     return LaunchPlan(gpus or plan.gpus, nodes or plan.nodes, endpoint or plan.endpoint)
 
 
 def train(project: Path, launch: LaunchPlan, arguments: Sequence[str]) -> NoReturn:
-    """Become the torchrun that trains `project`, so that its exit code is ours.
+    """Become the program that trains `project`, so that its exit code is ours.
 
     Raises:
         UserError: if packages are missing, or the machine has fewer GPUs than asked for.
@@ -35,30 +47,38 @@ def train(project: Path, launch: LaunchPlan, arguments: Sequence[str]) -> NoRetu
         raise UserError(f"{project} needs {', '.join(missing)}: {python} -m pip install -r {file}")
     gpus = count_gpus()
     line = command(project, launch, gpus, arguments)
-    if not gpus:
-        print(f"no GPU here: training on the CPU, in {launch.gpus or 1} process(es)")
+    if launch.cpu or not gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        print(f"training on the CPU, in {launch.cpu or 1} process(es)")
     print(shlex.join(line), flush=True)
+    beginning = torchrun()
+    if line[: len(beginning)] == beginning:
+        line = [sys.executable, "-m", "specc.workers", *line[len(beginning) :]]
+    if os.name == "nt":  # where exec does not wait for what it starts
+        sys.exit(subprocess.run(line, check=False).returncode)
     os.execvp(line[0], line)
 
 
 def command(
     project: Path, launch: LaunchPlan, available: int, arguments: Sequence[str]
 ) -> list[str]:
-    """The torchrun line, the same on every machine.
+    """The line that trains: of one process plain Python, of several torchrun.
 
     Args:
-        available: GPUs of this machine. Without any, `launch.gpus` are CPU processes.
+        available: GPUs of this machine.
         arguments: of train.py.
 
     Raises:
-        UserError: if there are GPUs, but fewer than asked for, or several machines have
-            no place to meet.
+        UserError: if there are fewer GPUs than asked for, or several machines have no place
+            to meet.
     """
-    if launch.gpus and 0 < available < launch.gpus:
+    if not launch.cpu and (launch.gpus or 0) > available:
         raise UserError(
-            f"{launch.gpus} GPUs asked for, and this machine has {available}: "
-            f"write --gpus {available}"
+            f"{launch.gpus} GPUs asked for, and this machine has {available}: write "
+            + (f"--gpus {available}" if available else "--cpu 1, to train on its CPU")
         )
+    script = [str(project / "train.py"), *arguments]
+    processes = launch.cpu or launch.gpus or max(1, available)
     meeting = ["--standalone"]
     if launch.nodes > 1:
         if launch.endpoint.startswith("localhost:"):
@@ -68,10 +88,28 @@ def command(
             )
         meeting = ["--nnodes", str(launch.nodes), "--rdzv-backend", "c10d"]
         meeting += ["--rdzv-endpoint", launch.endpoint]
-    processes = launch.gpus or max(1, available)
-    script = str(project / "train.py")
-    options = [*meeting, "--nproc-per-node", str(processes)]
-    return [*torchrun(), *options, script, *arguments]
+    elif processes == 1:
+        return [sys.executable, *script]
+    return [*torchrun(), *meeting, "--nproc-per-node", str(processes), *script]
+
+
+def claim(folder: Path, spec: Path, *, named: bool) -> None:
+    """Note that `folder` is the project of `spec`, for the next run of a spec of that name.
+
+    Args:
+        named: whether the folder was named by the user, who may give it to another spec.
+
+    Raises:
+        UserError: if it is another spec's.
+    """
+    note, path = folder / ".specc" / "spec", spec.as_posix().encode(errors="backslashreplace")
+    if not named and note.exists() and (other := note.read_bytes()) != path:
+        raise UserError(
+            f"{folder} is the project of {other.decode()}, not of {path.decode()}: name another "
+            "folder with --output, or the same if it is to become this spec's"
+        )
+    if note.parent.exists():
+        note.write_bytes(path)
 
 
 def missing_requirements(project: Path) -> list[str]:

@@ -182,10 +182,13 @@ THERE = "first:29500"
 @pytest.mark.parametrize(
     ("wanted", "available", "line"),
     [
-        (HERE, 0, "--standalone --nproc-per-node 1 out/train.py"),
         (HERE, 4, "--standalone --nproc-per-node 4 out/train.py"),
         (launch.where(HERE, 2, None, None), 4, "--standalone --nproc-per-node 2 out/train.py"),
-        (launch.where(HERE, 2, None, None), 0, "--standalone --nproc-per-node 2 out/train.py"),
+        (
+            launch.where(HERE, None, None, None, 2),
+            0,
+            "--standalone --nproc-per-node 2 out/train.py",
+        ),
         (
             launch.where(HERE, 8, 2, THERE),
             8,
@@ -202,6 +205,12 @@ def test_the_torchrun_line(
     assert words == ["torchrun", *line.split(), "--resume"]
 
 
+@pytest.mark.parametrize("available", [0, 1])
+def test_one_process_needs_no_torchrun(available: int) -> None:
+    words = launch.command(Path("out"), HERE, available, ["--resume"])
+    assert words == [sys.executable, "out/train.py", "--resume"]
+
+
 def test_another_torchrun_on_the_path_is_not_taken(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,6 +223,24 @@ def test_another_torchrun_on_the_path_is_not_taken(
 def test_more_gpus_than_there_are() -> None:
     with pytest.raises(UserError, match="8 GPUs asked for, and this machine has 2"):
         launch.command(Path("out"), launch.where(HERE, 8, None, None), 2, [])
+    with pytest.raises(UserError, match="8 GPUs asked for, and this machine has 0: write --cpu 1"):
+        launch.command(Path("out"), launch.where(HERE, 8, None, None), 0, [])
+    with pytest.raises(UserError, match="leave --gpus and --nodes out"):
+        launch.where(HERE, 8, None, None, 2)
+
+
+def test_specs_of_one_name_do_not_share_a_project(here: Path) -> None:
+    project = Path("out/spec")
+    launch.claim(project, Path("a/spec.toml"), named=False)  # nothing is there yet
+    specc("build", "spec.toml", "-o", "out/spec")
+    launch.claim(project, Path("a/spec.toml"), named=False)
+    assert specc("build", "spec.toml", "-o", "out/spec").returncode == 0
+    launch.claim(project, Path("a/spec.toml"), named=False)
+    done = specc("run", "spec.toml")
+    assert done.returncode == 1
+    assert done.stderr.startswith("out/spec is the project of a/spec.toml, not of spec.toml: ")
+    launch.claim(project, Path("spec.toml"), named=True)
+    launch.claim(project, Path("spec.toml"), named=False)
 
 
 def test_several_machines_need_a_place_to_meet() -> None:
@@ -238,22 +265,60 @@ def test_requirements_may_have_been_edited_or_deleted(here: Path) -> None:
 
 
 @pytest.mark.slow
-def test_run_starts_torchrun_where_the_user_stands_and_passes_its_exit_code_on(here: Path) -> None:
+def test_run_starts_torchrun_where_the_user_stands_and_the_reason_comes_last(here: Path) -> None:
     specc("build", "spec.toml", "-o", "out")
     say = "os.write(1, ' '.join([os.getcwd(), *sys.argv[1:]]).encode() + b'\\n')"  # in one piece
-    Path("out/train.py").write_text(f"import os, sys; {say}; sys.exit(7)\n")
+    Path("out/train.py").write_text(
+        "import os, sys, time\n"
+        "from torch.distributed.elastic.multiprocessing.errors import record\n"
+        "@record\ndef main():\n"
+        f"    {say}\n"
+        "    if os.environ['RANK'] == '1':\n        raise ValueError('cat.png is empty')\n"
+        "    time.sleep(0.5)\n    raise RuntimeError('[pair.cc:545] Connection closed by peer')\n"
+        "main()\n"
+    )
     # The build refuses a project with edits, and so we start what it would have started.
     code = (
         "from pathlib import Path; from specc import launch; from specc.plan.plan import "
-        "LaunchPlan; launch.train(Path('out'), LaunchPlan(2, 1, 'localhost:29500'), ['--a b'])"
+        "LaunchPlan; launch.train(Path('out'), LaunchPlan(None, 1, '', cpu=2), ['--a b'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 1  # torchrun's own code for a worker that failed
     lines = done.stdout.splitlines()
-    assert lines[0] == "no GPU here: training on the CPU, in 2 process(es)"
+    assert lines[0] == "training on the CPU, in 2 process(es)"
     torchrun = shlex.join(launch.torchrun())
     assert lines[1] == f"{torchrun} --standalone --nproc-per-node 2 out/train.py '--a b'"
     assert lines.count(f"{here} --a b") == 2
+    assert "ChildFailedError" not in done.stderr
+    assert done.stderr.splitlines()[-1] == "process 1 failed: ValueError: cat.png is empty"
+
+
+@pytest.mark.parametrize(
+    ("ends", "line"),
+    [
+        ({0: (1, "RuntimeError: [pair.cc] reset"), 1: (-9, "")}, "process 1 was ended by SIGKILL"),
+        ({0: (1, "ValueError: bad"), 1: (-15, "")}, "process 0 failed: ValueError: bad"),
+        ({0: (1, ""), 1: (1, "RuntimeError: [pair.cc] reset")}, "process 0 ended first; its own"),
+        ({0: (1, ""), 1: (1, "")}, ""),  # all have said why, and that stands last already
+    ],
+)
+def test_the_reason_is_the_failure_from_which_others_follow(
+    here: Path, ends: dict[int, tuple[int, str]], line: str
+) -> None:
+    from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
+
+    from specc import workers
+
+    failures = {}
+    for rank, (code, message) in ends.items():
+        file = here / f"error{rank}.json"
+        if message:
+            message_data = {"message": message, "extraInfo": {"timestamp": "1"}}
+            file.write_text(json.dumps({"message": message_data}))
+        failures[rank] = ProcessFailure(rank, 1, code, str(file))
+    assert workers.reason(failures).startswith(line) and bool(line) == bool(
+        workers.reason(failures)
+    )
 
 
 def test_launch_sh_is_the_same_by_hand(here: Path) -> None:
@@ -263,6 +328,9 @@ def test_launch_sh_is_the_same_by_hand(here: Path) -> None:
     fake = binaries / "torchrun"
     fake.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     fake.chmod(0o755)
+    python = binaries / "python"
+    python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
+    python.chmod(0o755)
 
     def run(*arguments: str, **environment: str) -> list[str]:
         path = f"{binaries}:{os.environ['PATH']}"
@@ -270,9 +338,12 @@ def test_launch_sh_is_the_same_by_hand(here: Path) -> None:
         env = {**os.environ, "PATH": path, **environment}
         return subprocess.run(command, env=env, capture_output=True, text=True).stdout.split("\n")
 
-    assert run("--output", "a b", GPUS="2") == [
+    assert run("--output", "a b", CPU="2") == [
         *["--standalone", "--nproc-per-node", "2", "out/train.py", "--output", "a b", ""]
     ]
-    several = launch.command(Path("out"), launch.where(HERE, 2, 3, THERE), 2, [])
+    several = launch.command(Path("out"), launch.where(HERE, 1, 3, THERE), 2, [])
     options = several[len(launch.torchrun()) :]
-    assert run(GPUS="2", NODES="3", ENDPOINT=THERE) == [*options, ""]
+    assert run(GPUS="1", NODES="3", ENDPOINT=THERE) == [*options, ""]
+    assert run(GPUS="999") == [""]
+    Path("out/train.py").write_text("import sys; print('python', *sys.argv[1:])\n")
+    assert run("--resume", CPU="1") == ["python --resume", ""]

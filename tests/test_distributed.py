@@ -180,13 +180,17 @@ def test_processes_evaluate_the_model_that_is_saved(here: Path) -> None:
 
 def torchrun(project: Project, *arguments: str) -> Any:
     program = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    return command(*program, "--nproc-per-node", "2", project.folder / "train.py", *arguments)
+    program += ["--max-restarts", "1", "--nproc-per-node", "2"]
+    return command(*program, project.folder / "train.py", "--resume", *arguments)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("end", ["told to stop", "one process killed"])
 def test_torchrun_is_resumed_as_if_never_stopped(project: Project, end: str) -> None:
-    """With processes that read images, which must outlive what tells all the group to stop."""
+    """With processes that read images, which must outlive what tells all the group to stop.
+
+    Where one process is killed, torchrun starts all of them again by the same command line.
+    """
     project.edit("data.py", "WORKERS = 0", "WORKERS = 1")
     project.edit("train.py", "CHECKPOINT_STEPS = 1000", "CHECKPOINT_STEPS = 4")
     project.run("train.py", "--output", "whole", processes=2)
@@ -202,10 +206,13 @@ def test_torchrun_is_resumed_as_if_never_stopped(project: Project, end: str) -> 
     else:
         processes = subprocess.check_output(["pgrep", "-P", str(stopped.pid)], text=True)
         os.kill(int(processes.split()[-1]), signal.SIGKILL)
-    printed = finish(stopped, code=1)
-    step = load(last)["step"]
+    printed = finish(stopped, code=int(end == "told to stop"))
+    assert printed.count(f"no {last}: a new run") == 1
+    if end == "told to stop":
+        step = load(last)["step"]
+        assert 4 <= step < 12
+        assert f"stopped at step {step}; --resume" in printed, printed
+        printed = project.run("train.py", "--output", "stopped", "--resume", processes=2)
+    (step,) = map(int, re.findall(rf"{last}: from step (\d+) on", printed))
     assert 4 <= step < 12
-    assert (f"stopped at step {step}; --resume" in printed) == (end == "told to stop"), printed
-
-    project.run("train.py", "--output", "stopped", "--resume", processes=2)
     assert differing(load("whole/last.pt"), load("stopped/last.pt")) == []

@@ -180,7 +180,11 @@ def test_a_project_trains_where_the_data_is_elsewhere(images: None, kind: str) -
     assert project.module("data").DATA_DIR == "gone"
     project.run("train.py", "--data", ".")
     assert "top1" in project.run("evaluate.py", "--data", ".")
-    assert "train.py" in project.fail("train.py", "--output", "other")  # gone is not here
+    (project.here / "elsewhere").mkdir()
+    for project.here in (project.here, project.here / "elsewhere"):
+        for script in ("train.py", "evaluate.py", "data.py"):
+            printed = project.fail(script)
+            assert printed == f"gone: no such folder in {project.here}; name it by --data DIR\n"
 
 
 HOSTILE = ["a\"b'", "{{ x }} #% if", "\\", '"""; exit()', "-x œ", "x" * 300]

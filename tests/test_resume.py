@@ -114,7 +114,7 @@ def test_dropout_continues_as_well(project: Project) -> None:
 
 def test_checkpoint_is_whole_at_every_moment(project: Project) -> None:
     project.edit("train.py", f"CHECKPOINT_STEPS = {EVERY}", "CHECKPOINT_STEPS = 1")
-    arguments = ["--output", "run"]
+    arguments = ["--output", "run", "--resume"]  # one line begins the run and continues it
     writing, last = Path("run/last.pt.tmp"), Path("run/last.pt")
     for _ in range(3):
         (process,) = project.start("train.py", *arguments)
@@ -122,9 +122,9 @@ def test_checkpoint_is_whole_at_every_moment(project: Project) -> None:
         process.wait_for(lambda: last.exists() and writing.exists())
         process.kill()
         assert process.join() == -signal.SIGKILL
-        assert load(last)["step"] < 2 * STEPS
-        arguments = ["--output", "run", "--resume"]
-    project.run("train.py", *arguments)
+        step = load(last)["step"]
+        assert step < 2 * STEPS
+    assert f"run/last.pt: from step {step} on\n" in project.run("train.py", *arguments)
     assert_as_if_never_stopped()
 
 
@@ -135,10 +135,10 @@ def test_run_is_not_overwritten(project: Project) -> None:
     assert Path("never-stopped/last.pt").read_bytes() == before
 
 
-def test_resuming_nothing_is_said(project: Project) -> None:
-    printed = project.fail("train.py", "--output", "nowhere", "--resume")
-    assert "nowhere/last.pt: no checkpoint here" in printed
-    assert not Path("nowhere").exists()
+def test_resuming_nothing_begins_a_run_and_says_so(project: Project) -> None:
+    printed = project.run("train.py", "--output", "run", "--resume")
+    assert "no run/last.pt: a new run\n" in printed
+    assert_as_if_never_stopped()
 
 
 def test_resuming_a_finished_run_changes_nothing(project: Project) -> None:

@@ -63,6 +63,7 @@ def plan_classification(name: str, spec: Classification, problems: Problems) -> 
         loop="classification/train",
         model=model,
         data=data,
+        data_folder=Name("Path" if data.named else "data_folder"),  # that torchvision may make
         batches=BatchesPlan(repeat=spec.data.repeat > 1, balance=spec.data.balance, mix=data.mix),
         loss=loss,
         optimizer=optimizer,

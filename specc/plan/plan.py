@@ -375,6 +375,7 @@ class LaunchPlan:
     gpus: int | None
     nodes: int
     endpoint: str
+    cpu: int | None = None  # processes on the CPU of this machine instead
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -387,6 +388,7 @@ class Plan:
     loop: str  # of the templates that are parts of train.py
     sample: Name = Name("image")  # what a sample is
     is_sample: Name = Name("is_image_file")  # the function that knows its files by their names
+    data_folder: Name = Name("data_folder")  # the function that takes what --data names
     model: ModelPlan
     batches: BatchesPlan
     optimizer: OptimizerPlan

@@ -180,6 +180,11 @@ class Samples(Dataset[tuple[Tensor, int, int]]):
 
 
 #% endif
+#% if data_folder != "Path"
+#% include "shared/data_folder.py"
+
+
+#% endif
 #% include data.source_template
 
 
@@ -238,7 +243,7 @@ def draw_sheet(dataset: Samples, count: int = 24) -> Figure:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Draw some training samples.")
-    parser.add_argument("--data", type=Path, default=DATA_DIR)
+    parser.add_argument("--data", type={{ data_folder }}, default=DATA_DIR)
     parser.add_argument("--output", type=Path, default="samples.png")
     args = parser.parse_args()
     distributed.init()

@@ -27,6 +27,7 @@ from data import (
     NUM_CLASSES,
     build_datasets,
     build_eval_loader,
+    data_folder,
     normalize,
     test_views,
 )
@@ -123,7 +124,7 @@ def table(confusion: Tensor, classes: list[str]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Evaluate a checkpoint.")
-    parser.add_argument("--data", type=Path, default=DATA_DIR)
+    parser.add_argument("--data", type={{ data_folder }}, default=DATA_DIR)
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     args = parser.parse_args()
 

@@ -22,7 +22,14 @@ from tqdm import tqdm
 
 import checkpoint
 import distributed
-from data import DATA_DIR, NUM_CLASSES, build_datasets, build_eval_loader, normalize
+from data import (
+    DATA_DIR,
+    NUM_CLASSES,
+    build_datasets,
+    build_eval_loader,
+    data_folder,
+    normalize,
+)
 from model import build_model
 
 CHECKPOINT = Path(__file__).parent / "runs/best.pt"
@@ -88,7 +95,7 @@ def draw_precisions(precisions: Tensor, classes: list[str]) -> Figure:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Evaluate a checkpoint.")
-    parser.add_argument("--data", type=Path, default=DATA_DIR)
+    parser.add_argument("--data", type={{ data_folder }}, default=DATA_DIR)
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     args = parser.parse_args()
 

@@ -63,6 +63,9 @@ class Record:
     #% endif
 
 
+#% include "shared/data_folder.py"
+
+
 def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
     #% if annotations.keep_empty
     """The images to train on, and those to validate on.

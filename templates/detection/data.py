@@ -24,7 +24,14 @@ from torchvision.transforms.v2 import functional as F
 from torchvision.utils import draw_bounding_boxes, draw_segmentation_masks
 
 import distributed
-from annotations import CLASSES, DATA_DIR, Record, read_datasets, read_masks
+from annotations import (
+    CLASSES,
+    DATA_DIR,
+    Record,
+    data_folder,
+    read_datasets,
+    read_masks,
+)
 from copy_paste import paste
 
 WORKERS = {{ data.workers }}  # that read images, for each process
@@ -192,7 +199,7 @@ def draw_sheet(dataset: Samples, count: int = 12, columns: int = 4) -> Figure:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Draw some training samples.")
-    parser.add_argument("--data", type=Path, default=DATA_DIR)
+    parser.add_argument("--data", type={{ data_folder }}, default=DATA_DIR)
     parser.add_argument("--output", type=Path, default="samples.png")
     args = parser.parse_args()
     distributed.init()

@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 import checkpoint
 import distributed
-from annotations import CLASSES, DATA_DIR, read_masks
+from annotations import CLASSES, DATA_DIR, data_folder, read_masks
 from data import Samples, build_datasets, build_eval_loader, outline, to_floats
 from model import build_model
 
@@ -359,7 +359,7 @@ def load_model(path: Path, device: torch.device) -> nn.Module:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Evaluate a checkpoint.")
-    parser.add_argument("--data", type=Path, default=DATA_DIR)
+    parser.add_argument("--data", type={{ data_folder }}, default=DATA_DIR)
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     parser.add_argument("--json", type=Path, help="file to write what was found to")
     args = parser.parse_args()

@@ -2,7 +2,8 @@
 
     python train.py             on one GPU, or the CPU
     ./launch.sh                 on all GPUs of this machine, or of many
-    python train.py --resume    continue a stopped run as if it had never stopped
+    python train.py --resume    continue a stopped run as if it had never stopped, or
+                                begin it: the same line for each restart of a job
 
 A run writes its checkpoints last.pt, previous.pt (the one before it) and best.pt, a
 sheet of samples, pictures of the results and curves to a folder, runs/ unless --output
@@ -24,6 +25,7 @@ import torch.distributed as dist
 import wandb
 from timm.optim import Lamb, Muon
 from torch import Tensor, nn
+from torch.distributed.elastic.multiprocessing.errors import record
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import (
@@ -80,11 +82,12 @@ RUN_DIR = Path(__file__).parent / "runs"
 #% include loop ~ "/losses.py"
 
 
+@record  # torchrun tells which process failed first, and of what
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train the model.")
-    parser.add_argument("--data", type=Path, default=DATA_DIR)
+    parser.add_argument("--data", type={{ data_folder }}, default=DATA_DIR)
     parser.add_argument("--output", type=Path, default=RUN_DIR, help="the run's folder")
-    parser.add_argument("--resume", action="store_true", help="continue that run")
+    parser.add_argument("--resume", action="store_true", help="continue that run, if there is one")
     args = parser.parse_args()
 
     stop = threading.Event()
@@ -100,7 +103,9 @@ def main() -> None:
     device = distributed.init()
     is_main = dist.get_rank() == 0
     last, previous = args.output / "last.pt", args.output / "previous.pt"
-    if (last.exists() or previous.exists()) and not args.resume:
+    begun = last.exists() or previous.exists()
+    resuming = distributed.any_process(begun)  # the same answer in all
+    if resuming and not args.resume:
         raise SystemExit(f"{last} exists: --resume that run, or name another --output")
 
     torch.manual_seed(SEED)
@@ -110,7 +115,7 @@ def main() -> None:
     steps_per_epoch = len(batches)
     model = build_model()
     #% if model.pretrained
-    if is_main and not args.resume:  # DistributedDataParallel hands it to the others
+    if is_main and not resuming:  # DistributedDataParallel hands it to the others
         load_pretrained(model)
     #% endif
     #% if train.channels_last
@@ -166,7 +171,7 @@ def main() -> None:
     #% if train.wandb or train.mlflow
     state: dict[str, Any] = {}
     #% endif
-    if args.resume:
+    if resuming:
         state = checkpoint.load(last, previous, key="recipe")
         checkpoint.check_recipe(last, state["recipe"], recipe)
         step, finished, best = state["step"], state["finished"], state["best"]
@@ -186,6 +191,8 @@ def main() -> None:
         state["plateau"] |= {"factor": GAMMA, "patience": PATIENCE}
         #% endif
         checkpoint.restore(parts, state)
+    if args.resume and is_main:
+        print(f"{last}: from step {step} on" if resuming else f"no {last}: a new run")
 
     def save() -> None:
         if is_main:

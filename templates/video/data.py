@@ -296,6 +296,9 @@ class Samples(Dataset[tuple[Tensor, int, int]]):
 
 
 #% endif
+#% include "shared/data_folder.py"
+
+
 #% include data.source_template
 
 
@@ -353,7 +356,7 @@ def draw_sheet(dataset: Samples, count: int = 8) -> Figure:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Draw some training samples.")
-    parser.add_argument("--data", type=Path, default=DATA_DIR)
+    parser.add_argument("--data", type={{ data_folder }}, default=DATA_DIR)
     parser.add_argument("--output", type=Path, default="samples.png")
     args = parser.parse_args()
     distributed.init()

@@ -1,6 +1,6 @@
 def build_datasets(root: Path) -> tuple[Samples, Samples]:
     """The training and validation images, as torchvision knows where to find them."""
-    if int(os.environ["LOCAL_RANK"]) == 0:  # fetches or checks them for the others
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # fetches them for the others
         #% for call in data.named.first
         {{ call }}
         #% endfor

@@ -7,6 +7,7 @@ from data import (
     Samples,
     build_datasets,
     build_loaders,
+    data_folder,
     draw_sheet,
     normalize,
 )
