@@ -297,6 +297,28 @@ def test_images_are_as_large_as_they_are_seen(pictures: dict[str, list[Picture]]
     assert [(it.height, it.width) for it in val[-2:]] == [(30, 20), (20, 30)]
 
 
+@pytest.mark.parametrize("shape", [[2, 2], [2, 3], [17, 3]])
+def test_keypoints_of_yolo_are_no_polygons(
+    pictures: dict[str, list[Picture]], shape: list[int]
+) -> None:
+    garments.write_yolo("d", pictures["train"], pictures["val"])
+    with open("d/data.yaml", "a") as file:
+        file.write(f"kpt_shape: {shape}\n")
+    for labels in Path("d/labels").rglob("*.txt"):
+        numbers = " 0.9" * (shape[0] * shape[1])
+        labels.write_text("".join(f"{it}{numbers}\n" for it in labels.read_text().splitlines()))
+    data = {"format": "yolo", "root": "d"}
+    made, train, val = read(data, BOXES)
+    check(made, train, kept(without_crowds(pictures["train"])), masks=False)
+    check(made, val, without_crowds(pictures["val"]), masks=False)
+    assert problems_of(data) == [
+        "data.format: the labels have boxes and keypoints, no outlines; " 'write task = "detection"'
+    ]
+    Path("d/labels/train/0000.txt").write_text("0 0.5 0.5 0.1 0.1\n")
+    (line,) = named(data, BOXES)
+    assert f"a class, and x, y, width and height, and {shape[0] * shape[1]} numbers" in line
+
+
 # ---- what is wrong ----
 
 

@@ -264,6 +264,7 @@ class AnnotationsPlan:
     numbered: bool  # masks that are images of numbers
     reads_sizes: bool  # of images, from themselves
     cuts: bool  # boxes at the image's border, as not all have to be inside
+    keypoints: bool  # after the boxes of YOLO's labels
     folders: bool  # of YOLO's images
     lists: bool  # of YOLO's images
     val_fraction: float | None

@@ -44,7 +44,10 @@ def read_records(images: list[Path], problems: list[str]) -> list[Record]:
             except ValueError:
                 problems.append(f"{where}: must be numbers, not {line!r}")
                 continue
-            #% if annotations.masks
+            #% if annotations.keypoints
+            if len(values) != 4 + KEYPOINT_NUMBERS:
+                wanted = f"x, y, width and height, and {KEYPOINT_NUMBERS} numbers"
+            #% elif annotations.masks
             if len(values) < 6 or len(values) % 2:
                 wanted = "x and y of three points or more"
             #% else
@@ -60,11 +63,16 @@ def read_records(images: list[Path], problems: list[str]) -> list[Record]:
             if NAMES[int(key)] not in CLASSES:
                 continue
             #% endif
+            #% if annotations.keypoints
+            center, side = np.reshape(values[:4], (2, 2)) * (width, height)
+            low, high = center - side / 2, center + side / 2
+            #% else
             points = np.reshape(values, (-1, 2)) * (width, height)
             low, high = points.min(0), points.max(0)
             #% if not annotations.masks
             if len(points) == 2:
                 low, high = points[0] - points[1] / 2, points[0] + points[1] / 2
+            #% endif
             #% endif
             if box := cut_box([*low.tolist(), *high.tolist()], size, where, problems):
                 label = CLASSES.index(NAMES[int(key)])
