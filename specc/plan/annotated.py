@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -114,6 +115,17 @@ def _text(path: Path) -> str:
         raise Unreadable(f"{path}: must be UTF-8 ({error})") from error
 
 
+def _xml(path: Path) -> ElementTree.Element:
+    """The root of an XML file, in the encoding that it declares, as projects read it."""
+    content = path.read_bytes()
+    declared = re.match(rb"""<\?xml[^>]*?encoding=["']([\w.:-]+)""", content)
+    if declared is None:
+        return ElementTree.fromstring(content)
+    encoding = declared[1].decode().lower()
+    encoding = "gb18030" if encoding == "gb2312" else encoding
+    return ElementTree.fromstring(content.decode(encoding))
+
+
 # ---- where things are ----
 
 
@@ -205,8 +217,8 @@ def _voc(data: Voc, masks: bool) -> Seen:
             for line in lines:
                 xml = file.parents[2] / "Annotations" / f"{line}.xml"
                 try:
-                    objects = ElementTree.parse(xml).getroot().findall("object")
-                except (OSError, ElementTree.ParseError):
+                    objects = _xml(xml).findall("object")
+                except (OSError, ElementTree.ParseError, LookupError, ValueError):
                     continue  # which is said when training starts
                 names |= {it.findtext("name", "").strip() for it in objects}
     found = tuple(sorted(names - {""}))

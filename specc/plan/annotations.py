@@ -53,7 +53,7 @@ def plan_annotations(spec: Detection, *, background: bool, problems: Problems) -
         areas=isinstance(data, Coco),
         polygons=masks and isinstance(data, Coco | Yolo),
         numbered=masks and isinstance(data, Voc | Cityscapes),
-        reads_sizes=isinstance(data, Voc | WiderFace | Yolo),
+        reads_lines=isinstance(data, Voc | WiderFace | Yolo),
         cuts=not isinstance(data, Cityscapes),
         keypoints=bool(seen.keypoints),
         folders=any(not _is_list(it) for it in yolo_files),

@@ -18,8 +18,8 @@ def find_images(folder: Path) -> list[Path]:
 #% if annotations.lists
 def list_images(file: Path) -> list[Path]:
     """The images that a text file names, from its own folder on."""
-    lines = file.read_text(encoding="utf-8-sig").splitlines()
-    return [file.parent / line.strip() for line in lines if line.strip()]
+    lines = map(str.strip, read_lines(file))
+    return [file.parent / line for line in lines if line]
 
 
 #% endif
@@ -33,9 +33,13 @@ def read_records(images: list[Path], problems: list[str]) -> list[Record]:
         # Where YOLO looks: the last folder "images" on the path makes way for "labels".
         path = "/labels/".join(image.absolute().as_posix().rsplit("/images/", 1))
         file = Path(path).with_suffix(".txt")
-        text = file.read_text(encoding="utf-8-sig") if file.exists() else ""
         objects: list[Object] = []
-        for number, line in enumerate(text.splitlines(), 1):
+        try:
+            lines = read_lines(file) if file.exists() else []
+        except ValueError as error:
+            problems.append(str(error))
+            continue
+        for number, line in enumerate(lines, 1):
             where = f"{file}:{number}"
             if not line.strip():
                 continue
