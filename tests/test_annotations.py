@@ -297,6 +297,28 @@ def test_images_are_as_large_as_they_are_seen(pictures: dict[str, list[Picture]]
     assert [(it.height, it.width) for it in val[-2:]] == [(30, 20), (20, 30)]
 
 
+@pytest.mark.parametrize("shape", [[2, 2], [2, 3], [17, 3]])
+def test_keypoints_of_yolo_are_no_polygons(
+    pictures: dict[str, list[Picture]], shape: list[int]
+) -> None:
+    garments.write_yolo("d", pictures["train"], pictures["val"])
+    with open("d/data.yaml", "a") as file:
+        file.write(f"kpt_shape: {shape}\n")
+    for labels in Path("d/labels").rglob("*.txt"):
+        numbers = " 0.9" * (shape[0] * shape[1])
+        labels.write_text("".join(f"{it}{numbers}\n" for it in labels.read_text().splitlines()))
+    data = {"format": "yolo", "root": "d"}
+    made, train, val = read(data, BOXES)
+    check(made, train, kept(without_crowds(pictures["train"])), masks=False)
+    check(made, val, without_crowds(pictures["val"]), masks=False)
+    assert problems_of(data) == [
+        "data.format: the labels have boxes and keypoints, no outlines; " 'write task = "detection"'
+    ]
+    Path("d/labels/train/0000.txt").write_text("0 0.5 0.5 0.1 0.1\n")
+    (line,) = named(data, BOXES)
+    assert f"a class, and x, y, width and height, and {shape[0] * shape[1]} numbers" in line
+
+
 # ---- what is wrong ----
 
 
@@ -331,6 +353,9 @@ def spoil(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
         row = next(it for it in coco["annotations"] if not it["iscrowd"])
         row["id"] = 7
         row[key] = value
+        if isinstance(value, dict) and value["size"] is ...:
+            image = next(it for it in coco["images"] if it["id"] == row["image_id"])
+            row[key] = {**value, "size": [image["height"], image["width"]]}
         if value is ...:
             del row[key]
 
@@ -354,6 +379,8 @@ def spoil(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
         ("segmentation", [[1, 2, 3, 4]], "a polygon has three points or more"),
         ("segmentation", [[1, 2, 3, 4, 5, float("nan")]], "three points or more, all finite"),
         ("segmentation", {"size": [3, 4], "counts": [12]}, "RLE of [3, 4] in an image of"),
+        ("segmentation", {"size": ..., "counts": "00"}, "Invalid RLE mask representation"),
+        ("segmentation", {"size": ..., "counts": [-1]}, "must have a bbox and a segmentation"),
         ("segmentation", "?", "must have a bbox and a segmentation as COCO has them"),
         ("image_id", 99999, "no image 99999"),
         ("category_id", 99, "no category 99"),
@@ -403,16 +430,16 @@ def test_ids_and_files_of_coco(
         coco["images"][0]["file_name"] = "gone.jpg"
         coco["images"].append(coco["images"][1])
         coco["images"].append({"id": 3})
-        coco["images"].append({**coco["images"][1], "id": 4, "height": "9"})
+        coco["images"].append({**coco["images"][1], "id": 4, "height": "?"})
         coco["annotations"].append({"image_id": 3})
 
     rewrite(change)
     made, train, _, said = mended(COCO, capsys)
     assert said[1:] == [
-        f"{FILE}: image 139: no such image: d/train/gone.jpg",
         f"{FILE}: image 146: the id is there twice",
-        f"{FILE}: image 3: no file_name, height, width",
-        f"{FILE}: image 4: height and width must be whole numbers",
+        f"{FILE}: image 3: no file_name",
+        f"{FILE}: image 4: height and width must be numbers",
+        "d/train/gone.jpg: no such image",
         f"{FILE}: annotation 1000: the id is there twice",
         f"{FILE}: annotation number {len(sum((p.labels for p in pictures['train']), []))}: "
         "no bbox, category_id, id, segmentation",
@@ -452,20 +479,6 @@ def test_only_the_first_bad_annotations_are_named(
     assert len(said) == 22 and said[-1] == "and 10 more"
 
 
-def test_rle_that_cannot_be_decoded_is_named(pictures: dict[str, list[Picture]]) -> None:
-    garments.write_coco("d", pictures["train"], pictures["val"])
-    height, width = pictures["train"][0].image.shape[:2]
-
-    def change(coco: dict[str, Any]) -> None:
-        row = next(it for it in coco["annotations"] if it["image_id"] == 139)
-        row["segmentation"] = {"size": [height, width], "counts": "00"}
-
-    rewrite(change)
-    made, train, _ = read(COCO)
-    with pytest.raises(ValueError, match="d/train/000139.jpg: no mask can be made"):
-        made.read_masks(train[0])
-
-
 def test_what_is_wrong_in_voc(
     pictures: dict[str, list[Picture]], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -499,9 +512,10 @@ def test_what_is_wrong_in_voc(
 def test_masks_of_another_size_are_named(pictures: dict[str, list[Picture]]) -> None:
     garments.write_voc("d", pictures["train"], pictures["val"])
     Image.new("P", (9, 9)).save("d/SegmentationObject/2007_000000.png")
-    made, train, _ = read({"format": "voc", "root": "d"})
-    with pytest.raises(ValueError, match="2007_000000.png: not of the same size"):
-        made.read_masks(train[0])
+    assert named({"format": "voc", "root": "d"}) == [
+        "d/SegmentationObject/2007_000000.png: not of the same size as "
+        "d/JPEGImages/2007_000000.jpg"
+    ]
 
 
 def test_voc_names_that_were_not_there_when_it_was_built(
@@ -524,15 +538,150 @@ def test_what_is_wrong_in_cityscapes(
     Path(truths.format(1)).unlink()
     Path(truths.format(2)).write_bytes(b"?")
     data = {"format": "cityscapes", "root": "d", "classes": None}
+    Image.new("RGB", (9, 9)).save(frames.format(3).replace("aachen", "bochum"))
+    other = truths.format(3).replace("aachen", "bochum")
     wanted = [
         f"{frames.format(0)}: no such image",
         f"{truths.format(1)}: no such file",
         f"{truths.format(2)}: not a readable PNG",
+        f"{other}: not of the same size as {frames.format(3).replace('aachen', 'bochum')}",
     ]
     assert named(data) == wanted
     _, train, _, said = mended(data, capsys)
     assert said[1:] == wanted
-    assert [it.file.parent.name for it in train] == ["bochum"] * 3
+    assert [it.file.parent.name for it in train] == ["bochum"] * 2
+
+
+def write_turned(file: Path, width: int, height: int, turn: int) -> None:
+    """A photo of a camera that was held upright (6), or was not (1)."""
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    Image.new("RGB", (width, height)).save(file, exif=exif)
+
+
+def test_images_of_another_size_than_their_annotations_are_named_or_left_out(
+    pictures: dict[str, list[Picture]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Boxes of the image as it is stored are none of the image as it is seen, and none of one that
+    # was made smaller; height and width in the wrong order are no harm.
+    garments.write_coco("d", pictures["train"], pictures["val"])
+    garments.write_voc("v", pictures["train"], pictures["val"])
+    garments.write_wider_voc("w", pictures["train"], pictures["val"])
+    sizes = [picture.image.shape[:2] for picture in pictures["train"]]
+    (h0, w0), (h3, w3), (h4, w4) = sizes[0], sizes[3], sizes[4]
+    places: list[tuple[dict[str, Any], str, str]] = [
+        (COCO, "d/train/0001{:02}.jpg", f"{FILE}: image 1{{:02}}"),
+        ({"format": "voc", "root": "v"}, "v/JPEGImages/2007_{:06}.jpg", "v/Annotations/2007_{:06}"),
+    ]
+    for (data, image, where), step in zip(places, (7, 1), strict=True):
+        numbers = [39 + 7 * it for it in range(6)] if step == 7 else list(range(6))
+        files = [Path(image.format(it)) for it in numbers]
+        if step == 7:
+            files[5] = files[5].with_suffix(".png")
+        Image.new("RGB", (w0 // 2, h0 // 2)).save(files[0])
+        write_turned(files[3], w3, h3, 6)
+        write_turned(files[4], w4, h4, 1)
+        files[1].write_bytes(files[1].read_bytes()[:20])
+        lines = named(data, BOXES)
+        assert lines[0] == f"{files[1]}: not a readable image"
+        assert len(lines) == 3
+        for line, number, size, found in (
+            (lines[1], 0, sizes[0], f"{files[0]} has {w0 // 2} x {h0 // 2}"),
+            (lines[2], 3, sizes[3], f"{files[3]} has {h3} x {w3}, turned by its EXIF data"),
+        ):
+            assert line.startswith(where.format(numbers[number]))
+            assert line.endswith(f": is for {size[1]} x {size[0]} pixels, but {found}")
+        _, train, _, said = mended(data, capsys, BOXES)
+        assert said[1:] == lines
+        assert [it.file for it in train] == [
+            files[2].with_suffix(".png") if step == 7 else files[2],
+            files[4],
+            files[5],
+        ]
+
+
+def test_sizes_that_are_no_harm(pictures: dict[str, list[Picture]]) -> None:
+    garments.write_coco("d", pictures["train"], pictures["val"])
+    garments.write_voc("v", pictures["train"], pictures["val"])
+
+    def change(coco: dict[str, Any]) -> None:
+        rows = coco["images"]
+        rows[0] = {key: rows[0][key] for key in ("id", "file_name")}
+        rows[1]["height"], rows[1]["width"] = rows[1]["width"], rows[1]["height"]
+        rows[3]["height"], rows[3]["width"] = 0, None
+        rows[4]["height"], rows[4]["width"] = float(rows[4]["height"]), str(rows[4]["width"])
+
+    rewrite(change)
+    made, train, _ = read(COCO, BOXES)
+    check(made, train, kept(pictures["train"]), masks=False)
+    for number, text in enumerate(("<size><width>0</width><height>0</height></size>", "")):
+        path = Path(f"v/Annotations/2007_00000{number}.xml")
+        head, _, rest = path.read_text().partition("  <size>")
+        path.write_text(f"{head}{text}{rest.partition('</size>')[2]}")
+    made, train, _ = read({"format": "voc", "root": "v"}, BOXES)
+    check(made, train, kept(pictures["train"]), masks=False)
+
+
+@pytest.mark.parametrize("encoding", ["GB2312", "GBK", "Shift_JIS", "UTF-16", "ISO-8859-1"])
+def test_xml_in_the_encoding_that_it_declares(
+    pictures: dict[str, list[Picture]], encoding: str
+) -> None:
+    garments.write_voc("d", pictures["train"], pictures["val"])
+    name = "Gürtel" if encoding.startswith("ISO") else "朱鎔基" if encoding == "GB2312" else "鞄"
+    for path in Path("d/Annotations").iterdir():
+        text = path.read_text().replace("<name>Bag", f"<name>{name}")
+        text = f'<?xml version="1.0" encoding="{encoding}"?>\n{text}'
+        path.write_bytes(text.encode("GBK" if encoding == "GB2312" else encoding))
+    made, train, val = read({"format": "voc", "root": "d"}, BOXES)
+    assert set(made.CLASSES[1:]) == {*CLASSES, name} - {"Bag"}
+    renamed = {"Bag": name}
+    check(made, val, pictures["val"], False, lambda it: renamed.get(it, it))
+    # What is not as declared, or in nothing that is known, is said with the file.
+    path = Path("d/Annotations/2007_000000.xml")
+    path.write_bytes('<?xml version="1.0" encoding="UTF-8"?><a>é</a>'.encode("latin-1"))
+    Path("d/Annotations/2007_000001.xml").write_text('<?xml version="1.0" encoding="klingon"?><a/>')
+    lines = named({"format": "voc", "root": "d", "classes": None}, BOXES)
+    assert lines[0].startswith(f"{path}: 'utf-8' codec can't decode")
+    assert lines[1] == "d/Annotations/2007_000001.xml: unknown encoding: klingon"
+
+
+def test_lists_in_other_encodings_are_said_with_the_file(
+    pictures: dict[str, list[Picture]],
+) -> None:
+    garments.write_voc("v", pictures["train"], pictures["val"])
+    garments.write_yolo("y", pictures["train"], pictures["val"])
+    made = module(plan({"format": "voc", "root": "v"}, BOXES))
+    Path("v/ImageSets/Main/train.txt").write_text("2007_000000\n", "utf-16")
+    with pytest.raises(ValueError, match="v/ImageSets/Main/train.txt: must be UTF-8"):
+        made.read_datasets(Path("v"))
+    (message,) = problems_of({"format": "voc", "root": "v"}, BOXES)
+    assert message.startswith("data: v/ImageSets/Main/train.txt: must be UTF-8")
+    Path("y/labels/train/0000.txt").write_text("0 0.5 0.5 0.1 0.1\n", "utf-16")
+    (line,) = named({"format": "yolo", "root": "y"}, BOXES)
+    assert line.startswith(f"{Path('y/labels/train/0000.txt').absolute()}: must be UTF-8")
+
+
+def test_what_lies_beside_images_of_voc_is_none(pictures: dict[str, list[Picture]]) -> None:
+    garments.write_voc("d", pictures["train"], pictures["val"])
+    for file in list(Path("d/JPEGImages").iterdir()):
+        file.with_suffix(".txt").write_text("labels of another tool")
+        file.with_suffix(".xml").touch()
+    made, train, _ = read({"format": "voc", "root": "d"}, BOXES)
+    check(made, train, kept(pictures["train"]), masks=False)
+
+
+def test_categories_whose_names_are_numbers(pictures: dict[str, list[Picture]]) -> None:
+    garments.write_coco("d", pictures["train"], pictures["val"])
+    numbers = {name: number for number, name in enumerate(CLASSES)}
+
+    def change(coco: dict[str, Any]) -> None:
+        for row in coco["categories"]:
+            row["name"] = numbers[row["name"]]
+
+    rewrite(change)
+    rewrite(change, "val")
+    made, _, val = read(COCO, BOXES)
+    check(made, val, pictures["val"], False, lambda name: str(numbers[name]))
 
 
 def test_what_is_wrong_in_yolo(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -16,6 +17,7 @@ from specc.plan.remember import remembered
 from specc.problems import Problems
 from specc.spec.boxes import BoxData, Cityscapes, Coco, Voc, WiderFace, Yolo
 
+YAML = (".yaml", ".yml")
 LARGE = 100_000_000  # bytes of JSON that take too long to read here
 
 
@@ -26,6 +28,7 @@ class Seen:
     # The names of all classes that a file or folder tells of, in its order.
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     images: int = 0  # to train on, at most; 0 if that is not known
+    keypoints: int = 0  # numbers of keypoints that follow the box in a line of YOLO's
 
 
 def look(data: BoxData, masks: bool, problems: Problems) -> Seen:
@@ -48,16 +51,17 @@ def look(data: BoxData, masks: bool, problems: Problems) -> Seen:
             case Coco():
                 return _coco(data, problems)
             case Yolo():
-                return Seen(_yolo_names(data), len(_yolo_images(data)) if not train else 0)
+                images = len(_yolo_images(data)) if not train else 0
+                return Seen(_yolo_names(data), images, _yolo_keypoints(data))
             case Cityscapes():
                 names = tuple(classes("cityscapes").numbers)
-                images = Path(data.root, "leftImg8bit", data.train).glob("*/*_leftImg8bit.png")
-                return Seen({"Cityscapes": names}, len(list(images)))
+                files = Path(data.root, "leftImg8bit", data.train).glob("*/*_leftImg8bit.png")
+                return Seen({"Cityscapes": names}, len(list(files)))
             case Voc() if not train:
                 return _voc(data, masks)
             case WiderFace() if not train:
                 return Seen(images=_wider_images(data))
-    except (Unreadable, OSError, UnicodeDecodeError) as error:
+    except (Unreadable, OSError) as error:
         problems.add(("data",), str(error))
     return Seen()
 
@@ -82,23 +86,44 @@ def read_names(path: Path) -> list[str]:
     """The names in a text file, one in each line, or those in YOLO's data.yaml.
 
     Raises:
-        Unreadable, OSError, UnicodeDecodeError: if there are none.
+        Unreadable, OSError: if there are none.
     """
-    text = path.read_text(encoding="utf-8-sig")
-    if path.suffix not in (".yaml", ".yml"):
-        return [line.strip() for line in text.strip().splitlines()]
-    import yaml  # takes a while, and few need it
-
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise Unreadable(f"{path}: not YAML: {' '.join(str(error).split())}") from error
-    names = content.get("names") if isinstance(content, dict) else None
+    if path.suffix not in YAML:
+        return [line.strip() for line in _text(path).strip().splitlines()]
+    names = _yaml(path).get("names")
     if isinstance(names, dict) and sorted(names, key=str) == sorted(range(len(names)), key=str):
         names = [names[number] for number in range(len(names))]
     if not isinstance(names, list) or not names:
         raise Unreadable(f"{path}: must have names, as a list or of the numbers from 0 on")
     return [str(name).strip() for name in names]
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    import yaml  # takes a while, and few need it
+
+    try:
+        content = yaml.safe_load(_text(path))
+    except yaml.YAMLError as error:
+        raise Unreadable(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    return content if isinstance(content, dict) else {}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"{path}: must be UTF-8 ({error})") from error
+
+
+def _xml(path: Path) -> ElementTree.Element:
+    """The root of an XML file, in the encoding that it declares, as projects read it."""
+    content = path.read_bytes()
+    declared = re.match(rb"""<\?xml[^>]*?encoding=["']([\w.:-]+)""", content)
+    if declared is None:
+        return ElementTree.fromstring(content)
+    encoding = declared[1].decode().lower()
+    encoding = "gb18030" if encoding == "gb2312" else encoding
+    return ElementTree.fromstring(content.decode(encoding))
 
 
 # ---- where things are ----
@@ -189,14 +214,14 @@ def _voc(data: Voc, masks: bool) -> Seen:
     for part, value in parts(data).items():
         for path in voc_lists(value, masks):
             file = Path(data.root, path)
-            text = file.read_text(encoding="utf-8-sig") if file.exists() else ""
+            text = _text(file) if file.exists() else ""
             lines = [line.strip() for line in text.splitlines() if line.strip()]
             images += len(lines) if part == "train" else 0
             for line in lines:
                 xml = file.parents[2] / "Annotations" / f"{line}.xml"
                 try:
-                    objects = ElementTree.parse(xml).getroot().findall("object")
-                except (OSError, ElementTree.ParseError):
+                    objects = _xml(xml).findall("object")
+                except (OSError, ElementTree.ParseError, LookupError, ValueError):
                     continue  # which is said when training starts
                 names |= {it.findtext("name", "").strip() for it in objects}
     found = tuple(sorted(names - {""}))
@@ -204,7 +229,7 @@ def _voc(data: Voc, masks: bool) -> Seen:
 
 
 def _wider_images(data: WiderFace) -> int:
-    lines = _wider_list(data, data.train).read_text(encoding="utf-8-sig").splitlines()
+    lines = _text(_wider_list(data, data.train)).splitlines()
     if data.annotations == "voc":
         return len(" ".join(lines).split())
     return sum(Path(line.strip()).suffix.lower() in IMAGES for line in lines)
@@ -218,9 +243,25 @@ def _yolo_names(data: Yolo) -> dict[str, tuple[str, ...]]:
     return {}
 
 
+def _yolo_keypoints(data: Yolo) -> int:
+    """The numbers of keypoints in a line, as `kpt_shape` says: points times numbers of each."""
+    paths = [Path(data.root, "data.yaml"), Path(data.root, "data.yml")]
+    if isinstance(data.classes, str):
+        paths.append(Path(data.classes))
+    for path in paths:
+        shape = _yaml(path).get("kpt_shape") if path.suffix in YAML and path.is_file() else None
+        match shape:
+            case [int(points), int(numbers)] if points > 0 and numbers in (2, 3):
+                return points * numbers
+            case None:
+                continue
+        raise Unreadable(f"{path}: kpt_shape must be as [17, 3], not {shape}")
+    return 0
+
+
 @remembered
 def _yolo_images(data: Yolo) -> list[str]:
     path = Path(data.root, data.train)
     if path.suffix == ".txt":
-        return [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        return [line for line in _text(path).splitlines() if line.strip()]
     return [str(file) for file in path.rglob("*") if file.suffix.lower() in IMAGES]

@@ -26,6 +26,9 @@ def plan_annotations(spec: Detection, *, background: bool, problems: Problems) -
     data, masks = spec.data, spec.task == "instance-segmentation"
     _check_keys(data, masks, problems)
     seen = look(data, masks, problems)
+    if masks and seen.keypoints:
+        message = 'the labels have boxes and keypoints, no outlines; write task = "detection"'
+        problems.add(("data", "format"), message, ("task",))
     classes = _classes(data, seen, problems)
     images = seen.images - round((data.val_fraction or 0) * seen.images)
     check_enough(spec, images, problems)
@@ -50,8 +53,9 @@ def plan_annotations(spec: Detection, *, background: bool, problems: Problems) -
         areas=isinstance(data, Coco),
         polygons=masks and isinstance(data, Coco | Yolo),
         numbered=masks and isinstance(data, Voc | Cityscapes),
-        reads_sizes=isinstance(data, Voc | WiderFace | Yolo),
+        reads_lines=isinstance(data, Voc | WiderFace | Yolo),
         cuts=not isinstance(data, Cityscapes),
+        keypoints=bool(seen.keypoints),
         folders=any(not _is_list(it) for it in yolo_files),
         lists=any(_is_list(it) for it in yolo_files),
         val_fraction=data.val_fraction,
@@ -124,7 +128,7 @@ def _given(data: BoxData, problems: Problems) -> list[str] | None:
         others = " or ".join(f'"{it}"' for it in SETS)
         message = f"there is no file {data.classes} here; write a list of names, or {others}"
         problems.add(key, f"{message}{nearest(data.classes, SETS)}")
-    except (Unreadable, OSError, UnicodeDecodeError) as error:
+    except (Unreadable, OSError) as error:
         problems.add(key, str(error))
     problems.left_out([key])
     return []
@@ -199,6 +203,9 @@ def _settings(
     if isinstance(data, Yolo):
         names = list(next(iter(seen.names.values()))) if subset else named
         settings += [Setting("NAMES", names, "by their numbers in files of labels")]
+        if seen.keypoints:
+            comment = "of keypoints in a line, after the box"
+            settings += [Setting("KEYPOINT_NUMBERS", seen.keypoints, comment)]
     if data.min_size:
         comment = "pixels of a side, below which an object does not count"
         settings += [Setting("MIN_SIZE", data.min_size, comment)]

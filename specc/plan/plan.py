@@ -312,8 +312,9 @@ class AnnotationsPlan:
     areas: bool  # of objects, as the file says
     polygons: bool  # masks that are polygons or RLE
     numbered: bool  # masks that are images of numbers
-    reads_sizes: bool  # of images, from themselves
+    reads_lines: bool  # of text files
     cuts: bool  # boxes at the image's border, as not all have to be inside
+    keypoints: bool  # after the boxes of YOLO's labels
     folders: bool  # of YOLO's images
     lists: bool  # of YOLO's images
     val_fraction: float | None
@@ -322,11 +323,6 @@ class AnnotationsPlan:
     fix: bool  # what is wrong, rather than stopping
     images: int  # to train on, at most, if known
     requirements: frozenset[str]
-
-    @property
-    def speaks(self) -> bool:
-        """Whether reading tells of itself: of progress, or of what is left out."""
-        return self.fix or self.reads_sizes or self.template.endswith("cityscapes.py")
 
     @property
     def num_classes(self) -> int:

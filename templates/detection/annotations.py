@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,9 +25,7 @@ NUM_CLASSES = len(CLASSES)
 #% for setting in annotations.settings
 {{ setting }}
 #% endfor
-#% if annotations.speaks
 QUIET = os.environ.get("RANK", "0") != "0"  # one process speaks for all
-#% endif
 
 #% if annotations.areas and annotations.polygons
 Object = tuple[list[float], int, bool, float, Any]  # its box, label, crowd, area, shape
@@ -144,7 +143,6 @@ def report(problems: list[str], shown: int = 20) -> None:
     #% endif
 
 
-#% if annotations.reads_sizes
 def read_sizes(files: list[Path], problems: list[str]) -> list[tuple[int, int] | None]:
     """Height and width of each image; None for those that are none."""
     with ThreadPoolExecutor() as pool:
@@ -166,6 +164,41 @@ def read_size(file: Path) -> tuple[int, int] | None:
             return (width, height) if turned else (height, width)
     except Exception:  # each decoder has its own
         return None
+
+
+def has_size(
+    file: Path,
+    size: tuple[int, int],
+    wanted: tuple[int, int],
+    where: str,
+    problems: list[str],
+) -> bool:
+    """Whether an image of height and width `size` has those that annotations are for.
+
+    Those may be in the wrong order, as many tools write them; zeros are not known.
+    """
+    if 0 in wanted or size == wanted:
+        return True
+    with Image.open(file) as image:
+        turned = image.size[::-1] != size
+    if size == wanted[::-1] and not turned:
+        return True
+    found = f"{file} has {size[1]} x {size[0]}" + ", turned by its EXIF data" * turned
+    problems.append(f"{where}: is for {wanted[1]} x {wanted[0]} pixels, but {found}")
+    return False
+
+
+#% if annotations.reads_lines
+def read_lines(file: Path) -> list[str]:
+    """The lines of a text file.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    try:
+        return file.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file}: must be UTF-8 ({error})") from error
 
 
 #% endif

@@ -29,14 +29,15 @@ def read_records(root: Path, part: str, problems: list[str]) -> list[Record]:
         contents = tqdm(contents, part, len(truths), leave=False, disable=QUIET)
         found = list(contents)
     records = []
-    for image, truth, content in zip(images, truths, found, strict=True):
+    sizes = read_sizes(images, problems)
+    for image, size, truth, content in zip(images, sizes, truths, found, strict=True):
         if content is None:
             fault = "not a readable PNG" if truth.exists() else "no such file"
             problems.append(f"{truth}: {fault}")
-        elif not image.exists():
-            problems.append(f"{image}: no such image")
-        else:
-            size, instances = content
+        elif size is not None and size != content[0]:
+            problems.append(f"{truth}: not of the same size as {image}")
+        elif size is not None:
+            _, instances = content
             objects: list[Object] = []
             for number, box in instances:
                 crowd = number < 1000  # several that are not told apart

@@ -1,3 +1,6 @@
+MIXED = ", but that id as text or as a number; write all ids as numbers"
+
+
 def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
     """The images of a COCO file, in its order, and their objects.
 
@@ -6,7 +9,7 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
     """
     try:
         content = json.loads(file.read_bytes())
-        names = {it["id"]: it["name"] for it in content["categories"]}
+        names = {it["id"]: str(it["name"]) for it in content["categories"]}
         rows, annotations = content["images"], content["annotations"]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{file}: not JSON as COCO has it ({error!r})") from error
@@ -14,23 +17,11 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
         raise ValueError(f"{file}: no category has the name {sorted(missing)}")
     labels = {key: CLASSES.index(name) for key, name in names.items() if name in CLASSES}
 
-    found: dict[int, tuple[Path, tuple[int, int]]] = {}
-    for number, row in enumerate(rows):
-        where = f"{file}: image {row.get('id', f'number {number}')}"
-        if absent := {"id", "file_name", "height", "width"} - row.keys():
-            problems.append(f"{where}: no {', '.join(sorted(absent))}")
-        elif row["id"] in found:
-            problems.append(f"{where}: the id is there twice")
-        elif not all(isinstance(row[it], int) for it in ("height", "width")):
-            problems.append(f"{where}: height and width must be whole numbers")
-        elif not (image := images / row["file_name"]).is_file():
-            problems.append(f"{where}: no such image: {image}")
-        else:
-            found[row["id"]] = image, (row["height"], row["width"])
-
+    found = find_images(images, file, rows, problems)
     known = {row.get("id") for row in rows}
+    texts = {str(key) for key in known}
     seen = set()
-    objects: dict[int, list[Object]] = {key: [] for key in found}
+    objects: dict[Any, list[Object]] = {key: [] for key in found}
     for number, annotation in enumerate(annotations):
         where = f"{file}: annotation {annotation.get('id', f'number {number}')}"
         #% if annotations.masks
@@ -46,9 +37,11 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
             problems.append(f"{where}: the id is there twice")
         seen.add(annotation["id"])
         if image_id not in known:
-            problems.append(f"{where}: no image {image_id}")
+            hint = MIXED if str(image_id) in texts else ""
+            problems.append(f"{where}: no image {image_id!r}{hint}")
         elif category not in names:
-            problems.append(f"{where}: no category {category}")
+            hint = MIXED if str(category) in map(str, names) else ""
+            problems.append(f"{where}: no category {category!r}{hint}")
         elif category not in labels:
             #% if annotations.subset
             continue
@@ -63,7 +56,7 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
                 #% if annotations.masks
                 shape = read_shape(annotation["segmentation"], size)
                 #% endif
-            except (KeyError, TypeError, ValueError) as error:
+            except (KeyError, RuntimeError, TypeError, ValueError) as error:
                 #% if annotations.masks
                 wanted = "a bbox and a segmentation as COCO has them"
                 #% else
@@ -72,13 +65,42 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
                 problems.append(f"{where}: must have {wanted} ({error})")
                 continue
             if box := cut_box([x, y, x + width, y + height], size, where, problems):
-                crowd = bool(annotation.get("iscrowd"))
+                crowd = annotation.get("iscrowd") in (1, "1")
                 #% if annotations.masks
                 objects[image_id].append((box, labels[category], crowd, area, shape))
                 #% else
                 objects[image_id].append((box, labels[category], crowd, area))
                 #% endif
     return [build_record(*found[key], objects[key]) for key in found]
+
+
+def find_images(
+    images: Path, file: Path, rows: list[dict[str, Any]], problems: list[str]
+) -> dict[Any, tuple[Path, tuple[int, int]]]:
+    """Each image's file, height and width, by the ids of a COCO file."""
+    paths: dict[Any, Path] = {}
+    sizes: dict[Any, tuple[int, int]] = {}  # as the file says, zeros where it does not
+    for number, row in enumerate(rows):
+        where = f"{file}: image {row.get('id', f'number {number}')}"
+        if absent := {"id", "file_name"} - row.keys():
+            problems.append(f"{where}: no {', '.join(sorted(absent))}")
+            continue
+        if row["id"] in paths:
+            problems.append(f"{where}: the id is there twice")
+            continue
+        try:
+            height, width = (float(row.get(it) or 0) for it in ("height", "width"))
+        except (TypeError, ValueError):
+            problems.append(f"{where}: height and width must be numbers")
+            continue
+        paths[row["id"]] = images / row["file_name"]
+        sizes[row["id"]] = int(height), int(width)
+    found = {}
+    for key, size in zip(paths, read_sizes(list(paths.values()), problems), strict=True):
+        where = f"{file}: image {key}"
+        if size and has_size(paths[key], size, sizes[key], where, problems):
+            found[key] = paths[key], size
+    return found
 #% if annotations.masks
 
 
@@ -86,7 +108,7 @@ def read_shape(segmentation: Any, size: tuple[int, int]) -> Any:
     """Polygons as arrays of x, y, x, y, ..., or compressed RLE.
 
     Raises:
-        KeyError, TypeError, ValueError: if it is neither.
+        KeyError, RuntimeError, TypeError, ValueError: if it is neither.
     """
     if isinstance(segmentation, list):
         polygons = [np.array(it, np.float64) for it in segmentation]
@@ -98,7 +120,8 @@ def read_shape(segmentation: Any, size: tuple[int, int]) -> Any:
     if list(segmentation["size"]) != list(size):
         raise ValueError(f"RLE of {segmentation['size']} in an image of {list(size)}")
     if isinstance(segmentation["counts"], list):
-        return rle.frPyObjects(segmentation, *size)
+        segmentation = rle.frPyObjects(segmentation, *size)
+    rle.decode(segmentation)  # which fails if it has not as many pixels as the image
     return segmentation
 
 

@@ -1,11 +1,15 @@
+SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+
+
 def read_records(lists: list[Path], problems: list[str]) -> list[Record]:
     """The images that lists of Pascal VOC's name, in that order, and their objects."""
     places: list[tuple[Path, str]] = []  # VOC's folder, and the name of an image
     images: list[Path] = []
     for file in lists:
         folder = file.parents[2]
-        files = {it.stem: it for it in sorted((folder / "JPEGImages").iterdir())}
-        for line in file.read_text(encoding="utf-8-sig").splitlines():
+        there = sorted((folder / "JPEGImages").iterdir())
+        files = {it.stem: it for it in there if it.suffix.lower() in SUFFIXES}
+        for line in read_lines(file):
             if name := line.strip():
                 places.append((folder, name))
                 images.append(files.get(name, folder / "JPEGImages" / f"{name}.jpg"))
@@ -18,8 +22,13 @@ def read_records(lists: list[Path], problems: list[str]) -> list[Record]:
         if not mask_file.exists():
             problems.append(f"{mask_file}: no such file")
             continue
+        if (mask_size := read_size(mask_file)) not in (None, size):
+            problems.append(f"{mask_file}: not of the same size as {image}")
+            continue
         #% endif
-        if size and (objects := read_objects(xml, size, problems)) is not None:
+        if size is None:
+            continue
+        if (objects := read_objects(xml, image, size, problems)) is not None:
             #% if annotations.masks
             records.append(build_record(image, size, objects, mask_file))
             #% else
@@ -29,16 +38,18 @@ def read_records(lists: list[Path], problems: list[str]) -> list[Record]:
 
 
 def read_objects(
-    file: Path, size: tuple[int, int], problems: list[str]
+    file: Path, image: Path, size: tuple[int, int], problems: list[str]
 ) -> list[Object] | None:
-    """The objects that an XML file names; None if it cannot be read."""
+    """The objects that an XML file names; None if it cannot be read, or is not of `image`."""
     try:
-        elements = ElementTree.parse(file).getroot().findall("object")
-    except (OSError, ElementTree.ParseError) as error:
+        root = read_xml(file)
+    except (OSError, ElementTree.ParseError, LookupError, ValueError) as error:
         problems.append(f"{file}: {error}")
         return None
+    if not has_size(image, size, read_wanted_size(root), str(file), problems):
+        return None
     objects: list[Object] = []
-    for number, element in enumerate(elements, 1):
+    for number, element in enumerate(root.findall("object"), 1):
         where = f"{file}: object {number}"
         name = element.findtext("name", "").strip()
         if name not in CLASSES:

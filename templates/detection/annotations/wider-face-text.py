@@ -10,7 +10,7 @@ def read_records(root: Path, part: str, problems: list[str]) -> list[Record]:
     file = root / "wider_face_split" / f"wider_face_{part}_bbx_gt.txt"
     images: list[Path] = []
     faces: list[list[Line]] = []  # of each image
-    lines = enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1)
+    lines = enumerate(read_lines(file), 1)
     for number, name in lines:
         images.append(root / f"WIDER_{part}" / "images" / name.strip())
         faces.append([])

@@ -3,24 +3,28 @@ def read_records(root: Path, part: str, problems: list[str]) -> list[Record]:
     folder = root / f"WIDER_{part}"
     files: list[Path] = []
     images: list[Path] = []
-    faces: list[list[ElementTree.Element]] = []
-    for name in (root / f"{part}.txt").read_text(encoding="utf-8-sig").split():
+    contents: list[ElementTree.Element] = []
+    for name in map(str.strip, read_lines(root / f"{part}.txt")):
+        if not name:
+            continue
         file = folder / "Annotations" / f"{name}.xml"
         try:
-            content = ElementTree.parse(file).getroot()
-        except (OSError, ElementTree.ParseError) as error:
+            content = read_xml(file)
+        except (OSError, ElementTree.ParseError, LookupError, ValueError) as error:
             problems.append(f"{file}: {error}")
             continue
         files.append(file)
         images.append(folder / content.findtext("folder", "").strip() / f"{name}.jpg")
-        faces.append(content.findall("object"))
+        contents.append(content)
     records = []
     sizes = read_sizes(images, problems)
-    for file, image, size, elements in zip(files, images, sizes, faces, strict=True):
+    for file, image, size, content in zip(files, images, sizes, contents, strict=True):
         if size is None:
             continue
+        if not has_size(image, size, read_wanted_size(content), str(file), problems):
+            continue
         objects: list[Object] = []
-        for number, element in enumerate(elements, 1):
+        for number, element in enumerate(content.findall("object"), 1):
             where = f"{file}: object {number}"
             try:
                 corners = read_box(element)  # which count from 0 here, unlike VOC's

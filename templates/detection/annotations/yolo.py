@@ -18,8 +18,8 @@ def find_images(folder: Path) -> list[Path]:
 #% if annotations.lists
 def list_images(file: Path) -> list[Path]:
     """The images that a text file names, from its own folder on."""
-    lines = file.read_text(encoding="utf-8-sig").splitlines()
-    return [file.parent / line.strip() for line in lines if line.strip()]
+    lines = map(str.strip, read_lines(file))
+    return [file.parent / line for line in lines if line]
 
 
 #% endif
@@ -33,9 +33,13 @@ def read_records(images: list[Path], problems: list[str]) -> list[Record]:
         # Where YOLO looks: the last folder "images" on the path makes way for "labels".
         path = "/labels/".join(image.absolute().as_posix().rsplit("/images/", 1))
         file = Path(path).with_suffix(".txt")
-        text = file.read_text(encoding="utf-8-sig") if file.exists() else ""
         objects: list[Object] = []
-        for number, line in enumerate(text.splitlines(), 1):
+        try:
+            lines = read_lines(file) if file.exists() else []
+        except ValueError as error:
+            problems.append(str(error))
+            continue
+        for number, line in enumerate(lines, 1):
             where = f"{file}:{number}"
             if not line.strip():
                 continue
@@ -44,7 +48,10 @@ def read_records(images: list[Path], problems: list[str]) -> list[Record]:
             except ValueError:
                 problems.append(f"{where}: must be numbers, not {line!r}")
                 continue
-            #% if annotations.masks
+            #% if annotations.keypoints
+            if len(values) != 4 + KEYPOINT_NUMBERS:
+                wanted = f"x, y, width and height, and {KEYPOINT_NUMBERS} numbers"
+            #% elif annotations.masks
             if len(values) < 6 or len(values) % 2:
                 wanted = "x and y of three points or more"
             #% else
@@ -60,11 +67,16 @@ def read_records(images: list[Path], problems: list[str]) -> list[Record]:
             if NAMES[int(key)] not in CLASSES:
                 continue
             #% endif
+            #% if annotations.keypoints
+            center, side = np.reshape(values[:4], (2, 2)) * (width, height)
+            low, high = center - side / 2, center + side / 2
+            #% else
             points = np.reshape(values, (-1, 2)) * (width, height)
             low, high = points.min(0), points.max(0)
             #% if not annotations.masks
             if len(points) == 2:
                 low, high = points[0] - points[1] / 2, points[0] + points[1] / 2
+            #% endif
             #% endif
             if box := cut_box([*low.tolist(), *high.tolist()], size, where, problems):
                 label = CLASSES.index(NAMES[int(key)])
