@@ -251,7 +251,9 @@ def test_a_batch_has_images_of_one_shape(here: Path) -> None:
 def test_two_processes_train_and_one_or_two_measure_the_same(here: Path) -> None:
     pretrained = make_weights(mobilenet_v3_large(), CACHED)
     make_scenes(val=5)
-    project = detector(QUICK, "model.weights=IMAGENET1K_V1", "schedule.epochs=1")
+    project = detector(
+        QUICK, "model.weights=IMAGENET1K_V1", "schedule.epochs=1", "evaluate.loss=true"
+    )
     project.env["TORCH_HOME"] = str(here)
     project.edit("evaluate.py", "{metrics['loss']:8.4f}", "{metrics['loss']!r}")
     project.run("train.py", "--output", "run", processes=2)

@@ -35,9 +35,10 @@ CATEGORIES = [{"id": k, "name": name} for k, name in enumerate(CLASSES)]
 #% endif
 # COCO's average precision and recall: means over IoUs from 0.5 to 0.95, or at one; s, m
 # and l are of objects below 32 x 32 pixels, below 96 x 96, and above. AR1 is of the
-# best object found in an image, AR10 of the best ten, all else of the best hundred.
+# best object found in an image, AR10 of the best ten, all else of MAX_DETECTIONS.
+MAX_DETECTIONS = {{ evaluate.max_detections }}
 NUMBERS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
-NUMBERS += ("AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
+NUMBERS += ("AR1", "AR10", f"AR{MAX_DETECTIONS}", "ARs", "ARm", "ARl")
 DRAWN_SCORE = 0.5  # from which on what was found is drawn
 
 
@@ -198,8 +199,9 @@ def measure(
     found = [item.copy() for item in results]  # COCO's tools write to them
     evaluator = COCOeval_faster(truth, truth.loadRes(found), "bbox")
     #% endif
+    evaluator.params.maxDets = [1, 10, MAX_DETECTIONS]
     evaluator.run()
-    # Of IoUs, recalls and classes, for objects of any size, 100 in an image.
+    # Of IoUs, recalls and classes, for objects of any size, MAX_DETECTIONS in an image.
     precision = evaluator.eval["precision"][:, :, :, 0, -1]
     #% if evaluate.masks
     overall = {f"{kind}_{n}": v for n, v in zip(NUMBERS, evaluator.stats, strict=True)}
@@ -267,6 +269,27 @@ def to_dataset(
     return {"images": images, "annotations": numbered, "categories": CATEGORIES}
 
 
+#% if annotations.ids
+def to_results(
+    dataset: Samples, results: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    #% if evaluate.masks
+    """Results with the ids of the JSON file, as COCO's tools take them.
+
+    For masks leave out "bbox": where there is one, the tools take its area.
+    """
+    #% else
+    """Results with the ids of the JSON file, as COCO's tools take them."""
+    #% endif
+    answer = []
+    for item in results:
+        record = dataset.records[item["image_id"] - 1]
+        category_id = record.category_ids[item["category_id"]]
+        answer.append(item | {"image_id": record.image_id, "category_id": category_id})
+    return answer
+
+
+#% endif
 def summary(metrics: dict[str, float]) -> str:
     """What was measured of all classes together."""
     lines = [" " * 4 + "".join(f"{name:>8}" for name in NUMBERS)]
@@ -382,7 +405,11 @@ def main() -> None:
             figure.savefig(picture)
             print(picture)
         if args.json:
+            #% if annotations.ids
+            answer = to_results(val_set, evaluation.results)
+            #% else
             answer = to_dataset(truth.dataset["images"], evaluation.results)
+            #% endif
             args.json.write_text(json.dumps(answer))
     dist.destroy_process_group()
 
