@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -273,7 +274,29 @@ def test_two_processes_train_and_one_or_two_measure_the_same(here: Path) -> None
     assert lines[0] == lines[1] and any(line.startswith("loss") for line in lines[0])
     found = [json.loads(Path(f"{processes}.json").read_text()) for processes in (1, 2)]
     assert found[0] == found[1]
-    assert {it["image_id"] for it in found[0]["annotations"]} == {1, 2, 3, 4, 5}
+    truth = json.loads(Path("data/annotations/instances_val.json").read_text())
+    assert {it["image_id"] for it in found[0]} == {it["id"] for it in truth["images"]}
+
+
+def test_slivers_stop_neither_evaluation_nor_predictions(here: Path) -> None:
+    """A box 1e-6 pixels high has no height in 32 bits, and 4 pixels of 3000 none at 128."""
+    make_scenes(train=5, val=2)
+    file = Path("data/annotations/instances_val.json")
+    content = json.loads(file.read_text())
+    for item in content["annotations"][::2]:
+        item["bbox"][1], item["bbox"][3] = 70.1, 1e-6
+    file.write_text(json.dumps(content))
+    project = detector(QUICK, "evaluate.loss=true", "train.batch_size=2")
+    model, classes = project.module("model").build_model(), project.module("data").CLASSES
+    torch.save({"model": model.state_dict(), "classes": classes}, "best.pt")
+    printed = project.run("evaluate.py", "--checkpoint", "best.pt")
+    (loss,) = (line.split()[1] for line in printed.splitlines() if line.startswith("loss"))
+    assert math.isfinite(float(loss))
+    Image.new("RGB", (3000, 4)).save("data/val/0.png")
+    printed = project.fail("predict.py", "data/val", "--checkpoint", "best.pt", "--draw", "drawn")
+    assert "1 of 3 files were not read:\ndata/val/0.png: " in printed
+    assert "Traceback" not in printed
+    assert len(list(Path("drawn").iterdir())) == 2
 
 
 # ---- stopping ----

@@ -49,7 +49,8 @@ train_transform = v2.Compose(
         v2.ToPureTensor(),
     ]
 )
-eval_transform = v2.ToPureTensor()
+# What is thinner than a pixel is no object of a loss either; the truth still has it.
+eval_transform = v2.Compose([v2.SanitizeBoundingBoxes(), v2.ToPureTensor()])
 
 
 def to_floats(images: list[Tensor], device: torch.device) -> list[Tensor]:

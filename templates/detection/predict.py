@@ -71,7 +71,12 @@ def main() -> None:
         if isinstance(image, str):
             unread.append(shown(image))
             continue
-        found = detect(model, *to_floats([image], device))
+        try:
+            found = detect(model, *to_floats([image], device))
+        except RuntimeError as error:  # one so thin, e.g., that no row of it is left
+            height, width = image.shape[1:]
+            unread.append(shown(f"{path}: {width} x {height} pixels: {error}"))
+            continue
         told = found["scores"] >= args.threshold
         found = {name: values[told] for name, values in found.items()}
         size = {"height": image.shape[1], "width": image.shape[2]}
