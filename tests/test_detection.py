@@ -278,6 +278,36 @@ def test_two_processes_train_and_one_or_two_measure_the_same(here: Path) -> None
     assert {it["image_id"] for it in found[0]} == {it["id"] for it in truth["images"]}
 
 
+def test_truth_of_polygons_is_not_drawn_and_pictures_are_drawn_small(here: Path) -> None:
+    make_scenes(train=5, val=4)
+    project = detector("maskrcnn_resnet50_fpn", "train.batch_size=2")
+    evaluate, data = project.module("evaluate"), project.module("data")
+    _, val_set = evaluate.build_datasets(Path("data"))
+    val_set.records = [it for it in val_set.records if not it.crowd.any()]  # which are RLE
+    forbidden = mock.Mock(side_effect=AssertionError("a mask is drawn"))
+    with mock.patch("faster_coco_eval.core.mask.decode", forbidden):
+        truth = evaluate.build_truth(val_set)
+    coco = COCO("data/annotations/instances_val.json")
+    ids = {row["file_name"]: row["id"] for row in coco.imgs.values()}
+    for number, record in enumerate(val_set.records, start=1):
+        expected = [coco.annToMask(it) for it in coco.imgToAnns[ids[record.file.name]]]
+        found = [truth.annToMask(it) for it in truth.imgToAnns[number]]
+        assert [it.tolist() for it in found] == [it.tolist() for it in expected]
+    assert truth.anns
+
+    image = torch.zeros(3, 1500, 2000, dtype=torch.uint8)
+    masks = torch.zeros(1, 1500, 2000, dtype=torch.uint8)
+    masks[:, 500:1000, 250:1250] = 1
+    boxes = torch.tensor([[250.0, 500, 1250, 1000]])
+    objects = {"boxes": boxes, "masks": masks, "labels": torch.ones(1).long()}
+    small, shrunk = data.shrink(image, objects)
+    assert small.shape == (3, 480, 640)
+    assert shrunk["boxes"].tolist() == [[80, 160, 400, 320]]
+    assert shrunk["masks"][0, 160:320, 80:400].all() and shrunk["masks"].sum() == 160 * 320
+    none = {name: values[:0] for name, values in objects.items()}
+    assert data.outline(*data.shrink(image, none)).shape == (3, 480, 640)
+
+
 def test_slivers_stop_neither_evaluation_nor_predictions(here: Path) -> None:
     """A box 1e-6 pixels high has no height in 32 bits, and 4 pixels of 3000 none at 128."""
     make_scenes(train=5, val=2)
