@@ -33,6 +33,7 @@ batch_size = 1
 workers = 0
 [evaluate]
 loss = {loss}
+max_detections = {most}
 """
 
 MODEL = """
@@ -60,11 +61,11 @@ def build_model():
 """
 
 
-def make_project(*, masks: bool, loss: bool = True) -> Project:
+def make_project(*, masks: bool, loss: bool = True, most: int = 100) -> Project:
     """One whose detector finds what `detections.pt` says in the images of `truth.json`."""
     task = "instance-segmentation" if masks else "detection"
     model = "maskrcnn_resnet50_fpn" if masks else "fasterrcnn_resnet50_fpn"
-    spec = SPEC.format(task=task, model=model, loss=str(loss).lower())
+    spec = SPEC.format(task=task, model=model, loss=str(loss).lower(), most=most)
     project = compile_spec(spec)
     (project.folder / "model.py").write_text(MODEL)
     state = project.module("model").build_model().state_dict()

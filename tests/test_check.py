@@ -155,6 +155,28 @@ def test_objects_of_a_detector_are_counted(here: Path) -> None:
     assert "classes; objects of each in training and validation:" in said
     for name, number in counts.items():
         assert re.search(rf"^ +{re.escape(name)} +{number} ", said, re.MULTILINE)
+    assert "objects in an image" not in said and "average precision counts" not in said
+
+
+def test_images_with_more_objects_than_count_are_warned_of(here: Path) -> None:
+    make_scenes(train=5, val=2)
+    file = Path("data/annotations/instances_val.json")
+    content = json.loads(file.read_text())
+    first = next(it for it in content["annotations"] if not it["iscrowd"])
+    more = [first | {"id": 10_000 + number} for number in range(120)]
+    file.write_text(json.dumps(content | {"annotations": [*content["annotations"], *more]}))
+    counts = Counter(it["image_id"] for it in content["annotations"] if not it["iscrowd"])
+    most = counts[first["image_id"]] + 120
+    Path("spec.toml").write_text(DETECTOR.format(task="detection", name=QUICK))
+    said = check()
+    assert f"evaluate.max_detections: an image to validate on has {most} objects" in said
+    assert "write 200, say" in said
+    assert "model.options: the model finds 100 objects in an image at most" in said
+    more_found = "model.options={ box_detections_per_img = 200 }"
+    said = check("--set", "evaluate.max_detections=200", "--set", more_found)
+    assert "evaluate.max_detections: " not in said and "model.options: " not in said
+    said = check("--set", "evaluate.max_detections=200")
+    assert "write { box_detections_per_img = 200 }, say" in said
 
 
 def test_videos_are_counted(here: Path) -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -251,7 +252,9 @@ def test_a_batch_has_images_of_one_shape(here: Path) -> None:
 def test_two_processes_train_and_one_or_two_measure_the_same(here: Path) -> None:
     pretrained = make_weights(mobilenet_v3_large(), CACHED)
     make_scenes(val=5)
-    project = detector(QUICK, "model.weights=IMAGENET1K_V1", "schedule.epochs=1")
+    project = detector(
+        QUICK, "model.weights=IMAGENET1K_V1", "schedule.epochs=1", "evaluate.loss=true"
+    )
     project.env["TORCH_HOME"] = str(here)
     project.edit("evaluate.py", "{metrics['loss']:8.4f}", "{metrics['loss']!r}")
     project.run("train.py", "--output", "run", processes=2)
@@ -271,7 +274,59 @@ def test_two_processes_train_and_one_or_two_measure_the_same(here: Path) -> None
     assert lines[0] == lines[1] and any(line.startswith("loss") for line in lines[0])
     found = [json.loads(Path(f"{processes}.json").read_text()) for processes in (1, 2)]
     assert found[0] == found[1]
-    assert {it["image_id"] for it in found[0]["annotations"]} == {1, 2, 3, 4, 5}
+    truth = json.loads(Path("data/annotations/instances_val.json").read_text())
+    assert {it["image_id"] for it in found[0]} == {it["id"] for it in truth["images"]}
+
+
+def test_truth_of_polygons_is_not_drawn_and_pictures_are_drawn_small(here: Path) -> None:
+    make_scenes(train=5, val=4)
+    project = detector("maskrcnn_resnet50_fpn", "train.batch_size=2")
+    evaluate, data = project.module("evaluate"), project.module("data")
+    _, val_set = evaluate.build_datasets(Path("data"))
+    val_set.records = [it for it in val_set.records if not it.crowd.any()]  # which are RLE
+    forbidden = mock.Mock(side_effect=AssertionError("a mask is drawn"))
+    with mock.patch("faster_coco_eval.core.mask.decode", forbidden):
+        truth = evaluate.build_truth(val_set)
+    coco = COCO("data/annotations/instances_val.json")
+    ids = {row["file_name"]: row["id"] for row in coco.imgs.values()}
+    for number, record in enumerate(val_set.records, start=1):
+        expected = [coco.annToMask(it) for it in coco.imgToAnns[ids[record.file.name]]]
+        found = [truth.annToMask(it) for it in truth.imgToAnns[number]]
+        assert [it.tolist() for it in found] == [it.tolist() for it in expected]
+    assert truth.anns
+
+    image = torch.zeros(3, 1500, 2000, dtype=torch.uint8)
+    masks = torch.zeros(1, 1500, 2000, dtype=torch.uint8)
+    masks[:, 500:1000, 250:1250] = 1
+    boxes = torch.tensor([[250.0, 500, 1250, 1000]])
+    objects = {"boxes": boxes, "masks": masks, "labels": torch.ones(1).long()}
+    small, shrunk = data.shrink(image, objects)
+    assert small.shape == (3, 480, 640)
+    assert shrunk["boxes"].tolist() == [[80, 160, 400, 320]]
+    assert shrunk["masks"][0, 160:320, 80:400].all() and shrunk["masks"].sum() == 160 * 320
+    none = {name: values[:0] for name, values in objects.items()}
+    assert data.outline(*data.shrink(image, none)).shape == (3, 480, 640)
+
+
+def test_slivers_stop_neither_evaluation_nor_predictions(here: Path) -> None:
+    """A box 1e-6 pixels high has no height in 32 bits, and 4 pixels of 3000 none at 128."""
+    make_scenes(train=5, val=2)
+    file = Path("data/annotations/instances_val.json")
+    content = json.loads(file.read_text())
+    for item in content["annotations"][::2]:
+        item["bbox"][1], item["bbox"][3] = 70.1, 1e-6
+    file.write_text(json.dumps(content))
+    project = detector(QUICK, "evaluate.loss=true", "train.batch_size=2")
+    model, classes = project.module("model").build_model(), project.module("data").CLASSES
+    torch.save({"model": model.state_dict(), "classes": classes}, "best.pt")
+    printed = project.run("evaluate.py", "--checkpoint", "best.pt")
+    (loss,) = (line.split()[1] for line in printed.splitlines() if line.startswith("loss"))
+    assert math.isfinite(float(loss))
+    Image.new("RGB", (3000, 4)).save("data/val/0.png")
+    printed = project.fail("predict.py", "data/val", "--checkpoint", "best.pt", "--draw", "drawn")
+    assert "1 of 3 files were not read:\ndata/val/0.png: " in printed
+    assert "Traceback" not in printed
+    assert len(list(Path("drawn").iterdir())) == 2
 
 
 # ---- stopping ----

@@ -287,7 +287,12 @@ def valid_detectors(draw: st.DrawFn) -> dict[str, Any]:
         "optim": draw(optimizers(row.head[0])),
         "schedule": draw(schedules(steps)),
         "train": draw(table({}, loop | {"group_by_shape": st.booleans()})),
-        "evaluate": draw(table({"loss": st.just(loss)}, {"monitor": st.sampled_from(monitors)})),
+        "evaluate": draw(
+            table(
+                {"loss": st.just(loss)},
+                {"monitor": st.sampled_from(monitors), "max_detections": st.integers(11, 500)},
+            )
+        ),
         "log": draw(log),
     }
     if spec["model"].get("freeze", "none") != "none" and draw(st.booleans()):

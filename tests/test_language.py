@@ -309,7 +309,8 @@ DETECTION: Changes = SHARED | {
     "data=yolo.val": ({"data": YOLO}, "val.txt"),
     "train.group_by_shape": ({}, False),
     "train.sync_bn": ({"model": DETECTOR | {"batch_norm": "train"}}, False),
-    "evaluate.loss": ({}, False),
+    "evaluate.max_detections": ({}, 300),
+    "evaluate.loss": ({}, True),
     "evaluate.monitor": ({}, "box_AP75"),
 }
 

@@ -51,6 +51,8 @@ def data(asked: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
         raise LookupError(f"there is no {root} here")
     train, val = module.build_datasets(root)
     found = {"train": len(train), "val": len(val), "classes": [count(train), count(val)]}
+    if hasattr(val, "records"):
+        found["most"] = max((int((~it.crowd).sum()) for it in val.records), default=0)
     return found | {"deep": deepest(train), "range": getattr(module, "VALUE_RANGE", None)}
 
 
@@ -93,9 +95,11 @@ def built() -> Any:
 
 
 def model(asked: dict[str, Any], answers: dict[str, Any]) -> dict[str, int]:
-    """The parameters of the model, all and those that train at first."""
+    """The parameters of the model, all and those that train at first; how much a detector finds."""
     sizes = [(it.numel(), it.requires_grad) for it in built().parameters()]
-    return {"all": sum(n for n, _ in sizes), "trained": sum(n for n, trains in sizes if trains)}
+    counts = {"all": sum(n for n, _ in sizes), "trained": sum(n for n, trains in sizes if trains)}
+    found = getattr(getattr(built(), "roi_heads", built()), "detections_per_img", None)
+    return counts if found is None else counts | {"found": found}
 
 
 def curve(asked: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from specc.diagnostics import Diagnostic
 from specc.keys import Key, dotted
-from specc.plan.plan import ClassesPlan, Plan
+from specc.plan.plan import ClassesPlan, DetectionPlan, Plan
 from specc.source import Source
 
 FEW = 5  # samples of a class
@@ -42,6 +42,8 @@ def _found(
     name, lr = optim.get("name", "sgd"), optim.get("lr")
     if lr and lr > HIGHEST_LR.get(name, lr):
         yield ("optim", "lr"), f"{lr:g} is far above what {name} is used with"
+    if isinstance(plan, DetectionPlan):
+        yield from _crowded(plan, source, answers)
     if "data" not in answers:
         return
     train, val = answers["data"]["classes"]
@@ -84,6 +86,28 @@ def _depth(highest: int, values: list[int] | None) -> Iterator[tuple[Key, str]]:
     elif not values and 0 < highest < 1 << 15:
         message = f"{there} only, of 65535, and so are dark; write value_range = {fitting}"
         yield ("data",), message
+
+
+def _crowded(
+    plan: DetectionPlan, source: Source, answers: Mapping[str, Any]
+) -> Iterator[tuple[Key, str]]:
+    """Report images with more objects than are counted, or than the model finds."""
+    most = answers.get("data", {}).get("most", 0)
+    counted, found = plan.evaluate.max_detections, answers.get("model", {}).get("found")
+    if most > counted:
+        yield (
+            ("evaluate", "max_detections"),
+            f"an image to validate on has {most} objects, and average precision counts the best "
+            f"{counted} that are found; write {-(-most // 100) * 100}, say",
+        )
+    wanted = max(most, source.tree.get("evaluate", {}).get("max_detections", 0))
+    if found is not None and wanted > found:
+        option = "box_detections_per_img" if plan.evaluate.two_stage else "detections_per_img"
+        yield (
+            ("model", "options"),
+            f"the model finds {found} objects in an image at most, and {wanted} are asked for or "
+            f"are there; write {{ {option} = {-(-wanted // 100) * 100} }}, say",
+        )
 
 
 def _listed(names: list[str]) -> str:

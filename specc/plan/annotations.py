@@ -51,6 +51,7 @@ def plan_annotations(spec: Detection, *, background: bool, problems: Problems) -
         subset=subset,
         masks=masks,
         areas=isinstance(data, Coco),
+        ids=isinstance(data, Coco),
         polygons=masks and isinstance(data, Coco | Yolo),
         numbered=masks and isinstance(data, Voc | Cityscapes),
         reads_lines=isinstance(data, Voc | WiderFace | Yolo),

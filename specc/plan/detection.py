@@ -25,8 +25,8 @@ from specc.spec.detection import Detection
 NAMED_CLASSES = 60  # for more a picture of all classes would be metres high
 # Before 1.8, faster-coco-eval cannot evaluate a model that finds nothing at all.
 REQUIREMENTS = {"faster-coco-eval>=1.8", "onnx>=1.16", "onnxruntime>=1.22", "torchvision>=0.21"}
-# What COCO measures.
-NUMBERS = "AP AP50 AP75 APs APm APl AR1 AR10 AR100 ARs ARm ARl".split()
+# What COCO measures; the recall of all that counts is another one, as "AR100".
+NUMBERS = "AP AP50 AP75 APs APm APl AR1 AR10 ARs ARm ARl".split()
 
 
 def plan_detection(name: str, spec: Detection, problems: Problems) -> DetectionPlan:
@@ -73,6 +73,7 @@ def plan_detection(name: str, spec: Detection, problems: Problems) -> DetectionP
         evaluate=EvaluateBoxesPlan(
             masks=data.masks,
             loss=spec.evaluate.loss,
+            max_detections=spec.evaluate.max_detections,
             two_stage=row.draws,
             background=background,
             named=count <= NAMED_CLASSES,
@@ -106,7 +107,8 @@ def _monitor(spec: Detection, problems: Problems) -> str:
     """The metric that says which model is best."""
     masks = spec.task == "instance-segmentation"
     kinds = ("box", "mask") if masks else ("box",)
-    measured = [f"{kind}_{number}" for kind in kinds for number in NUMBERS]
+    numbers = [*NUMBERS, f"AR{spec.evaluate.max_detections}"]
+    measured = [f"{kind}_{number}" for kind in kinds for number in numbers]
     measured += ["loss"] if spec.evaluate.loss else []
     default = "mask_AP" if masks else "box_AP50" if isinstance(spec.data, Voc) else "box_AP"
     monitor = spec.evaluate.monitor or default
@@ -114,10 +116,11 @@ def _monitor(spec: Detection, problems: Problems) -> str:
         names = [f'"{kind}_{number}"' for kind in kinds for number in ("AP", "AP50", "AR1")]
         message = f'must be one of what is measured, as {", ".join(names)}, not "{monitor}"'
         if monitor == "loss":
-            message += ", which evaluate.loss = false leaves out"
+            message += ", which takes evaluate.loss = true"
         elif monitor.startswith("mask_"):
             message += '; masks are only for task = "instance-segmentation"'
         else:
             message += nearest(monitor, measured)
-        problems.add(("evaluate", "monitor"), message, ("evaluate", "loss"), ("task",))
+        others = [("evaluate", "loss"), ("evaluate", "max_detections"), ("task",)]
+        problems.add(("evaluate", "monitor"), message, *others)
     return monitor

@@ -310,6 +310,7 @@ class AnnotationsPlan:
     subset: bool  # whether objects of other classes are left out, or are a problem
     masks: bool
     areas: bool  # of objects, as the file says
+    ids: bool  # whether a file numbers images and classes
     polygons: bool  # masks that are polygons or RLE
     numbered: bool  # masks that are images of numbers
     reads_lines: bool  # of text files
@@ -347,6 +348,7 @@ class BoxDataPlan:
 class EvaluateBoxesPlan:
     masks: bool
     loss: bool
+    max_detections: int  # of an image, that count
     two_stage: bool  # whether proposals are sampled for the loss
     background: bool  # whether class 0 is that
     named: bool  # whether there is room for the names of all classes in a picture

@@ -49,7 +49,10 @@ class EvaluateClips(_EvaluateClasses):
 
 
 class EvaluateBoxes(_Evaluate):
-    loss: bool = True
+    max_detections: Annotated[int, Field(gt=10)] = 100
+    """Objects found in an image, the most certain ones, that average precision counts. COCO counts
+    100, which is too few where there are more in an image."""
+    loss: bool = False
     """Whether to compute the loss as well, which takes a second pass over the images."""
     monitor: Text | None = None
     """The metric by which the best model is chosen: `"box_AP"`, `"box_AP50"`, `"mask_AP"`, `"loss"`

@@ -60,6 +60,10 @@ class Record:
     mask_file: Path
     numbers: Tensor  # int32 [N]: the value of an object's pixels in it
     #% endif
+    #% if annotations.ids
+    image_id: int  # in the JSON file
+    category_ids: dict[int, int]  # there, of all labels
+    #% endif
 
 
 #% include "shared/data_folder.py"
@@ -232,6 +236,9 @@ def build_record(
     #% if annotations.numbered
     , mask_file: Path
     #% endif
+    #% if annotations.ids
+    , image_id: int, category_ids: dict[int, int]
+    #% endif
 ) -> Record:
     boxes = torch.tensor([it[0] for it in objects], dtype=torch.float32).reshape(-1, 4)
     labels = torch.tensor([it[1] for it in objects], dtype=torch.int64)
@@ -243,9 +250,9 @@ def build_record(
     areas = torch.tensor([it[3] for it in objects], dtype=torch.float64)
     #% if annotations.polygons
     shapes = [it[4] for it in objects]
-    return Record(file, *size, boxes, labels, crowd, areas, shapes)
+    return Record(file, *size, boxes, labels, crowd, areas, shapes, image_id, category_ids)
     #% else
-    return Record(file, *size, boxes, labels, crowd, areas)
+    return Record(file, *size, boxes, labels, crowd, areas, image_id, category_ids)
     #% endif
     #% elif annotations.polygons
     shapes = [it[3] for it in objects]

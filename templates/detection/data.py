@@ -38,6 +38,7 @@ WORKERS = {{ data.workers }}  # that read images, for each process
 #% for setting in data.settings
 {{ setting }}
 #% endfor
+DRAWN = 640  # pixels of an image's longer side, at most, in sheets and pictures of many
 COLORS = ["red", "blue", "orange", "lime", "magenta", "cyan", "yellow", "purple"]
 
 #% if data.resizes
@@ -56,7 +57,8 @@ train_transform = v2.Compose(
         v2.ToPureTensor(),
     ]
 )
-eval_transform = v2.ToPureTensor()
+# What is thinner than a pixel is no object of a loss either; the truth still has it.
+eval_transform = v2.Compose([v2.SanitizeBoundingBoxes(), v2.ToPureTensor()])
 
 
 def to_floats(images: list[Tensor], device: torch.device) -> list[Tensor]:
@@ -192,7 +194,7 @@ def draw_sheet(dataset: Samples, count: int = 12, columns: int = 4) -> Figure:
     figure = Figure(figsize=(4 * columns, 3.5 * rows), layout="constrained")
     for axes, index in zip(figure.subplots(rows, columns).flat, indices, strict=True):
         image, target, _ = dataset[index, index]
-        axes.imshow(outline(image, target).permute(1, 2, 0))
+        axes.imshow(outline(*shrink(image, target)).permute(1, 2, 0))
         axes.axis("off")
     return figure
 

@@ -23,8 +23,8 @@ from tqdm import tqdm
 
 import checkpoint
 import distributed
-from annotations import CLASSES, DATA_DIR, data_folder, read_masks
-from data import Samples, build_datasets, build_eval_loader, outline, to_floats
+from annotations import CLASSES, DATA_DIR, data_folder, encode_shapes, read_masks
+from data import Samples, build_datasets, build_eval_loader, outline, shrink, to_floats
 from model import build_model
 
 CHECKPOINT = Path(__file__).parent / "runs/best.pt"
@@ -35,9 +35,10 @@ CATEGORIES = [{"id": k, "name": name} for k, name in enumerate(CLASSES)]
 #% endif
 # COCO's average precision and recall: means over IoUs from 0.5 to 0.95, or at one; s, m
 # and l are of objects below 32 x 32 pixels, below 96 x 96, and above. AR1 is of the
-# best object found in an image, AR10 of the best ten, all else of the best hundred.
+# best object found in an image, AR10 of the best ten, all else of MAX_DETECTIONS.
+MAX_DETECTIONS = {{ evaluate.max_detections }}
 NUMBERS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
-NUMBERS += ("AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
+NUMBERS += ("AR1", "AR10", f"AR{MAX_DETECTIONS}", "ARs", "ARm", "ARl")
 DRAWN_SCORE = 0.5  # from which on what was found is drawn
 
 
@@ -65,14 +66,16 @@ def build_truth(dataset: Samples) -> COCO:
         size = {"height": record.height, "width": record.width}
         images.append({"id": image_id, "file_name": str(record.file), **size})
         target = {"boxes": record.boxes, "labels": record.labels}
-        #% if evaluate.masks
-        target["masks"] = read_masks(record)
-        #% endif
+        others = {"iscrowd": record.crowd.int()}
         #% if annotations.areas
-        others = {"iscrowd": record.crowd.int(), "area": record.areas}
-        objects += to_coco(image_id, target, **others)
+        others["area"] = record.areas
+        #% endif
+        #% if annotations.polygons
+        objects += to_coco(image_id, target, encode_shapes(record), **others)
+        #% elif evaluate.masks
+        objects += to_coco(image_id, target, encode(read_masks(record)), **others)
         #% else
-        objects += to_coco(image_id, target, iscrowd=record.crowd.int())
+        objects += to_coco(image_id, target, **others)
         #% endif
     if all(item["iscrowd"] for item in objects):
         raise ValueError("the validation images have no objects to be found")
@@ -95,7 +98,12 @@ def evaluate(
     for image, target, index in progress:
         (image,) = to_floats([image], device)
         found = detect(model, image)
+        #% if evaluate.masks
+        masks = encode(found["masks"])
+        results = to_coco(index + 1, found, masks, score=found["scores"])
+        #% else
         results = to_coco(index + 1, found, score=found["scores"])
+        #% endif
         target = {name: values.to(device) for name, values in target.items()}
         #% if evaluate.two_stage
         share.append((index, results, compute_loss(model, image, target, index)))
@@ -105,7 +113,12 @@ def evaluate(
     #% else
     for image, _, index in progress:
         found = detect(model, *to_floats([image], device))
+        #% if evaluate.masks
+        masks = encode(found["masks"])
+        share.append((index, to_coco(index + 1, found, masks, score=found["scores"])))
+        #% else
         share.append((index, to_coco(index + 1, found, score=found["scores"])))
+        #% endif
     #% endif
 
     shares: list[list] = [[] for _ in range(dist.get_world_size())]
@@ -198,8 +211,9 @@ def measure(
     found = [item.copy() for item in results]  # COCO's tools write to them
     evaluator = COCOeval_faster(truth, truth.loadRes(found), "bbox")
     #% endif
+    evaluator.params.maxDets = [1, 10, MAX_DETECTIONS]
     evaluator.run()
-    # Of IoUs, recalls and classes, for objects of any size, 100 in an image.
+    # Of IoUs, recalls and classes, for objects of any size, MAX_DETECTIONS in an image.
     precision = evaluator.eval["precision"][:, :, :, 0, -1]
     #% if evaluate.masks
     overall = {f"{kind}_{n}": v for n, v in zip(NUMBERS, evaluator.stats, strict=True)}
@@ -219,31 +233,39 @@ def fraction(value: float) -> float:
     return nan if value < 0 else float(value)
 
 
+#% if evaluate.masks
+def encode(masks: Tensor) -> list[dict[str, Any]]:
+    """Masks, bool or uint8 [N, H, W], as compressed RLE."""
+    # The encoder goes down an image's columns, which is fast if they are contiguous.
+    encoded = rle.encode(masks.transpose(1, 2).contiguous().numpy().T)
+    return [mask | {"counts": mask["counts"].decode()} for mask in encoded]
+
+
+#% endif
 def to_coco(
-    image_id: int, objects: dict[str, Tensor], **others: Tensor
+    image_id: int,
+    objects: dict[str, Tensor],
+    #% if evaluate.masks
+    masks: list[dict[str, Any]],
+    #% endif
+    **others: Tensor,
 ) -> list[dict[str, Any]]:
     """The annotations, as COCO writes them, of the objects in an image.
 
     Args:
-        #% if evaluate.masks
-        objects: "boxes", float [N, 4] in pixels; "labels", int64 [N]; "masks", bool or
-            uint8 [N, H, W].
-        #% else
         objects: "boxes", float [N, 4] in pixels; "labels", int64 [N].
+        #% if evaluate.masks
+        masks: theirs, as compressed RLE.
         #% endif
         others: what else is known of them, [N] each, by COCO's name for it.
     """
     boxes = box_convert(objects["boxes"], "xyxy", "xywh")
-    #% if evaluate.masks
-    # The encoder goes down an image's columns, which is fast if they are contiguous.
-    masks = rle.encode(objects["masks"].transpose(1, 2).contiguous().numpy().T)
-    #% endif
     columns = {
         "category_id": objects["labels"].tolist(),
         "bbox": boxes.tolist(),
         #% if evaluate.masks
         "area": list(map(float, rle.area(masks))),
-        "segmentation": [m | {"counts": m["counts"].decode()} for m in masks],
+        "segmentation": masks,
         #% else
         "area": boxes[:, 2:].prod(1).tolist(),
         #% endif
@@ -267,6 +289,27 @@ def to_dataset(
     return {"images": images, "annotations": numbered, "categories": CATEGORIES}
 
 
+#% if annotations.ids
+def to_results(
+    dataset: Samples, results: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    #% if evaluate.masks
+    """Results with the ids of the JSON file, as COCO's tools take them.
+
+    For masks leave out "bbox": where there is one, the tools take its area.
+    """
+    #% else
+    """Results with the ids of the JSON file, as COCO's tools take them."""
+    #% endif
+    answer = []
+    for item in results:
+        record = dataset.records[item["image_id"] - 1]
+        category_id = record.category_ids[item["category_id"]]
+        answer.append(item | {"image_id": record.image_id, "category_id": category_id})
+    return answer
+
+
+#% endif
 def summary(metrics: dict[str, float]) -> str:
     """What was measured of all classes together."""
     lines = [" " * 4 + "".join(f"{name:>8}" for name in NUMBERS)]
@@ -329,7 +372,7 @@ def draw_results(
     indices = torch.linspace(0, len(dataset) - 1, count).int().tolist()
     for index, (left, right) in zip(indices, pairs, strict=True):
         image, target, _ = dataset[index, 0]
-        left.imshow(outline(image, target).permute(1, 2, 0))
+        left.imshow(outline(*shrink(image, target)).permute(1, 2, 0))
         left.set_title(dataset.name(index), parse_math=False)
         items = [item for item in results if item["image_id"] == index + 1]
         items = [item for item in items if item["score"] >= DRAWN_SCORE]
@@ -338,10 +381,11 @@ def draw_results(
         found = {"boxes": box_convert(boxes, "xywh", "xyxy"), "labels": labels}
         #% if evaluate.masks
         masks = rle.decode([item["segmentation"] for item in items])
-        found["masks"] = torch.from_numpy(masks).movedim(-1, 0)
+        size = len(items), *image.shape[1:]
+        found["masks"] = torch.from_numpy(masks).movedim(-1, 0).reshape(size)
         #% endif
         texts = [f"{CLASSES[item['category_id']]} {item['score']:.0%}" for item in items]
-        right.imshow(outline(image, found, texts).permute(1, 2, 0))
+        right.imshow(outline(*shrink(image, found), texts).permute(1, 2, 0))
         right.set_title("found", parse_math=False)
     for axes in figure.axes:
         axes.axis("off")
@@ -381,7 +425,11 @@ def main() -> None:
             figure.savefig(picture)
             print(picture)
         if args.json:
+            #% if annotations.ids
+            answer = to_results(val_set, evaluation.results)
+            #% else
             answer = to_dataset(truth.dataset["images"], evaluation.results)
+            #% endif
             args.json.write_text(json.dumps(answer))
     dist.destroy_process_group()
 

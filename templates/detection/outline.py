@@ -1,3 +1,19 @@
+def shrink(
+    image: Tensor, objects: dict[str, Tensor]
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """An image, uint8 [3, H, W], of DRAWN pixels at most, and the objects in it."""
+    height, width = image.shape[1:]
+    scale = min(1.0, DRAWN / max(height, width))
+    size = [max(1, round(height * scale)), max(1, round(width * scale))]
+    objects = objects | {"boxes": objects["boxes"] * scale}
+    #% if data.masks
+    objects["masks"] = F.resize(
+        objects["masks"].byte(), size, F.InterpolationMode.NEAREST_EXACT
+    )
+    #% endif
+    return F.resize(image, size), objects
+
+
 def outline(
     image: Tensor, objects: dict[str, Tensor], texts: list[str] | None = None
 ) -> Tensor:

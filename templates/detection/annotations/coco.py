@@ -71,7 +71,8 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
                 #% else
                 objects[image_id].append((box, labels[category], crowd, area))
                 #% endif
-    return [build_record(*found[key], objects[key]) for key in found]
+    ids = {label: key for key, label in labels.items()}
+    return [build_record(*found[key], objects[key], key, ids) for key in found]
 
 
 def find_images(

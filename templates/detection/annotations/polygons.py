@@ -14,3 +14,23 @@ def read_masks(record: Record) -> Tensor:
         except (RuntimeError, ValueError) as error:
             raise ValueError(f"{record.file}: no mask can be made: {error}") from error
     return masks
+
+
+def encode_shapes(record: Record) -> list[dict[str, Any]]:
+    """The objects' masks as compressed RLE; polygons need not be drawn for that.
+
+    Raises:
+        ValueError: if one cannot be made.
+    """
+    encoded = []
+    for shape in record.shapes:
+        try:
+            if isinstance(shape, list):
+                polygons = rle.frPyObjects(shape, record.height, record.width)
+                encoded.append(rle.merge(polygons))
+            else:
+                rle.decode(shape)  # which raises where it is malformed
+                encoded.append(shape)
+        except (RuntimeError, ValueError) as error:
+            raise ValueError(f"{record.file}: no mask can be made: {error}") from error
+    return encoded

@@ -35,6 +35,10 @@ def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
             root / "masks.png",
             numbers,
             #% endif
+            #% if annotations.ids
+            index,
+            {label: label for label in range(NUM_CLASSES)},
+            #% endif
         )
         for index in range(8)
     ]
