@@ -10,10 +10,13 @@ import pytest
 from clips import make_folders, make_kinetics, make_list, make_rawframes, make_ucf101
 from commands import specc
 from garments import compose, write_coco, write_voc, write_yolo
+from PIL import Image
 from projects import make_images
 
 from specc.build import load
-from specc.plan.plan import Plan
+from specc.diagnostics import SpecError, UserError
+from specc.init.write import init as write_spec
+from specc.plan.plan import ClassesPlan, Plan
 
 SMALL = {"count": 8, "size": (32, 32)}
 MOTIONS = ("left", "right")
@@ -261,3 +264,85 @@ def test_what_cannot_be_seen_is_asked_for(here: Path) -> None:
     init("both", "--format", "coco", "-o", "spec.toml")
     assert written()[0]["data"]["format"] == "coco"
     assert 'not in the format "voc"; it looks like' in init("both", "--format", "voc", code=1)
+
+
+def in_folders(root: str, *folders: str, count: int = 2) -> None:
+    for folder in folders:
+        for number in range(count):
+            file = Path(root, folder, f"{number}.png")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (16, 16)).save(file)
+
+
+@pytest.mark.parametrize(
+    "train, val, test, keys",
+    [
+        ("train", "val", "", {}),
+        ("train", "valid", "test", {"val": "valid"}),
+        ("TRAIN", "Validation", "", {"train": "TRAIN", "val": "Validation"}),
+        ("Training", "", "Testing", {"train": "Training", "val_fraction": 0.2}),
+        ("train", "", "test", {"train": "train", "val_fraction": 0.2}),
+        ("training_set/training_set", "", "test_set/test_set",
+         {"train": "training_set/training_set", "val_fraction": 0.2}),
+        ("seg_train", "", "seg_test", {"train": "seg_train", "val_fraction": 0.2}),
+        ("trainImages", "dev-images", "", {"train": "trainImages", "val": "dev-images"}),
+    ],
+)  # fmt: skip
+def test_splits_are_no_classes(
+    here: Path, train: str, val: str, test: str, keys: dict[str, object]
+) -> None:
+    parts = [part for part in (train, val, test) if part]
+    in_folders("data", *(f"{part}/{name}" for part in parts for name in ("ash", "elm", "oak")))
+    said = write_spec(Path("data"), Path("spec.toml"))
+    held = "6" if val else "none"
+    assert f"6 images to train on, {held} to validate on, 3 classes" in said
+    assert ("6 images for a test at the end" in said) == bool(test)
+    spec, plan = written()
+    assert spec["data"] == {"format": "imagefolder", "root": "data", **keys}
+    assert isinstance(plan, ClassesPlan) and plan.data.num_classes == 3
+    write_spec(Path("data"), Path("share.toml"), val_fraction=0.5)
+    plan = written("share.toml")[1]
+    assert isinstance(plan, ClassesPlan) and plan.data.num_classes == 3
+
+
+def test_a_class_may_be_called_like_a_split(here: Path) -> None:
+    in_folders("vehicles", "car", "bus", "train")
+    in_folders("places", "beach", "train_station")
+    in_folders("flat", "train", "valid", "test")  # whatever tells the labels, it is not these
+    assert "6 images to train on, none to validate on, 3 classes" in write_spec(
+        Path("vehicles"), Path("vehicles.toml")
+    )
+    assert "2 classes" in write_spec(Path("places"), Path("places.toml"))
+    with pytest.raises(UserError, match="flat: no data in a format"):
+        write_spec(Path("flat"), Path("flat.toml"))
+
+
+def test_a_share_of_splits_is_refused(here: Path) -> None:
+    """That root/train and root/val would be two classes."""
+    in_folders("data", *(f"{part}/{name}" for part in ("train", "Valid") for name in "abc"))
+    make_folders("clips", MOTIONS, train=1, val=1, **SMALL)
+    spec = """
+        task = "{}"
+        model = {{ name = "{}" }}
+        data = {{ format = "{}", root = "{}", {} }}
+        optim = {{ lr = 0.1 }}
+        schedule = {{ epochs = 1 }}
+        train = {{ batch_size = 1 }}
+    """
+    for task, model, format, root, val in [
+        (IMAGES, "resnet18", "imagefolder", "data", "Valid"),
+        (VIDEOS, "r2plus1d_18", "videofolder", "clips", "val"),
+    ]:
+        text = spec.format(task, model, format, root, "val_fraction = 0.2")
+        Path("spec.toml").write_text(text)
+        with pytest.raises(SpecError) as error:
+            load(Path("spec.toml"))
+        (problem,) = error.value.diagnostics
+        advice = f'write train = "train" and val = "{val}" instead'
+        assert f'{root} has the folders "train" and "{val}", which are splits' in str(problem)
+        assert advice in str(problem) and "data.val_fraction" in str(problem)
+    Path("spec.toml").write_text(
+        spec.format(IMAGES, "resnet18", "imagefolder", "data", "repeat = 1")
+    )
+    with pytest.raises(SpecError, match='there is no folder data/val .*; write val = "Valid"'):
+        load(Path("spec.toml"))
