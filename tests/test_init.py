@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from clips import make_folders, make_kinetics, make_list, make_rawframes, make_ucf101
 from commands import specc
-from garments import compose, write_coco, write_voc, write_yolo
+from garments import compose, write_cityscapes, write_coco, write_voc, write_yolo
 from PIL import Image
-from projects import make_images
+from projects import compile_spec, make_images
 
 from specc.build import load
 from specc.diagnostics import SpecError, UserError
@@ -346,3 +346,76 @@ def test_a_share_of_splits_is_refused(here: Path) -> None:
     )
     with pytest.raises(SpecError, match='there is no folder data/val .*; write val = "Valid"'):
         load(Path("spec.toml"))
+
+
+def litter(data: Path) -> None:
+    """What a Mac, Jupyter and others leave in folders: as many files again, and a hidden folder."""
+    for folder in [path for path in data.rglob("*") if path.is_dir()]:
+        for file in [path for path in folder.iterdir() if path.is_file()]:
+            folder.joinpath(f"._{file.name}").write_bytes(b"Mac OS X")
+            folder.joinpath(".ipynb_checkpoints").mkdir(exist_ok=True)
+            shutil.copy(file, folder / ".ipynb_checkpoints")
+        folder.joinpath(".DS_Store").touch()
+    for part in ("train", "val"):
+        if (data / part).is_dir():
+            shutil.copytree(next((data / part).glob("[!.]*")), data / part / ".trash")
+
+
+def move_behind_a_link(folder: Path) -> None:
+    folder.rename("elsewhere")
+    folder.symlink_to(Path("elsewhere").absolute(), target_is_directory=True)
+
+
+HIDDEN: dict[str, tuple[Callable[[], object], str, tuple[int, int]]] = {
+    "imagefolder": (lambda: make_images("data"), "train/ash", (16, 8)),
+    "videofolder": (
+        lambda: make_folders("data", MOTIONS, train=3, val=2, **SMALL),
+        "train/left",
+        (6, 4),
+    ),
+    "kinetics": (lambda: make_kinetics("data", train=3, val=2, **SMALL), "train", (12, 8)),
+    "yolo": (
+        lambda: write_yolo("data", compose(2, 0), compose(2, 0, "val")),
+        "images/train",
+        (2, 2),
+    ),
+    "cityscapes": (
+        lambda: write_cityscapes("data", compose(2, 0), compose(2, 0, "val")),
+        "leftImg8bit/train/aachen",
+        (2, 2),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HIDDEN)
+def test_what_is_hidden_is_not_data(here: Path, case: str) -> None:
+    """Nowhere: neither for init, nor a build, nor the project; symbolic links are followed."""
+    make, linked, counts = HIDDEN[case]
+    make()
+    litter(Path("data"))
+    move_behind_a_link(Path("data", linked))
+    if case == "cityscapes":
+        Path("spec.toml").write_text(
+            'task = "detection"\nmodel = { name = "fasterrcnn_resnet50_fpn_v2" }\n'
+            'data = { format = "cityscapes", root = "data" }\n'
+            "optim = { lr = 0.1 }\nschedule = { epochs = 1 }\ntrain = { batch_size = 1 }\n"
+        )
+    else:
+        said = write_spec(Path("data"), Path("spec.toml"), format=case)
+        noun = "videos" if case in ("videofolder", "kinetics") else "images"
+        assert f"{counts[0]} {noun} to train on, {counts[1]} to validate on" in said
+    project = compile_spec(Path("spec.toml"))
+    if case in ("yolo", "cityscapes"):
+        found = project.module("annotations").read_datasets(Path("data"))
+        files = [record.file for records in found for record in records]
+    elif case == "kinetics":
+        read_rows = project.module("data").read_rows
+        parts = ((Path("data", it), Path(f"data/annotations/{it}.csv")) for it in ("train", "val"))
+        files = [file for part in parts for _, file, _ in read_rows(*part)]
+    else:
+        train, val = project.module("data").build_datasets(Path("data"))
+        name = "files" if case == "imagefolder" else "videos"
+        files = [*getattr(train, name), *getattr(val, name)]
+        assert train.classes == val.classes and not train.classes[0].startswith(".")
+    assert len(files) == sum(counts)
+    assert not [file for file in files if any(name.startswith(".") for name in file.parts)]
