@@ -1,11 +1,13 @@
 """`specc init`: what lies in a folder is found and told, and the spec that is written builds."""
 
+import json
 import re
 import shutil
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+import jsonschema
 import pytest
 from clips import make_folders, make_kinetics, make_list, make_rawframes, make_ucf101
 from commands import specc
@@ -245,6 +247,20 @@ def test_files_that_only_look_like_a_format_are_passed_over(
     Path("data", name).write_text(content)
     Path("data", "latin.csv").write_bytes(b"image,label\n\xe9.png,1\n")
     assert init("data").startswith("imagefolder: 16 images to train on")
+
+
+def test_editors_check_the_spec(here: Path) -> None:
+    """By its first line, as taplo and its extension of VS Code read it."""
+    make_images("data")
+    Path("specs").mkdir()
+    write_spec(Path("data"), Path("specs/mine.toml"))
+    first = Path("specs/mine.toml").read_text().splitlines()[0]
+    schema = json.loads(Path("specs", first.removeprefix("#:schema ")).read_text())
+    spec = tomllib.loads(Path("specs/mine.toml").read_text())
+    validator = jsonschema.Draft202012Validator(schema)
+    validator.validate(spec)
+    spec["optim"]["lrr"] = 1
+    assert not validator.is_valid(spec)
 
 
 def test_a_file_is_never_overwritten(here: Path) -> None:

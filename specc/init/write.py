@@ -16,7 +16,9 @@ from specc.init.recipe import IMBALANCE, imbalance, recipe
 from specc.init.sizes import sizes
 from specc.keys import dotted, quoted
 from specc.source import Source
+from specc.spec.schema import schema_text
 
+SCHEMA = "specc.schema.json"  # beside the spec
 COMMENTS = {
     "val_fraction": "of each class, to validate on",
     "balance": "each class is drawn equally often",
@@ -58,7 +60,12 @@ def init(
     why, sections = recipe(found, model, epochs)
     if imbalance(found) > IMBALANCE and "classification" in found.task:
         data["balance"] = True
-    lines = [f"# {told[0]}", f"# So {why}.", *(f"# {visible(it)}." for it in found.notes)]
+    lines = [
+        f"#:schema {SCHEMA}",
+        f"# {told[0]}",
+        f"# So {why}.",
+        *(f"# {visible(it)}." for it in found.notes),
+    ]
     lines += [f"task = {_toml(found.task)}"]
     for name, table in {"model": sections["model"], "data": data, **sections}.items():
         lines += ["", f"[{name}]"]
@@ -68,6 +75,8 @@ def init(
     text = "\n".join(lines) + "\n"
     _check(text)
     path.write_text(text, encoding="utf-8")
+    # Editors find the schema by the spec's first line, relative to the spec.
+    path.with_name(SCHEMA).write_text(schema_text(), encoding="utf-8")
     return "\n".join([*told, f"so {why}", f"{path}: written; specc check {path}"]) + "\n"
 
 
