@@ -1,19 +1,24 @@
 """`specc init`: what lies in a folder is found and told, and the spec that is written builds."""
 
+import json
 import re
 import shutil
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+import jsonschema
 import pytest
 from clips import make_folders, make_kinetics, make_list, make_rawframes, make_ucf101
 from commands import specc
-from garments import compose, write_coco, write_voc, write_yolo
-from projects import make_images
+from garments import compose, write_cityscapes, write_coco, write_voc, write_yolo
+from PIL import Image
+from projects import compile_spec, make_images
 
 from specc.build import load
-from specc.plan.plan import Plan
+from specc.diagnostics import SpecError, UserError
+from specc.init.write import init as write_spec
+from specc.plan.plan import ClassesPlan, Plan
 
 SMALL = {"count": 8, "size": (32, 32)}
 MOTIONS = ("left", "right")
@@ -244,6 +249,20 @@ def test_files_that_only_look_like_a_format_are_passed_over(
     assert init("data").startswith("imagefolder: 16 images to train on")
 
 
+def test_editors_check_the_spec(here: Path) -> None:
+    """By its first line, as taplo and its extension of VS Code read it."""
+    make_images("data")
+    Path("specs").mkdir()
+    write_spec(Path("data"), Path("specs/mine.toml"))
+    first = Path("specs/mine.toml").read_text().splitlines()[0]
+    schema = json.loads(Path("specs", first.removeprefix("#:schema ")).read_text())
+    spec = tomllib.loads(Path("specs/mine.toml").read_text())
+    validator = jsonschema.Draft202012Validator(schema)
+    validator.validate(spec)
+    spec["optim"]["lrr"] = 1
+    assert not validator.is_valid(spec)
+
+
 def test_a_file_is_never_overwritten(here: Path) -> None:
     make_images("data")
     Path("data.toml").write_text("mine")
@@ -261,3 +280,158 @@ def test_what_cannot_be_seen_is_asked_for(here: Path) -> None:
     init("both", "--format", "coco", "-o", "spec.toml")
     assert written()[0]["data"]["format"] == "coco"
     assert 'not in the format "voc"; it looks like' in init("both", "--format", "voc", code=1)
+
+
+def in_folders(root: str, *folders: str, count: int = 2) -> None:
+    for folder in folders:
+        for number in range(count):
+            file = Path(root, folder, f"{number}.png")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (16, 16)).save(file)
+
+
+@pytest.mark.parametrize(
+    "train, val, test, keys",
+    [
+        ("train", "val", "", {}),
+        ("train", "valid", "test", {"val": "valid"}),
+        ("TRAIN", "Validation", "", {"train": "TRAIN", "val": "Validation"}),
+        ("Training", "", "Testing", {"train": "Training", "val_fraction": 0.2}),
+        ("train", "", "test", {"train": "train", "val_fraction": 0.2}),
+        ("training_set/training_set", "", "test_set/test_set",
+         {"train": "training_set/training_set", "val_fraction": 0.2}),
+        ("seg_train", "", "seg_test", {"train": "seg_train", "val_fraction": 0.2}),
+        ("trainImages", "dev-images", "", {"train": "trainImages", "val": "dev-images"}),
+    ],
+)  # fmt: skip
+def test_splits_are_no_classes(
+    here: Path, train: str, val: str, test: str, keys: dict[str, object]
+) -> None:
+    parts = [part for part in (train, val, test) if part]
+    in_folders("data", *(f"{part}/{name}" for part in parts for name in ("ash", "elm", "oak")))
+    said = write_spec(Path("data"), Path("spec.toml"))
+    held = "6" if val else "none"
+    assert f"6 images to train on, {held} to validate on, 3 classes" in said
+    assert ("6 images for a test at the end" in said) == bool(test)
+    spec, plan = written()
+    assert spec["data"] == {"format": "imagefolder", "root": "data", **keys}
+    assert isinstance(plan, ClassesPlan) and plan.data.num_classes == 3
+    write_spec(Path("data"), Path("share.toml"), val_fraction=0.5)
+    plan = written("share.toml")[1]
+    assert isinstance(plan, ClassesPlan) and plan.data.num_classes == 3
+
+
+def test_a_class_may_be_called_like_a_split(here: Path) -> None:
+    in_folders("vehicles", "car", "bus", "train")
+    in_folders("places", "beach", "train_station")
+    in_folders("flat", "train", "valid", "test")  # whatever tells the labels, it is not these
+    assert "6 images to train on, none to validate on, 3 classes" in write_spec(
+        Path("vehicles"), Path("vehicles.toml")
+    )
+    assert "2 classes" in write_spec(Path("places"), Path("places.toml"))
+    with pytest.raises(UserError, match="flat: no data in a format"):
+        write_spec(Path("flat"), Path("flat.toml"))
+
+
+def test_a_share_of_splits_is_refused(here: Path) -> None:
+    """That root/train and root/val would be two classes."""
+    in_folders("data", *(f"{part}/{name}" for part in ("train", "Valid") for name in "abc"))
+    make_folders("clips", MOTIONS, train=1, val=1, **SMALL)
+    spec = """
+        task = "{}"
+        model = {{ name = "{}" }}
+        data = {{ format = "{}", root = "{}", {} }}
+        optim = {{ lr = 0.1 }}
+        schedule = {{ epochs = 1 }}
+        train = {{ batch_size = 1 }}
+    """
+    for task, model, format, root, val in [
+        (IMAGES, "resnet18", "imagefolder", "data", "Valid"),
+        (VIDEOS, "r2plus1d_18", "videofolder", "clips", "val"),
+    ]:
+        text = spec.format(task, model, format, root, "val_fraction = 0.2")
+        Path("spec.toml").write_text(text)
+        with pytest.raises(SpecError) as error:
+            load(Path("spec.toml"))
+        (problem,) = error.value.diagnostics
+        advice = f'write train = "train" and val = "{val}" instead'
+        assert f'{root} has the folders "train" and "{val}", which are splits' in str(problem)
+        assert advice in str(problem) and "data.val_fraction" in str(problem)
+    Path("spec.toml").write_text(
+        spec.format(IMAGES, "resnet18", "imagefolder", "data", "repeat = 1")
+    )
+    with pytest.raises(SpecError, match='there is no folder data/val .*; write val = "Valid"'):
+        load(Path("spec.toml"))
+
+
+def litter(data: Path) -> None:
+    """What a Mac, Jupyter and others leave in folders: as many files again, and a hidden folder."""
+    for folder in [path for path in data.rglob("*") if path.is_dir()]:
+        for file in [path for path in folder.iterdir() if path.is_file()]:
+            folder.joinpath(f"._{file.name}").write_bytes(b"Mac OS X")
+            folder.joinpath(".ipynb_checkpoints").mkdir(exist_ok=True)
+            shutil.copy(file, folder / ".ipynb_checkpoints")
+        folder.joinpath(".DS_Store").touch()
+    for part in ("train", "val"):
+        if (data / part).is_dir():
+            shutil.copytree(next((data / part).glob("[!.]*")), data / part / ".trash")
+
+
+def move_behind_a_link(folder: Path) -> None:
+    folder.rename("elsewhere")
+    folder.symlink_to(Path("elsewhere").absolute(), target_is_directory=True)
+
+
+HIDDEN: dict[str, tuple[Callable[[], object], str, tuple[int, int]]] = {
+    "imagefolder": (lambda: make_images("data"), "train/ash", (16, 8)),
+    "videofolder": (
+        lambda: make_folders("data", MOTIONS, train=3, val=2, **SMALL),
+        "train/left",
+        (6, 4),
+    ),
+    "kinetics": (lambda: make_kinetics("data", train=3, val=2, **SMALL), "train", (12, 8)),
+    "yolo": (
+        lambda: write_yolo("data", compose(2, 0), compose(2, 0, "val")),
+        "images/train",
+        (2, 2),
+    ),
+    "cityscapes": (
+        lambda: write_cityscapes("data", compose(2, 0), compose(2, 0, "val")),
+        "leftImg8bit/train/aachen",
+        (2, 2),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HIDDEN)
+def test_what_is_hidden_is_not_data(here: Path, case: str) -> None:
+    """Nowhere: neither for init, nor a build, nor the project; symbolic links are followed."""
+    make, linked, counts = HIDDEN[case]
+    make()
+    litter(Path("data"))
+    move_behind_a_link(Path("data", linked))
+    if case == "cityscapes":
+        Path("spec.toml").write_text(
+            'task = "detection"\nmodel = { name = "fasterrcnn_resnet50_fpn_v2" }\n'
+            'data = { format = "cityscapes", root = "data" }\n'
+            "optim = { lr = 0.1 }\nschedule = { epochs = 1 }\ntrain = { batch_size = 1 }\n"
+        )
+    else:
+        said = write_spec(Path("data"), Path("spec.toml"), format=case)
+        noun = "videos" if case in ("videofolder", "kinetics") else "images"
+        assert f"{counts[0]} {noun} to train on, {counts[1]} to validate on" in said
+    project = compile_spec(Path("spec.toml"))
+    if case in ("yolo", "cityscapes"):
+        found = project.module("annotations").read_datasets(Path("data"))
+        files = [record.file for records in found for record in records]
+    elif case == "kinetics":
+        read_rows = project.module("data").read_rows
+        parts = ((Path("data", it), Path(f"data/annotations/{it}.csv")) for it in ("train", "val"))
+        files = [file for part in parts for _, file, _ in read_rows(*part)]
+    else:
+        train, val = project.module("data").build_datasets(Path("data"))
+        name = "files" if case == "imagefolder" else "videos"
+        files = [*getattr(train, name), *getattr(val, name)]
+        assert train.classes == val.classes and not train.classes[0].startswith(".")
+    assert len(files) == sum(counts)
+    assert not [file for file in files if any(name.startswith(".") for name in file.parts)]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from specc.init.look import Found
+from specc.init.found import Found
 
 STEPS = 6_000  # that a fine-tuning takes, about
 EPOCHS = range(8, 61)

@@ -9,14 +9,18 @@ from typing import Any
 
 from specc.build import plan
 from specc.diagnostics import SpecError, UserError, choices, visible
-from specc.init.look import Found, look
+from specc.init.boxes import near_miss
+from specc.init.found import Found
+from specc.init.look import look
 from specc.init.recipe import IMBALANCE, imbalance, recipe
 from specc.init.sizes import sizes
 from specc.keys import dotted, quoted
 from specc.source import Source
+from specc.spec.schema import schema_text
 
+SCHEMA = "specc.schema.json"  # beside the spec
 COMMENTS = {
-    "val_fraction": "of each class, as there is no validation part",
+    "val_fraction": "of each class, to validate on",
     "balance": "each class is drawn equally often",
     "freeze": "all but the new head",
 }
@@ -48,13 +52,21 @@ def init(
         found = replace(found, task=task)
     data = dict(found.data)
     if val_fraction is not None:
+        if found.format in ("imagefolder", "videofolder") and "val_fraction" not in data:
+            data.setdefault("train", "train")  # which is the root with val_fraction
         data.pop("val", None)
         data["val_fraction"] = val_fraction
     told = list(describe(found))
     why, sections = recipe(found, model, epochs)
     if imbalance(found) > IMBALANCE and "classification" in found.task:
         data["balance"] = True
-    lines = [f"# {told[0]}", f"# So {why}.", f"task = {_toml(found.task)}"]
+    lines = [
+        f"#:schema {SCHEMA}",
+        f"# {told[0]}",
+        f"# So {why}.",
+        *(f"# {visible(it)}." for it in found.notes),
+    ]
+    lines += [f"task = {_toml(found.task)}"]
     for name, table in {"model": sections["model"], "data": data, **sections}.items():
         lines += ["", f"[{name}]"]
         for key, value in table.items():
@@ -63,6 +75,8 @@ def init(
     text = "\n".join(lines) + "\n"
     _check(text)
     path.write_text(text, encoding="utf-8")
+    # Editors find the schema by the spec's first line, relative to the spec.
+    path.with_name(SCHEMA).write_text(schema_text(), encoding="utf-8")
     return "\n".join([*told, f"so {why}", f"{path}: written; specc check {path}"]) + "\n"
 
 
@@ -73,6 +87,8 @@ def _chosen(folder: Path, format: str | None) -> Found:
         others = choices(dict.fromkeys(it.format for it in look(folder)))
         hint = f"; it looks like {others}" if others else ""
         raise UserError(f'{folder}: not in the format "{format}"{hint}')
+    if not found and (reason := near_miss(folder)):
+        raise UserError(visible(reason))
     if not found:
         raise UserError(
             f"{folder}: no data in a format that specc knows: folders of a class each, lists, CSV, "
@@ -95,6 +111,7 @@ def describe(found: Found) -> Iterator[str]:
         (least, low), (most, high) = counts[0], counts[-1]
         of = "objects" if found.task in ("detection", "instance-segmentation") else things
         yield visible(f'from {low} {of} of "{least}" to {high} of "{most}"')
+    yield from map(visible, found.notes)
     yield from sizes(found.files)
 
 

@@ -1,5 +1,6 @@
 """What annotations of objects say of classes and images, where they are here to be read."""
 
+import glob
 import json
 import os
 import re
@@ -12,7 +13,7 @@ from xml.etree import ElementTree
 from specc.catalog.classes import classes
 from specc.keys import Key
 from specc.plan.lists import Unreadable
-from specc.plan.places import IMAGES
+from specc.plan.places import IMAGES, visible_files
 from specc.plan.remember import remembered
 from specc.problems import Problems
 from specc.spec.boxes import BoxData, Cityscapes, Coco, Voc, WiderFace, Yolo
@@ -55,8 +56,9 @@ def look(data: BoxData, masks: bool, problems: Problems) -> Seen:
                 return Seen(_yolo_names(data), images, _yolo_keypoints(data))
             case Cityscapes():
                 names = tuple(classes("cityscapes").numbers)
-                files = Path(data.root, "leftImg8bit", data.train).glob("*/*_leftImg8bit.png")
-                return Seen({"Cityscapes": names}, len(list(files)))
+                folder = Path(data.root, "leftImg8bit", data.train)
+                images = glob.glob("*/*_leftImg8bit.png", root_dir=folder)
+                return Seen({"Cityscapes": names}, len(images))
             case Voc() if not train:
                 return _voc(data, masks)
             case WiderFace() if not train:
@@ -264,4 +266,4 @@ def _yolo_images(data: Yolo) -> list[str]:
     path = Path(data.root, data.train)
     if path.suffix == ".txt":
         return [line for line in _text(path).splitlines() if line.strip()]
-    return [str(file) for file in path.rglob("*") if file.suffix.lower() in IMAGES]
+    return [str(file) for file in visible_files(path, IMAGES)]

@@ -3,9 +3,11 @@
 import os
 from pathlib import Path
 
+from specc.diagnostics import show
 from specc.plan.labels import ELSEWHERE, left
-from specc.plan.places import IMAGES, VIDEOS
+from specc.plan.places import IMAGES, VIDEOS, visible_files, visible_folders
 from specc.plan.remember import remembered
+from specc.plan.splits import find_splits
 from specc.problems import Problems
 from specc.spec.clips import VideoFolder
 from specc.spec.data import ImageFolder
@@ -30,14 +32,27 @@ def count_folders(
     train, val = Path(data.root, train_name), Path(data.root, val_name)
     if not os.path.isdir(train):
         if said is None:
-            message = f"there is no folder {train} here to count the classes in; {ELSEWHERE}"
-            problems.add(root, message, key, ("data", "train"), ("data", "format"))
+            message = f"there is no folder {train} here to count the classes in"
+            hint = _hint(Path(data.root), "train") or f"; {ELSEWHERE}"
+            problems.add(root, f"{message}{hint}", key, ("data", "train"), ("data", "format"))
         return said or 0, 0
     images = _count(train, suffixes)
+    splits = find_splits(name for name, count in images.items() if count)
+    if data.val_fraction and data.train is None and len(splits) > 1:
+        folders = " and ".join(map(show, splits.values()))
+        message = f"{train} has the folders {folders}, which are splits, not classes"
+        if "train" in splits and "val" in splits:
+            train_name, val_name = (show(splits[split]) for split in ("train", "val"))
+            advice = f"write train = {train_name} and val = {val_name} instead"
+        else:
+            advice = f"write train = {show(splits.get('train', '…'))} as well"
+        problems.add(("data", "val_fraction"), f"{message}; {advice}", root)
+        return said or 0, 0
     counted = {train: images}
     if val_name and not os.path.isdir(val):
-        message = f"there is no folder {val} beside {train}; write val_fraction = 0.2, say"
-        problems.add(("data", "val"), message)
+        message = f"there is no folder {val} beside {train}"
+        hint = _hint(Path(data.root), "val") or "; write val_fraction = 0.2, say"
+        problems.add(("data", "val"), f"{message}{hint}")
     elif val_name:
         counted[val] = val_images = _count(val, suffixes)
         for folder, more, less in ((train, images, val_images), (val, val_images, images)):
@@ -55,10 +70,13 @@ def count_folders(
     return len(images), left(images.values(), data.val_fraction)
 
 
+def _hint(root: Path, split: str) -> str:
+    """Say what to write where a split has another name than the usual one."""
+    names = find_splits(folder.name for folder in visible_folders(root))
+    return f"; write {split} = {show(names[split])}" if split in names else ""
+
+
 @remembered
 def _count(folder: Path, suffixes: tuple[str, ...]) -> dict[str, int]:
     """The classes that torchvision finds in a folder, and the number of samples of each."""
-    return {
-        name.name: sum(path.suffix.lower() in suffixes for path in name.rglob("*"))
-        for name in sorted(folder.glob("*/"))
-    }
+    return {it.name: len(visible_files(it, suffixes)) for it in visible_folders(folder)}

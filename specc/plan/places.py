@@ -1,8 +1,9 @@
 """Where data are, and whether there are enough of them."""
 
+import glob
 import os
 from collections.abc import Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from specc.plan.code import Name, python
 from specc.plan.labels import given_classes
@@ -19,6 +20,23 @@ Places = tuple[str, tuple[Name, ...], tuple[Name, ...], Name | None, Name | None
 # What torchvision.datasets.ImageFolder takes for an image.
 IMAGES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 VIDEOS = (".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv")
+
+
+def visible_files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+    """Return the files in a folder, and in those in it, whose names end so.
+
+    As in the generated code: a name that begins with a dot hides a file or a folder, which is not
+    data then, and symbolic links to folders are followed.
+    """
+    names = sorted(glob.glob("**", root_dir=folder, recursive=True))
+    return [folder / name for name in names if os.path.splitext(name)[1].lower() in suffixes]
+
+
+def visible_folders(folder: Path) -> list[Path]:
+    """Return the folders in a folder that are not hidden."""
+    return sorted(
+        path for path in folder.glob("*") if path.is_dir() and not path.name.startswith(".")
+    )
 
 
 def common(paths: Sequence[str]) -> str:

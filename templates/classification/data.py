@@ -5,6 +5,7 @@ Any number of processes and workers trains on the same batches of the same sampl
 
 import argparse
 import csv
+import glob
 import json
 import os
 import signal
@@ -41,12 +42,12 @@ from torchvision.datasets import (
     FashionMNIST,
     Flowers102,
     Food101,
-    ImageFolder,
     Imagenette,
     ImageNet,
     OxfordIIITPet,
     StanfordCars,
 )
+from torchvision.datasets.folder import is_image_file
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 from tqdm import tqdm

@@ -1,5 +1,6 @@
 """The images, and the objects that annotations say are in them."""
 
+import glob
 import json
 import math
 import os

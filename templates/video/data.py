@@ -5,6 +5,7 @@ Any number of processes and workers trains on the same batches of the same sampl
 
 import argparse
 import csv
+import glob
 import os
 import signal
 from collections import defaultdict
@@ -20,7 +21,6 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision import tv_tensors
-from torchvision.datasets import DatasetFolder
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 from tqdm import tqdm

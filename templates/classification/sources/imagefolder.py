@@ -1,17 +1,28 @@
 def read_folder(folder: Path, transform: v2.Transform) -> Samples:
     """The images in `folder`, which has one folder for each class.
 
+    Names that begin with a dot hide folders and files, such as .ipynb_checkpoints.
+
     Raises:
         FileNotFoundError: if a class has no image.
         ValueError: if there are not NUM_CLASSES.
     """
-    found = ImageFolder(folder)
-    if len(found.classes) != NUM_CLASSES:
+    folders = (it.name for it in folder.iterdir() if it.is_dir())
+    classes = sorted(name for name in folders if not name.startswith("."))
+    if len(classes) != NUM_CLASSES:
         raise ValueError(
-            f"{folder}: {len(found.classes)} classes, but NUM_CLASSES is {NUM_CLASSES}"
+            f"{folder}: {len(classes)} classes, but NUM_CLASSES is {NUM_CLASSES}"
         )
-    files = [file for file, _ in found.samples]
-    return Samples(files, found.targets, found.classes, transform)
+    files: list[Path] = []
+    labels: list[int] = []
+    for label, name in enumerate(classes):
+        names = sorted(glob.glob("**", root_dir=folder / name, recursive=True))
+        found = [folder / name / it for it in names if is_image_file(it)]
+        if not found:
+            raise FileNotFoundError(f"{folder / name}: no image")
+        files += found
+        labels += [label] * len(found)
+    return Samples(files, labels, classes, transform)
 
 
 #% include "classification/sources/readable.py"

@@ -14,9 +14,9 @@ def read_records(root: Path, part: str, problems: list[str]) -> list[Record]:
     }
     frames = sorted(
         {
-            str(file.relative_to(folder)).removesuffix(end)  # CITY/CITY_NUMBER_NUMBER
+            file.removesuffix(end)  # CITY/CITY_NUMBER_NUMBER
             for folder, end in ends.items()
-            for file in folder.glob(f"*/*{end}")
+            for file in glob.glob(f"*/*{end}", root_dir=folder)
         }
     )
     if not frames:
