@@ -155,14 +155,19 @@ def test_a_separator_divides_from_the_right(images: None, separator: str) -> Non
     assert samples(train) == [(f"images/{name}", label) for name, label in tree("train", True)]
 
 
-def test_csv_columns_and_quotes(images: None) -> None:
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_csv_columns_and_quotes(images: None, delimiter: str) -> None:
     data = splits("csv", "train", "val") | {"image_column": "file", "label_column": "what, then"}
     Path("lists").mkdir()
     for part in ("train", "val"):
         with open(data[part]["csv"], "w", encoding="utf-8-sig", newline="") as file:
             rows = [(1, f'say "{label}", please', name) for name, label in tree(part, True)]
-            csv.writer(file).writerows([("id", "what, then", "file"), *rows])
-    module = compiled(data).module("data")
+            table = csv.writer(file, delimiter=delimiter)
+            table.writerows([("id", "what, then", "file"), *rows])
+    if delimiter != ",":
+        message, *_ = problems(data)
+        assert message.endswith(f"; write data.delimiter = {json.dumps(delimiter)}")
+    module = compiled(data | {"delimiter": delimiter}).module("data")
     train, _ = module.build_datasets(Path(module.DATA_DIR))
     assert train.classes == [f'say "{name}", please' for name in CLASSES]
 

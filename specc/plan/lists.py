@@ -14,6 +14,7 @@ from specc.spec.section import Section
 
 Labelled = ListData | CsvData | OpenMMLabData | Videos | RawFrames
 File = ListFile | CsvFile | JsonFile
+DELIMITERS = (",", ";", "\t", "|")  # that CSV files are often written with
 FILE_KEYS: dict[type[File], str] = {ListFile: "list", CsvFile: "csv", JsonFile: "json"}
 
 
@@ -78,11 +79,13 @@ def _read_csv(data: Any, path: Path) -> Iterator[Row]:
     column = data.label_column or "label"
     columns = data.label_columns or [column]
     with open(path, encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
+        reader = csv.DictReader(file, delimiter=data.delimiter)
         try:
-            for missing in {data.image_column, *columns} - set(reader.fieldnames or ()):
-                there = ", ".join(reader.fieldnames or ())
-                raise Unreadable(f'{path}: no column "{missing}"; there are {there or "none"}')
+            needed = {data.image_column, *columns}
+            for missing in needed - set(reader.fieldnames or ()):
+                there = ", ".join(reader.fieldnames or ()) or "none"
+                hint = _delimiter_hint(data.delimiter.join(reader.fieldnames or ()), needed)
+                raise Unreadable(f'{path}: no column "{missing}"; there are {there}{hint}')
             for row in reader:
                 place = f"{path}:{reader.line_num}"
                 if None in row or None in row.values():
@@ -98,6 +101,12 @@ def _read_csv(data: Any, path: Path) -> Iterator[Row]:
                 yield Row(place, row[data.image_column], tuple(labels))
         except csv.Error as error:
             raise Unreadable(f"{path}:{reader.line_num}: not CSV: {error}") from error
+
+
+def _delimiter_hint(header: str, columns: set[str]) -> str:
+    """Advise the delimiter with which a header has all the columns."""
+    found = (it for it in DELIMITERS if columns <= {*next(csv.reader([header], delimiter=it), [])})
+    return next((f"; write data.delimiter = {show(it)}" for it in found), "")
 
 
 def load_json(path: Path) -> dict[str, Any]:

@@ -64,6 +64,7 @@ EXAMPLES: dict[str, tuple[Any, ...]] = {
     "data.train": ("train", "test", "extra"),
     "data.val": ("val", "test", "extra"),
     "data.separator": ("\t", ","),
+    "data.delimiter": (";", "\t"),
     "optim.groups": ([{"match": "*.weight", "lr": 0.5}], [{"match": "*.bias", "lr": 0.5}]),
     "optim.groups.match": ("*.weight", "*.bias"),
     "optim.no_decay": (["norm"], ["bias"]),

@@ -164,6 +164,10 @@ class CsvData(_Labelled):
     """The training images, as `{ root = "data", csv = "data/train.csv" }`."""
     val: CsvFile | None = None
     """The validation images, likewise."""
+    delimiter: Annotated[
+        str, Field(pattern=r'^[^"\r\n]$'), must_be('one character, e.g. ";" or "\\t"')
+    ] = ","
+    r"""What stands between two fields of a row, e.g. `";"` or `"\t"`."""
     image_column: Text = "image"
     """The column of the images' paths."""
     label_column: Text | None = None

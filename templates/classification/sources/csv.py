@@ -9,7 +9,11 @@ def read_rows(root: Path, path: Path) -> list[Row]:
     """
     rows = []
     with open(path, encoding="utf-8-sig", newline="") as file:
+        #% if data.delimiter
+        reader = csv.DictReader(file, delimiter=DELIMITER)
+        #% else
         reader = csv.DictReader(file)
+        #% endif
         #% if data.label_columns
         needed = {IMAGE_COLUMN, *CLASSES}
         #% else
