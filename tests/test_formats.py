@@ -236,12 +236,13 @@ def test_several_labels_are_zeros_and_ones(here: Path, kind: str) -> None:
     assert targets.shape == (2, 4) and images.shape == (2, 3, 32, 32)
 
 
-def test_a_column_for_each_class(here: Path) -> None:
+@pytest.mark.parametrize("kind", [int, float])
+def test_a_column_for_each_class(here: Path, kind: type) -> None:
     _, rows = several("csv")
     columns = ["wet", "0 or 1", "ωραίο", "d"]
     for part in ("train", "val"):
         with open(f"lists/{part}.csv", "w", encoding="utf-8", newline="") as file:
-            flags = [[int(n in labels) for n in range(4)] for _, labels in rows]
+            flags = [[kind(n in labels) for n in range(4)] for _, labels in rows]
             table = [("image", *columns), *((n, *f) for (n, _), f in zip(rows, flags, strict=True))]
             csv.writer(file).writerows(table)
     data = splits("csv", "train", "val") | {"multi_label": True, "label_columns": columns}

@@ -14,6 +14,7 @@ from specc.spec.section import Section
 
 Labelled = ListData | CsvData | OpenMMLabData | Videos | RawFrames
 File = ListFile | CsvFile | JsonFile
+FLAGS = {"0": False, "1": True, "0.0": False, "1.0": True}  # of labels, in columns of their own
 DELIMITERS = (",", ";", "\t", "|")  # that CSV files are often written with
 FILE_KEYS: dict[type[File], str] = {ListFile: "list", CsvFile: "csv", JsonFile: "json"}
 
@@ -92,9 +93,9 @@ def _read_csv(data: Any, path: Path) -> Iterator[Row]:
                     raise Unreadable(f"{place}: not as many fields as the header has")
                 labels = [row[name] for name in columns]
                 if data.label_columns:
-                    if odd := [label for label in labels if label not in ("0", "1")]:
+                    if odd := [label for label in labels if label not in FLAGS]:
                         raise Unreadable(f"{place}: must have 0 or 1, not {show(odd[0])}")
-                    labels = [name for name in columns if row[name] == "1"]
+                    labels = [name for name in columns if FLAGS[row[name]]]
                 elif data.multi_label:
                     separator = data.label_separator or ","
                     labels = [label for label in labels[0].split(separator) if label]

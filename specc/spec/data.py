@@ -175,7 +175,8 @@ class CsvData(_Labelled):
     label_separator: str | None = Field(None, min_length=1)
     """Multi-label: what stands between an image's labels in `label_column`, by default `","`."""
     label_columns: Annotated[list[Text], Field(min_length=2)] | None = None
-    """Multi-label: a column for each class, with 0 or 1 in it, instead of `label_column`."""
+    """Multi-label: a column for each class, with 0 or 1 (or 0.0 or 1.0) in it, instead of
+    `label_column`."""
 
 
 class OpenMMLabData(_Labelled):
