@@ -131,6 +131,22 @@ def test_numbers_without_names_are_the_names(images: None, kind: str) -> None:
     assert train.labels == [label for _, label in tree("train", False)]
 
 
+@pytest.mark.parametrize("kind", ["list", "csv"])
+def test_names_with_zeros_in_front_are_text(images: None, kind: str) -> None:
+    data = splits(kind, "train", "val")
+    rows = {part: [(n, f"{7 * i:03}") for n, i in tree(part, False)] for part in ("train", "val")}
+    for part in rows:
+        write(kind, data[part][FILES[kind]], rows[part])
+    module = compiled(data).module("data")
+    train, val = module.build_datasets(Path(module.DATA_DIR))
+    assert train.classes == val.classes == ["000", "007", "014", "021"]
+    assert samples(train) == [(f"images/{name}", label) for name, label in rows["train"]]
+
+    write(kind, data["val"][FILES[kind]], [*rows["val"], ("x.png", "28")])
+    (message,) = problems(data)
+    assert message.endswith('no class "28"; there are 000, 007, 014, 021')
+
+
 @pytest.mark.parametrize("classes", [["3", "2", "1", "0"], "names.txt"])
 def test_names_that_are_numbers_are_names(images: None, classes: Any) -> None:
     Path("names.txt").write_text("\ufeff3\n2\n1\n0\n\n", encoding="utf-8")

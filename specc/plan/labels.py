@@ -1,6 +1,7 @@
 """What the labels of images or videos are, where the files that tell them are here to be read."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -153,7 +154,7 @@ def numbered(classes: Sequence[str]) -> bool:
 def _names(found: Sequence[Row], said: int | None) -> list[str]:
     """The classes' names where nothing gives them: labels, or numbers from 0."""
     labels = sorted({label for row in found for label in row.labels})
-    if all(label.removeprefix("-").isdecimal() for label in labels):
+    if all(re.fullmatch("0|-?[1-9][0-9]*", label) for label in labels):  # "007" is a name
         highest = max((int(label) for label in labels), default=-1)
         return [str(number) for number in range(said or highest + 1)]
     return labels
@@ -200,7 +201,7 @@ def _check_labels(
             if label not in allowed:
                 others = sum(any(it not in allowed for it in row.labels) for row in found) - 1
                 more = f"; {others} more of such labels" if others else ""
-                numbers_only = all(name.isdecimal() for name in names)
+                numbers_only = list(names) == [str(number) for number in range(len(names))]
                 last = f"0 to {len(names) - 1}" if numbers_only else ", ".join(names[:NAMED])
                 dots = ", …" if not numbers_only and len(names) > NAMED else ""
                 message = f"no class {show(label)}; there are {last}{dots}{more}"

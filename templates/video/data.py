@@ -6,6 +6,7 @@ Any number of processes and workers trains on the same batches of the same sampl
 import argparse
 import csv
 import os
+import re
 import signal
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
