@@ -353,8 +353,24 @@ def test_numbers_that_begin_at_1_are_told_of(images: None) -> None:
         rows = [(name, label + 1) for name, label in tree(part, False)]
         write("list", data[part]["list"], rows)
     (message,) = problems(data)
-    assert message.startswith("data.train.list: no image has label 0; labels count from 0.")
+    assert message == (
+        "data.train.list: no image has label 0; labels count from 0. "
+        'If they count from 1, write data.classes = ["1", "2", "3", "4"]'
+    )
+    module = compiled(data | {"classes": ["1", "2", "3", "4"]}).module("data")
+    train, _ = module.build_datasets(Path(module.DATA_DIR))
+    assert (train.classes, set(train.labels)) == (["1", "2", "3", "4"], {0, 1, 2, 3})
+    message, _ = problems(data, num_classes=4)
+    assert 'Labels count from 0. If they count from 1, write data.classes = ["1", ' in message
+    message, _ = problems(data | {"classes": list(CLASSES)})
+    assert message.endswith("Labels count from 0. If they count from 1, subtract 1 from each label")
     assert compiled(data, num_classes=5).module("data").NUM_CLASSES == 5
+
+    data = splits("openmmlab", "train", "val")
+    for part in ("train", "val"):
+        rows = [(name, label + 1) for name, label in tree(part, False)]
+        write("openmmlab", data[part]["json"], rows)
+    assert problems(data)[0].endswith("labels count from 0. If they count from 1, subtract 1 from each gt_label")
 
 
 def test_missing_files_are_told_of(images: None) -> None:

@@ -179,7 +179,11 @@ def _check_train(
         if absent := [name for name in names if not counts[name]]:
             listed = ", ".join(absent[:NAMED]) + (", …" if len(absent) > NAMED else "")
             message = f"no {noun(data)} has label {listed}; labels count from 0"
-            problems.add(key, f"{message}. If that is right, write model.num_classes")
+            if absent == ["0"]:
+                problems.add(key, f"{message}. {_advice(data, names[1:])}")
+            else:
+                right = f"If that is right, write model.num_classes = {len(names)}"
+                problems.add(key, f"{message}. {right}")
     return len(names)
 
 
@@ -205,9 +209,29 @@ def _check_labels(
                 last = f"0 to {len(names) - 1}" if numbers_only else ", ".join(names[:NAMED])
                 dots = ", …" if not numbers_only and len(names) > NAMED else ""
                 message = f"no class {show(label)}; there are {last}{dots}{more}"
+                used = {label for row in found for label in row.labels}
+                if label == str(len(names)) and "0" not in used:
+                    numbers = [str(number + 1) for number in range(len(names))]
+                    advice = _advice(data, numbers if numbers_only else ())
+                    message += f". Labels count from 0. {advice}"
                 problems.add(key, f"{row.place}: {message}", ("data", "classes"))
                 return False
     return True
+
+
+def _advice(data: Labelled, names: Sequence[str]) -> str:
+    """Say what to do about numbers that count from 1.
+
+    Args:
+        names: these numbers, where they can be the classes' names.
+    """
+    if isinstance(data, OpenMMLabData):
+        return "If they count from 1, subtract 1 from each gt_label"
+    if not names:
+        return "If they count from 1, subtract 1 from each label"
+    if len(names) <= NAMED:
+        return f"If they count from 1, write data.classes = {show(list(names))}"
+    return f"If they count from 1, name a file in data.classes with 1 to {len(names)}, one a line"
 
 
 def _check_files(data: Labelled, found: Sequence[Row], problems: Problems) -> None:
