@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -370,7 +371,9 @@ def test_numbers_that_begin_at_1_are_told_of(images: None) -> None:
     for part in ("train", "val"):
         rows = [(name, label + 1) for name, label in tree(part, False)]
         write("openmmlab", data[part]["json"], rows)
-    assert problems(data)[0].endswith("labels count from 0. If they count from 1, subtract 1 from each gt_label")
+    assert problems(data)[0].endswith(
+        "labels count from 0. If they count from 1, subtract 1 from each gt_label"
+    )
 
 
 def test_missing_files_are_told_of(images: None) -> None:
@@ -431,6 +434,25 @@ def test_a_training_folder_may_be_named(images: None) -> None:
     module = compiled(folder(train="train", val_fraction=0.5)).module("data")
     train, val = module.build_datasets(Path("images"))
     assert (len(train), len(val)) == (8, 8)
+
+
+def test_validation_may_lack_classes(images: None) -> None:
+    shutil.rmtree("images/val/ash")
+    for file in Path("images/val/cedar").iterdir():
+        file.unlink()
+    module = compiled(folder()).module("data")
+    train, val = module.build_datasets(Path("images"))
+    assert train.classes == val.classes == list(CLASSES)
+    assert [Path(val.name(index)).parent.name for index in range(4)] == ["birch"] * 2 + ["elm"] * 2
+    assert val.labels == [1, 1, 3, 3]
+
+    Path("images/val/fox").mkdir()
+    (message,) = problems(folder())
+    assert message == (
+        'data.root: only images/val has "fox"; training needs all classes that validation has'
+    )
+    with pytest.raises(ValueError, match="in validation, but not in training: .'fox'."):
+        module.build_datasets(Path("images"))
 
 
 def shares(module: Any, part: Any, processes: int, epoch: int = 0, size: int = 8) -> list[Any]:

@@ -25,9 +25,11 @@ def plan_evaluate(spec: Classifier, data: SamplesPlan, problems: Problems) -> Ev
     names = {"precision": "Precision", "recall": "Recall", "f1": "F1Score"}
     names["mean_class_accuracy"] = "Accuracy"
     for name in spec.evaluate.metrics:
-        metrics[name] = Call(f"{kind}{names[name]}", (CLASSES,))
+        each = {} if data.multi_label else {"average": "none"}
+        metrics[name] = Call(f"{kind}{names[name]}", (CLASSES,), each)
     return EvaluatePlan(
         metrics=metrics,
+        by_class=bool(spec.evaluate.metrics),
         named=data.num_classes <= NAMED_CLASSES,
         monitor=_monitor(spec, data, metrics, problems),
         views=isinstance(spec, VideoClassification) and spec.evaluate.test is not None,

@@ -62,7 +62,12 @@ def evaluate(
         metrics.update(logits, labels)
         confusion.update(logits, labels)
     values = {"loss": loss.compute(), **metrics.compute()}
-    return {k: v.item() for k, v in values.items()}, confusion.compute().cpu()
+    matrix = confusion.compute()
+    #% if evaluate.by_class
+    there = matrix.sum(1) > 0  # means are over the classes that have samples
+    values = {k: v[there].mean() if v.ndim else v for k, v in values.items()}
+    #% endif
+    return {k: v.item() for k, v in values.items()}, matrix.cpu()
 
 
 def draw_confusion(confusion: Tensor, classes: list[str]) -> Figure:

@@ -1,32 +1,54 @@
+#% if data.val_fraction
 def read_folder(folder: Path, transform: v2.Transform) -> Samples:
+#% else
+def read_folder(
+    folder: Path, transform: v2.Transform, allow_empty: bool = False
+) -> Samples:
+#% endif
     """The images in `folder`, which has one folder for each class.
 
     Raises:
+        #% if data.val_fraction
         FileNotFoundError: if a class has no image.
-        ValueError: if there are not NUM_CLASSES.
+        #% else
+        FileNotFoundError: if a class has no image, unless `allow_empty`.
+        #% endif
     """
+    #% if data.val_fraction
     found = ImageFolder(folder)
-    if len(found.classes) != NUM_CLASSES:
-        raise ValueError(
-            f"{folder}: {len(found.classes)} classes, but NUM_CLASSES is {NUM_CLASSES}"
-        )
+    #% else
+    found = ImageFolder(folder, allow_empty=allow_empty)
+    #% endif
     files = [file for file, _ in found.samples]
     return Samples(files, found.targets, found.classes, transform)
 
 
 def build_datasets(root: Path) -> tuple[Samples, Samples]:
     #% if data.val_fraction
-    """The training and validation images, from one folder of `root` a class."""
-    return split(read_folder({{ data.train_args[0] }}, train_transform))
+    """The training and validation images, from one folder of `root` a class.
+
+    Raises:
+        ValueError: if there are not NUM_CLASSES.
+    """
     #% else
     """The training and validation images: under `root`, in one folder a class.
 
     Raises:
-        ValueError: if their classes differ.
+        ValueError: if there are not NUM_CLASSES, or validation has one that training
+            has not; it need not have all.
     """
+    #% endif
     train = read_folder({{ data.train_args[0] }}, train_transform)
-    val = read_folder({{ data.val_args[0] }}, eval_transform)
-    if odd := set(train.classes) ^ set(val.classes):
-        raise ValueError(f"{root}: not in both training and validation: {sorted(odd)}")
-    return train, val
+    if len(train.classes) != NUM_CLASSES:
+        raise ValueError(
+            f"{root}: {len(train.classes)} classes, but NUM_CLASSES is {NUM_CLASSES}"
+        )
+    #% if data.val_fraction
+    return split(train)
+    #% else
+    val = read_folder({{ data.val_args[0] }}, eval_transform, allow_empty=True)
+    if odd := set(val.classes) - set(train.classes):
+        raise ValueError(f"{root}: in validation, but not in training: {sorted(odd)}")
+    labels = [train.classes.index(val.classes[label]) for label in val.labels]
+    return train, replace(val, labels=labels, classes=train.classes)
     #% endif
