@@ -47,9 +47,14 @@ def printed_metrics(printed: str) -> list[dict[str, float]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("amp", ["off", "fp16"])
-def test_a_batch_in_parts_is_the_whole_batch(amp: str) -> None:
+@pytest.mark.parametrize(
+    "amp, weights",
+    [("off", ("train.class_weights=[1.0, 0.5, 2.0, 4.0]",)), ("fp16", ())],
+    ids=["class-weights", "fp16"],
+)
+def test_a_batch_in_parts_is_the_whole_batch(amp: str, weights: tuple[str, ...]) -> None:
     keys = (FROZEN_NORMS, f"train.amp={amp}", "optim.clip_norm=0.5", "log.tensorboard=true")
+    keys += weights
     project = compiled(*keys, epochs=1)
     project.run("train.py", "--output", "whole")
     parts = compile_spec(SPEC, *keys, "schedule.epochs=1", "train.max_batch_per_gpu=3")
