@@ -47,6 +47,7 @@ from torchvision.datasets import (
     OxfordIIITPet,
     StanfordCars,
 )
+from torchvision.datasets.folder import IMG_EXTENSIONS
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
@@ -172,6 +173,9 @@ class Samples(Dataset[tuple[Tensor, int, int]]):
 
 
 #% include "shared/read_image.py"
+
+
+#% include "shared/is_image_file.py"
 
 
 #% if data.val_fraction

@@ -1,24 +1,22 @@
 #% if data.val_fraction
 def read_folder(folder: Path, transform: v2.Transform) -> Samples:
+    """The images in `folder`, which has one folder for each class.
+
+    Raises:
+        FileNotFoundError: if a class has no image.
+    """
+    found = ImageFolder(folder, is_valid_file=is_image_file)
 #% else
 def read_folder(
     folder: Path, transform: v2.Transform, allow_empty: bool = False
 ) -> Samples:
-#% endif
     """The images in `folder`, which has one folder for each class.
 
     Raises:
-        #% if data.val_fraction
-        FileNotFoundError: if a class has no image.
-        #% else
         FileNotFoundError: if a class has no image, unless `allow_empty`.
-        #% endif
     """
-    #% if data.val_fraction
-    found = ImageFolder(folder)
-    #% else
-    found = ImageFolder(folder, allow_empty=allow_empty)
-    #% endif
+    found = ImageFolder(folder, is_valid_file=is_image_file, allow_empty=allow_empty)
+#% endif
     files = [file for file, _ in found.samples]
     return Samples(files, found.targets, found.classes, transform)
 

@@ -1,24 +1,22 @@
 #% if data.val_fraction
 def read_folder(folder: Path, transform: {{ data.transform }}) -> Samples:
+    """The videos in `folder`, which has one folder for each class.
+
+    Raises:
+        FileNotFoundError: if a class has no video.
+    """
+    found = DatasetFolder(folder, loader=Path, is_valid_file=is_video_file)
 #% else
 def read_folder(
     folder: Path, transform: {{ data.transform }}, allow_empty: bool = False
 ) -> Samples:
-#% endif
     """The videos in `folder`, which has one folder for each class.
 
     Raises:
-        #% if data.val_fraction
-        FileNotFoundError: if a class has no video.
-        #% else
         FileNotFoundError: if a class has no video, unless `allow_empty`.
-        #% endif
     """
-    #% if data.val_fraction
-    found = DatasetFolder(folder, loader=Path, is_valid_file=is_video_file)
-    #% else
     found = DatasetFolder(folder, loader=Path, is_valid_file=is_video_file, allow_empty=allow_empty)
-    #% endif
+#% endif
     files = [Path(file) for file, _ in found.samples]
     return Samples(files, found.targets, found.classes, transform)
 
