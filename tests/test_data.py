@@ -155,6 +155,14 @@ def test_every_kind_of_image_is_read_as_upright_rgb(here: Path) -> None:
     red = data.read_image("cmyk.jpg")[:, 0, 0].tolist()
     assert red[0] > 240 and max(red[1:]) < 20
 
+    for name, kind in {"x.GIF": "GIF", "y.jfif": "JPEG", "z.avif": "AVIF"}.items():
+        left_red.save(f"images/train/ash/{name}", kind)
+    train, _ = data.build_datasets(Path("images"))
+    names = [train.name(index) for index in range(4, 7)]
+    assert [Path(name).name for name in names] == ["x.GIF", "y.jfif", "z.avif"]
+    for name in names:
+        assert data.read_image(name)[0, :, 0].min() > 200, name
+
     blue = Image.new("RGB", (8, 4), "blue")
     left_red.save("animated.gif", save_all=True, append_images=[blue, blue])
     assert data.read_image("animated.gif")[:, 0, 0].tolist() == [255, 0, 0], "the first image"

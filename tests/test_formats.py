@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -131,6 +132,22 @@ def test_numbers_without_names_are_the_names(images: None, kind: str) -> None:
     assert train.labels == [label for _, label in tree("train", False)]
 
 
+@pytest.mark.parametrize("kind", ["list", "csv"])
+def test_names_with_zeros_in_front_are_text(images: None, kind: str) -> None:
+    data = splits(kind, "train", "val")
+    rows = {part: [(n, f"{7 * i:03}") for n, i in tree(part, False)] for part in ("train", "val")}
+    for part in rows:
+        write(kind, data[part][FILES[kind]], rows[part])
+    module = compiled(data).module("data")
+    train, val = module.build_datasets(Path(module.DATA_DIR))
+    assert train.classes == val.classes == ["000", "007", "014", "021"]
+    assert samples(train) == [(f"images/{name}", label) for name, label in rows["train"]]
+
+    write(kind, data["val"][FILES[kind]], [*rows["val"], ("x.png", "28")])
+    (message,) = problems(data)
+    assert message.endswith('no class "28"; there are 000, 007, 014, 021')
+
+
 @pytest.mark.parametrize("classes", [["3", "2", "1", "0"], "names.txt"])
 def test_names_that_are_numbers_are_names(images: None, classes: Any) -> None:
     Path("names.txt").write_text("\ufeff3\n2\n1\n0\n\n", encoding="utf-8")
@@ -155,14 +172,19 @@ def test_a_separator_divides_from_the_right(images: None, separator: str) -> Non
     assert samples(train) == [(f"images/{name}", label) for name, label in tree("train", True)]
 
 
-def test_csv_columns_and_quotes(images: None) -> None:
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_csv_columns_and_quotes(images: None, delimiter: str) -> None:
     data = splits("csv", "train", "val") | {"image_column": "file", "label_column": "what, then"}
     Path("lists").mkdir()
     for part in ("train", "val"):
         with open(data[part]["csv"], "w", encoding="utf-8-sig", newline="") as file:
             rows = [(1, f'say "{label}", please', name) for name, label in tree(part, True)]
-            csv.writer(file).writerows([("id", "what, then", "file"), *rows])
-    module = compiled(data).module("data")
+            table = csv.writer(file, delimiter=delimiter)
+            table.writerows([("id", "what, then", "file"), *rows])
+    if delimiter != ",":
+        message, *_ = problems(data)
+        assert message.endswith(f"; write data.delimiter = {json.dumps(delimiter)}")
+    module = compiled(data | {"delimiter": delimiter}).module("data")
     train, _ = module.build_datasets(Path(module.DATA_DIR))
     assert train.classes == [f'say "{name}", please' for name in CLASSES]
 
@@ -181,7 +203,8 @@ def test_a_project_trains_where_the_data_is_elsewhere(images: None, kind: str) -
     project.run("train.py", "--data", ".")
     assert "top1" in project.run("evaluate.py", "--data", ".")
     (project.here / "elsewhere").mkdir()
-    for project.here in (project.here, project.here / "elsewhere"):
+    for folder in (project.here, project.here / "elsewhere"):
+        project.here = folder
         for script in ("train.py", "evaluate.py", "data.py"):
             printed = project.fail(script)
             assert printed == f"gone: no such folder in {project.here}; name it by --data DIR\n"
@@ -235,12 +258,13 @@ def test_several_labels_are_zeros_and_ones(here: Path, kind: str) -> None:
     assert targets.shape == (2, 4) and images.shape == (2, 3, 32, 32)
 
 
-def test_a_column_for_each_class(here: Path) -> None:
+@pytest.mark.parametrize("kind", [int, float])
+def test_a_column_for_each_class(here: Path, kind: type) -> None:
     _, rows = several("csv")
     columns = ["wet", "0 or 1", "ωραίο", "d"]
     for part in ("train", "val"):
         with open(f"lists/{part}.csv", "w", encoding="utf-8", newline="") as file:
-            flags = [[int(n in labels) for n in range(4)] for _, labels in rows]
+            flags = [[kind(n in labels) for n in range(4)] for _, labels in rows]
             table = [("image", *columns), *((n, *f) for (n, _), f in zip(rows, flags, strict=True))]
             csv.writer(file).writerows(table)
     data = splits("csv", "train", "val") | {"multi_label": True, "label_columns": columns}
@@ -341,8 +365,26 @@ def test_numbers_that_begin_at_1_are_told_of(images: None) -> None:
         rows = [(name, label + 1) for name, label in tree(part, False)]
         write("list", data[part]["list"], rows)
     (message,) = problems(data)
-    assert message.startswith("data.train.list: no image has label 0; labels count from 0.")
+    assert message == (
+        "data.train.list: no image has label 0; labels count from 0. "
+        'If they count from 1, write data.classes = ["1", "2", "3", "4"]'
+    )
+    module = compiled(data | {"classes": ["1", "2", "3", "4"]}).module("data")
+    train, _ = module.build_datasets(Path(module.DATA_DIR))
+    assert (train.classes, set(train.labels)) == (["1", "2", "3", "4"], {0, 1, 2, 3})
+    message, _ = problems(data, num_classes=4)
+    assert 'Labels count from 0. If they count from 1, write data.classes = ["1", ' in message
+    message, _ = problems(data | {"classes": list(CLASSES)})
+    assert message.endswith("Labels count from 0. If they count from 1, subtract 1 from each label")
     assert compiled(data, num_classes=5).module("data").NUM_CLASSES == 5
+
+    data = splits("openmmlab", "train", "val")
+    for part in ("train", "val"):
+        rows = [(name, label + 1) for name, label in tree(part, False)]
+        write("openmmlab", data[part]["json"], rows)
+    assert problems(data)[0].endswith(
+        "labels count from 0. If they count from 1, subtract 1 from each gt_label"
+    )
 
 
 def test_missing_files_are_told_of(images: None) -> None:
@@ -494,6 +536,25 @@ def test_a_training_folder_may_be_named(images: None) -> None:
     module = compiled(folder(train="train", val_fraction=0.5)).module("data")
     train, val = module.build_datasets(Path("images"))
     assert (len(train), len(val)) == (8, 8)
+
+
+def test_validation_may_lack_classes(images: None) -> None:
+    shutil.rmtree("images/val/ash")
+    for file in Path("images/val/cedar").iterdir():
+        file.unlink()
+    module = compiled(folder()).module("data")
+    train, val = module.build_datasets(Path("images"))
+    assert train.classes == val.classes == list(CLASSES)
+    assert [Path(val.name(index)).parent.name for index in range(4)] == ["birch"] * 2 + ["elm"] * 2
+    assert val.labels == [1, 1, 3, 3]
+
+    Path("images/val/fox").mkdir()
+    (message,) = problems(folder())
+    assert message == (
+        'data.root: only images/val has "fox"; training needs all classes that validation has'
+    )
+    with pytest.raises(ValueError, match="in validation, but not in training: .'fox'."):
+        module.build_datasets(Path("images"))
 
 
 def shares(module: Any, part: Any, processes: int, epoch: int = 0, size: int = 8) -> list[Any]:

@@ -43,13 +43,15 @@ def listed_images() -> None:
         Path("data", f"{part}.txt").write_text("\n".join(rows))
 
 
-def table_of_images() -> None:
+def table_of_images(delimiter: str = ",") -> None:
     listed_images()
     for part in ("train", "val"):
         text = Path("data", f"{part}.txt").read_text()
         Path("data", f"{part}.txt").unlink()
-        rows = [",".join(line.split()) for line in text.splitlines()]
-        Path("data", f"{part}.csv").write_text("\n".join(["file,label", *rows]))
+        rows = [delimiter.join(line.split()) for line in text.splitlines()]
+        Path("data", f"{part}.csv").write_text(
+            "\n".join([delimiter.join(["file", "label"]), *rows])
+        )
 
 
 def flat_images() -> None:
@@ -81,6 +83,11 @@ DATA: dict[str, tuple[Callable[[], object], str, str]] = {
     ),
     "csv": (
         table_of_images,
+        IMAGES,
+        "csv: 16 images to train on, 8 to validate on, 4 classes",
+    ),
+    "csv of semicolons": (
+        lambda: table_of_images(";"),
         IMAGES,
         "csv: 16 images to train on, 8 to validate on, 4 classes",
     ),

@@ -187,7 +187,7 @@ RECIPES = {
         """,
         all_alike(lambda p: torch.optim.NAdam(p, 1e-3)),
         factor=warmed(0.5, 4),
-        loss=weighted([1.0, 0.5, 2.0, 4.0]),
+        loss=nn.CrossEntropyLoss(torch.tensor([1.0, 0.5, 2.0, 4.0])),
     ),
     "rmsprop-onecycle": Recipe(
         """

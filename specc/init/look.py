@@ -23,6 +23,7 @@ from specc.init.found import (
     read_lines,
     train_files,
 )
+from specc.plan.lists import DELIMITERS
 from specc.plan.places import VIDEOS
 from specc.plan.splits import find_splits, read_split
 
@@ -150,7 +151,8 @@ def _parts(
 def _tables(folder: Path) -> Iterator[Found]:
     """A CSV with a column of paths and one of labels."""
     for train in train_files(folder, ".csv"):
-        rows = _rows(train)
+        delimiter = _delimiter(train)
+        rows = _rows(train, delimiter)
         columns = list(rows[0]) if rows else []
         image = next((it for it in columns if is_image(rows[0][it])), None)
         label = next((it for it in ("label", "class", "target") if it in columns), None)
@@ -160,21 +162,28 @@ def _tables(folder: Path) -> Iterator[Found]:
         if not root:
             continue
         val = beside(train)
-        val_names = [row[image] for row in _rows(val)] if val else []
+        val_names = [row[image] for row in _rows(val, delimiter)] if val else []
         data, held = _parts("csv", folder, train, root, val, val_names)
+        data |= {"delimiter": delimiter} if delimiter != "," else {}
         data |= {"image_column": image} if image != "image" else {}
         data |= {"label_column": label} if label != "label" else {}
         counts = Counter(str(row[label]) for row in rows)
         files = [root / row[image] for row in rows]
         test = beside(train, "test")
-        notes = kept_for_tests(str(test), len(_rows(test)), "rows") if test else ()
+        notes = kept_for_tests(str(test), len(_rows(test, delimiter)), "rows") if test else ()
         yield Found("classification", data, counts, len(rows), held, files, notes)
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def _delimiter(path: Path) -> str:
+    """Return what stands between the fields of a CSV's header most often."""
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        return max(DELIMITERS, key=file.readline().count)
+
+
+def _rows(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
     """The rows of a CSV under the names of their columns."""
     with open(path, encoding="utf-8-sig", newline="") as file:
-        return list(csv.DictReader(file))
+        return list(csv.DictReader(file, delimiter=delimiter))
 
 
 def _video_sets(folder: Path) -> Iterator[Found]:

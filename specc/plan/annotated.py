@@ -52,8 +52,8 @@ def look(data: BoxData, masks: bool, problems: Problems) -> Seen:
             case Coco():
                 return _coco(data, problems)
             case Yolo():
-                images = len(_yolo_images(data)) if not train else 0
-                return Seen(_yolo_names(data), images, _yolo_keypoints(data))
+                count = len(_yolo_images(data)) if not train else 0
+                return Seen(_yolo_names(data), count, _yolo_keypoints(data))
             case Cityscapes():
                 names = tuple(classes("cityscapes").numbers)
                 folder = Path(data.root, "leftImg8bit", data.train)

@@ -87,6 +87,7 @@ def plan_data(
         image_suffix=isinstance(data, ListData | CsvData | OpenMMLabData)
         and data.image_suffix is not None,
         label_columns=isinstance(data, CsvData) and data.label_columns is not None,
+        delimiter=isinstance(data, CsvData) and data.delimiter != ",",
         mixup=data.mixup,
         cutmix=data.cutmix,
     )
@@ -177,6 +178,8 @@ def _settings(spec: Classification) -> tuple[Setting, ...]:
         case ListData():
             settings += [Setting("SEPARATOR", data.separator, "of path and label, in a line")]
         case CsvData():
+            if data.delimiter != ",":
+                settings += [Setting("DELIMITER", data.delimiter, "of the fields in a row")]
             settings += [Setting("IMAGE_COLUMN", data.image_column)]
             if data.label_columns:
                 settings += [Setting("CLASSES", data.label_columns, "columns, of 0 and 1")]

@@ -48,21 +48,20 @@ def count_folders(
             advice = f"write train = {show(splits.get('train', '…'))} as well"
         problems.add(("data", "val_fraction"), f"{message}; {advice}", root)
         return said or 0, 0
-    counted = {train: images}
     if val_name and not os.path.isdir(val):
         message = f"there is no folder {val} beside {train}"
         hint = _hint(Path(data.root), "val") or "; write val_fraction = 0.2, say"
         problems.add(("data", "val"), f"{message}{hint}")
     elif val_name:
-        counted[val] = val_images = _count(val, suffixes)
-        for folder, more, less in ((train, images, val_images), (val, val_images, images)):
-            if names := ", ".join(f'"{name}"' for name in more if name not in less):
-                message = "training and validation need the same classes"
-                problems.add(root, f"only {folder} has {names}; {message}")
-    for folder, counts in counted.items():
-        for name in (name for name, count in counts.items() if not count):
-            message = f"{folder / name} has no {noun} in it; add some, or remove it"
-            problems.add(root, message)
+        val_images = _count(val, suffixes)
+        if names := ", ".join(f'"{name}"' for name in val_images if name not in images):
+            message = "training needs all classes that validation has"
+            problems.add(root, f"only {val} has {names}; {message}")
+        if not any(val_images.values()):
+            problems.add(root, f"{val} has no {noun} in it; add some, or write val_fraction = 0.2")
+    for name in (name for name, count in images.items() if not count):
+        message = f"{train / name} has no {noun} in it; add some, or remove it"
+        problems.add(root, message)
     if len(images) < 2:
         problems.add(root, f"{train} needs two folders or more, one for each class")
     elif said not in (None, len(images)):

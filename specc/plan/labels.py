@@ -1,6 +1,7 @@
 """What the labels of images or videos are, where the files that tell them are here to be read."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -158,7 +159,7 @@ def numbered(classes: Sequence[str]) -> bool:
 def _names(found: Sequence[Row], said: int | None) -> list[str]:
     """The classes' names where nothing gives them: labels, or numbers from 0."""
     labels = sorted({label for row in found for label in row.labels})
-    if all(label.removeprefix("-").isdecimal() for label in labels):
+    if all(re.fullmatch("0|-?[1-9][0-9]*", label) for label in labels):  # "007" is a name
         highest = max((int(label) for label in labels), default=-1)
         return [str(number) for number in range(said or highest + 1)]
     return labels
@@ -183,7 +184,11 @@ def _check_train(
         if absent := [name for name in names if not counts[name]]:
             listed = ", ".join(absent[:NAMED]) + (", …" if len(absent) > NAMED else "")
             message = f"no {noun(data)} has label {listed}; labels count from 0"
-            problems.add(key, f"{message}. If that is right, write model.num_classes")
+            if absent == ["0"]:
+                problems.add(key, f"{message}. {_advice_on_counting(data, names[1:])}")
+            else:
+                right = f"If that is right, write model.num_classes = {len(names)}"
+                problems.add(key, f"{message}. {right}")
     return len(names)
 
 
@@ -205,10 +210,15 @@ def _check_labels(
             if label not in allowed:
                 others = sum(any(it not in allowed for it in row.labels) for row in found) - 1
                 more = f"; {others} more of such labels" if others else ""
-                numbers_only = all(name.isdecimal() for name in names)
+                numbers_only = list(names) == [str(number) for number in range(len(names))]
                 last = f"0 to {len(names) - 1}" if numbers_only else ", ".join(names[:NAMED])
                 dots = ", …" if not numbers_only and len(names) > NAMED else ""
                 message = f"no class {show(label)}; there are {last}{dots}{more}"
+                used = {label for row in found for label in row.labels}
+                if label == str(len(names)) and "0" not in used:
+                    counted = [str(number + 1) for number in range(len(names))]
+                    advice = _advice_on_counting(data, counted if numbers_only else ())
+                    message += f". Labels count from 0. {advice}"
                 problems.add(key, f"{row.place}: {message}", ("data", "classes"))
                 return False
     return True
@@ -251,3 +261,18 @@ def _advice(data: Labelled, split: File, path: str) -> str:
                     steps += [f'{key} = "{suffix}"' if suffix else f"no {key}"]
                 return f"; there is {there}: write {' and '.join(steps)}"
     return ""
+
+
+def _advice_on_counting(data: Labelled, names: Sequence[str]) -> str:
+    """Say what to do about numbers that count from 1.
+
+    Args:
+        names: these numbers, where they can be the classes' names.
+    """
+    if isinstance(data, OpenMMLabData):
+        return "If they count from 1, subtract 1 from each gt_label"
+    if not names:
+        return "If they count from 1, subtract 1 from each label"
+    if len(names) <= NAMED:
+        return f"If they count from 1, write data.classes = {show(list(names))}"
+    return f"If they count from 1, name a file in data.classes with 1 to {len(names)}, one a line"

@@ -16,6 +16,8 @@ EMPTY = "the label is empty; write one, or remove the line"
 
 Labelled = ListData | CsvData | OpenMMLabData | Videos | RawFrames
 File = ListFile | CsvFile | JsonFile
+FLAGS = {"0": False, "1": True, "0.0": False, "1.0": True}  # of labels, in columns of their own
+DELIMITERS = (",", ";", "\t", "|")  # that CSV files are often written with
 FILE_KEYS: dict[type[File], str] = {ListFile: "list", CsvFile: "csv", JsonFile: "json"}
 
 
@@ -82,20 +84,22 @@ def _read_csv(data: Any, path: Path) -> Iterator[Row]:
     column = data.label_column or "label"
     columns = data.label_columns or [column]
     with open(path, encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, skipinitialspace=True)
+        reader = csv.DictReader(file, delimiter=data.delimiter, skipinitialspace=True)
         try:
-            for missing in {data.image_column, *columns} - set(reader.fieldnames or ()):
-                there = ", ".join(reader.fieldnames or ())
-                raise Unreadable(f'{path}: no column "{missing}"; there are {there or "none"}')
+            needed = {data.image_column, *columns}
+            for missing in needed - set(reader.fieldnames or ()):
+                there = ", ".join(reader.fieldnames or ()) or "none"
+                hint = _delimiter_hint(data.delimiter.join(reader.fieldnames or ()), needed)
+                raise Unreadable(f'{path}: no column "{missing}"; there are {there}{hint}')
             for row in reader:
                 place = f"{path}:{reader.line_num}"
                 if None in row or None in row.values():
                     raise Unreadable(f"{place}: not as many fields as the header has")
-                labels = [row[name] for name in columns]
+                labels = [row[name].strip() for name in columns]
                 if data.label_columns:
-                    if odd := [label for label in labels if label not in ("0", "1")]:
+                    if odd := [label for label in labels if label not in FLAGS]:
                         raise Unreadable(f"{place}: must have 0 or 1, not {show(odd[0])}")
-                    labels = [name for name in columns if row[name] == "1"]
+                    labels = [name for name in columns if FLAGS[row[name].strip()]]
                 elif data.multi_label:
                     separator = data.label_separator or ","
                     labels = labels[0].split(separator)
@@ -111,6 +115,12 @@ def _stripped(labels: Sequence[str], place: str, multi_label: bool) -> tuple[str
     if not found and not multi_label:
         raise Unreadable(f"{place}: {EMPTY}")
     return found
+
+
+def _delimiter_hint(header: str, columns: set[str]) -> str:
+    """Advise the delimiter with which a header has all the columns."""
+    found = (it for it in DELIMITERS if columns <= {*next(csv.reader([header], delimiter=it), [])})
+    return next((f"; write data.delimiter = {show(it)}" for it in found), "")
 
 
 def load_json(path: Path) -> dict[str, Any]:

@@ -17,7 +17,8 @@ LOGITS, TARGETS, WEIGHTS = Name("logits"), Name("targets"), Name("class_weights"
 class LossPlan:
     settings: tuple[Setting, ...]
     # Of `logits`, and `targets` as the data give them, or as mixup and cutmix blend them.
-    call: Call
+    call: Call | Name
+    weighted_mean: bool  # whether it is divided by the class weights of the whole batch
     class_weights: str  # "" | "balanced" | "listed"
     focal: bool  # whether the function focal_loss is needed
 
@@ -26,6 +27,14 @@ def plan_loss(spec: Classifier, *, classes: int, multi_label: bool, problems: Pr
     train, smoothing = spec.train, spec.data.label_smoothing
     settings: list[Setting] = []
     options: dict[str, Any] = {}
+    call: Call | Name
+    # Of blended labels, which PyTorch's loss calls probabilities, it takes the plain mean.
+    blended = spec.data.mixup or spec.data.cutmix
+    weighted_mean = (
+        isinstance(train.class_weights, list)
+        and not (multi_label or blended)
+        and train.loss == "cross-entropy"
+    )
     if isinstance(train.class_weights, list):
         _check_class_weights(train.class_weights, classes, problems)
         settings.append(Setting("CLASS_WEIGHTS", train.class_weights))
@@ -40,9 +49,12 @@ def plan_loss(spec: Classifier, *, classes: int, multi_label: bool, problems: Pr
     elif multi_label:
         options = {"pos_weight": WEIGHTS} if train.class_weights else {}
         call = Call("F.binary_cross_entropy_with_logits", (LOGITS, TARGETS), options)
+    elif weighted_mean:
+        options = {"weight": WEIGHTS, "reduction": "sum"} | options
+        losses = Call("F.cross_entropy", (LOGITS, TARGETS), options)
+        call = Name(f"{python(losses)} / share_weight")
     elif train.class_weights:
-        # Their mean and not PyTorch's weighted mean, which would depend on how the batch is
-        # divided among the processes.
+        # The plain mean: balanced weights are of mean 1 over the samples already.
         options = {"weight": WEIGHTS, "reduction": "none"} | options
         losses = Call("F.cross_entropy", (LOGITS, TARGETS), options)
         call = Call(f"{python(losses)}.mean")
@@ -52,6 +64,7 @@ def plan_loss(spec: Classifier, *, classes: int, multi_label: bool, problems: Pr
     return LossPlan(
         settings=tuple(settings),
         call=call,
+        weighted_mean=weighted_mean,
         class_weights=weights or "",
         focal=train.loss != "cross-entropy" and not multi_label,
     )

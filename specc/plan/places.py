@@ -17,8 +17,11 @@ NAME_CLASSES = Name("name_classes(rows)")
 # functions that list training and validation samples; and for the classes that each has.
 Places = tuple[str, tuple[Name, ...], tuple[Name, ...], Name | None, Name | None]
 
-# What torchvision.datasets.ImageFolder takes for an image.
-IMAGES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+# What a generated project takes for an image: torchvision's IMG_EXTENSIONS, and three of Pillow's.
+IMAGES = (
+    *(".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"),
+    *(".avif", ".gif", ".jfif"),
+)
 VIDEOS = (".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv")
 
 

@@ -219,6 +219,7 @@ class ImagesPlan(SamplesPlan):
     named: NamedPlan | None
     transposed: bool  # whether torchvision's images are mirrored at the diagonal
     label_columns: bool  # whether a CSV has a column for each class
+    delimiter: bool  # whether something other than a comma stands between its fields
 
 
 @dataclass(frozen=True)

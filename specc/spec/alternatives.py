@@ -65,6 +65,7 @@ EXAMPLES: dict[str, tuple[Any, ...]] = {
     "data.val": ("val", "test", "extra"),
     "data.value_range": ([0, 4095], [0, 1023]),
     "data.separator": ("\t", ","),
+    "data.delimiter": (";", "\t"),
     "optim.groups": ([{"match": "*.weight", "lr": 0.5}], [{"match": "*.bias", "lr": 0.5}]),
     "optim.groups.match": ("*.weight", "*.bias"),
     "optim.no_decay": (["norm"], ["bias"]),

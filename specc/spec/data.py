@@ -187,6 +187,10 @@ class CsvData(_Labelled):
     """The training images, as `{ root = "data", csv = "data/train.csv" }`."""
     val: CsvFile | None = None
     """The validation images, likewise."""
+    delimiter: Annotated[
+        str, Field(pattern=r'^[^"\r\n]$'), must_be('one character, e.g. ";" or "\\t"')
+    ] = ","
+    r"""What stands between two fields of a row, e.g. `";"` or `"\t"`."""
     image_column: Text = "image"
     """The column of the images' paths."""
     label_column: Text | None = None
@@ -194,7 +198,8 @@ class CsvData(_Labelled):
     label_separator: str | None = Field(None, min_length=1)
     """Multi-label: what stands between an image's labels in `label_column`, by default `","`."""
     label_columns: Annotated[list[Text], Field(min_length=2)] | None = None
-    """Multi-label: a column for each class, with 0 or 1 in it, instead of `label_column`."""
+    """Multi-label: a column for each class, with 0 or 1 (or 0.0 or 1.0) in it, instead of
+    `label_column`."""
 
 
 class OpenMMLabData(_Labelled):

@@ -61,8 +61,9 @@ class _TrainClasses(_Train):
         Literal["balanced"] | list[NotNegative] | None,
         must_be('"balanced" or a list of numbers, one for each class'),
     ] = None
-    """What a sample of each class counts in the loss; `"balanced"` takes weights of mean 1 over the
-    samples, the rarer a class the larger. With `data.multi_label`: what a class counts where it is
+    """What a sample of each class counts in the loss, as in PyTorch's CrossEntropyLoss, which
+    divides by the sum of a batch's weights; `"balanced"` takes weights of mean 1 over the samples,
+    the rarer a class the larger. With `data.multi_label`: what a class counts where it is
     there, as often as it is not if `"balanced"`."""
     compile: bool = False
     """Whether torch.compile makes the model faster, after some minutes."""

@@ -8,6 +8,7 @@ import csv
 import glob
 import json
 import os
+import re
 import signal
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -47,7 +48,7 @@ from torchvision.datasets import (
     OxfordIIITPet,
     StanfordCars,
 )
-from torchvision.datasets.folder import is_image_file
+from torchvision.datasets.folder import IMG_EXTENSIONS
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 from tqdm import tqdm
@@ -174,6 +175,9 @@ class Samples(Dataset[tuple[Tensor, int, int]]):
 
 
 #% include "shared/read_image.py"
+
+
+#% include "shared/is_image_file.py"
 
 
 #% if data.val_fraction

@@ -19,6 +19,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision import tv_tensors
+from torchvision.datasets.folder import IMG_EXTENSIONS
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 from torchvision.utils import draw_bounding_boxes, draw_segmentation_masks
@@ -137,6 +138,9 @@ class Samples(Dataset[tuple[Tensor, dict[str, Tensor], int]]):
 
 
 #% include "shared/read_image.py"
+
+
+#% include "shared/is_image_file.py"
 
 
 def build_datasets(root: Path) -> tuple[Samples, Samples]:

@@ -12,12 +12,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
-from torchvision.datasets.folder import is_image_file
 from torchvision.transforms.v2 import functional as F
 
 from annotations import CLASSES
-from data import build_loader, outline, read_image, to_floats
+from data import build_loader, is_image_file, outline, read_image, to_floats
 from evaluate import CHECKPOINT, detect, encode, load_model, to_coco, to_dataset
+
 
 THRESHOLD = 0.5  # objects with a lower score are left out
 PICTURES = Path(__file__).parent / "runs/predictions"

@@ -7,6 +7,7 @@ import argparse
 import csv
 import glob
 import os
+import re
 import signal
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence

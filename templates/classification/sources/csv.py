@@ -9,7 +9,11 @@ def read_rows(root: Path, path: Path) -> list[Row]:
     """
     rows = []
     with open(path, encoding="utf-8-sig", newline="") as file:
+        #% if data.delimiter
+        reader = csv.DictReader(file, delimiter=DELIMITER, skipinitialspace=True)
+        #% else
         reader = csv.DictReader(file, skipinitialspace=True)
+        #% endif
         #% if data.label_columns
         needed = {IMAGE_COLUMN, *CLASSES}
         #% else
@@ -22,9 +26,9 @@ def read_rows(root: Path, path: Path) -> list[Row]:
             if None in row.values():
                 raise ValueError(f"{place}: fewer fields than the header has")
             #% if data.label_columns
-            if odd := {row[name] for name in CLASSES} - {"0", "1"}:
+            if odd := {row[name].strip() for name in CLASSES} - {"0", "1", "0.0", "1.0"}:
                 raise ValueError(f"{place}: must be 0 or 1 for each class, not {odd}")
-            labels = [name for name in CLASSES if row[name] == "1"]
+            labels = [name for name in CLASSES if row[name].strip() in ("1", "1.0")]
             #% else
             #% if data.multi_label
             labels = [it.strip() for it in row[LABEL_COLUMN].split(LABEL_SEPARATOR)]

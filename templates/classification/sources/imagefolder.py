@@ -1,25 +1,19 @@
-def read_folder(folder: Path, transform: v2.Transform) -> Samples:
-    """The images in `folder`, which has one folder for each class.
+def list_classes(folder: Path) -> list[str]:
+    """The names of the folders in `folder`, sorted; a dot at the beginning hides one."""
+    names = (it.name for it in folder.iterdir() if it.is_dir())
+    return sorted(name for name in names if not name.startswith("."))
 
-    Names that begin with a dot hide folders and files, such as .ipynb_checkpoints.
 
-    Raises:
-        FileNotFoundError: if a class has no image.
-        ValueError: if there are not NUM_CLASSES.
+def read_folder(folder: Path, classes: list[str], transform: v2.Transform) -> Samples:
+    """The images in `folder`, which has one folder for each of `classes`.
+
+    Names that begin with a dot hide files and folders, such as .ipynb_checkpoints.
     """
-    folders = (it.name for it in folder.iterdir() if it.is_dir())
-    classes = sorted(name for name in folders if not name.startswith("."))
-    if len(classes) != NUM_CLASSES:
-        raise ValueError(
-            f"{folder}: {len(classes)} classes, but NUM_CLASSES is {NUM_CLASSES}"
-        )
     files: list[Path] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
         names = sorted(glob.glob("**", root_dir=folder / name, recursive=True))
         found = [folder / name / it for it in names if is_image_file(it)]
-        if not found:
-            raise FileNotFoundError(f"{folder / name}: no image")
         files += found
         labels += [label] * len(found)
     return Samples(files, labels, classes, transform)
@@ -30,18 +24,36 @@ def read_folder(folder: Path, transform: v2.Transform) -> Samples:
 
 def build_datasets(root: Path) -> tuple[Samples, Samples]:
     #% if data.val_fraction
-    """The training and validation images, from one folder of `root` a class."""
-    return split(*readable([read_folder({{ data.train_args[0] }}, train_transform)]))
+    """The training and validation images, from one folder of `root` a class.
+
+    Raises:
+        ValueError: if there are not NUM_CLASSES, or one has no image.
+    """
     #% else
     """The training and validation images: under `root`, in one folder a class.
 
     Raises:
-        ValueError: if their classes differ.
+        ValueError: if there are not NUM_CLASSES, one has no image to train on, or
+            validation has one that training has not; it need not have all.
     """
-    train = read_folder({{ data.train_args[0] }}, train_transform)
-    val = read_folder({{ data.val_args[0] }}, eval_transform)
-    if odd := set(train.classes) ^ set(val.classes):
-        raise ValueError(f"{root}: not in both training and validation: {sorted(odd)}")
+    #% endif
+    folder = {{ data.train_args[0] }}
+    classes = list_classes(folder)
+    if len(classes) != NUM_CLASSES:
+        raise ValueError(
+            f"{folder}: {len(classes)} classes, but NUM_CLASSES is {NUM_CLASSES}"
+        )
+    train = read_folder(folder, classes, train_transform)
+    if empty := {*range(NUM_CLASSES)} - {*train.labels}:
+        names = sorted(classes[label] for label in empty)
+        raise ValueError(f"{folder}: no image of {names}")
+    #% if data.val_fraction
+    return split(*readable([train]))
+    #% else
+    val_folder = {{ data.val_args[0] }}
+    if odd := sorted({*list_classes(val_folder)} - {*classes}):
+        raise ValueError(f"{val_folder}: not in training: {odd}")
+    val = read_folder(val_folder, classes, eval_transform)
     train, val = readable([train, val])
     return train, val
     #% endif

@@ -1,12 +1,15 @@
 #% if data.name_classes
 def name_classes(rows: list[Row]) -> list[str]:
-    """The classes' names: all labels that there are, or numbers if they are that."""
+    """The classes' names: all labels that there are, or numbers if they are that.
+
+    "007" is a name: what counts classes has no zeros in front.
+    """
     #% if data.multi_label
     names = sorted({label for _, _, labels in rows for label in labels})
     #% else
     names = sorted({label for _, _, label in rows})
     #% endif
-    if all(name.removeprefix("-").isdecimal() for name in names):
+    if all(re.fullmatch("0|-?[1-9][0-9]*", name) for name in names):
         return [str(number) for number in range(NUM_CLASSES)]
     return names
 

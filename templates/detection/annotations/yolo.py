@@ -1,5 +1,6 @@
 #% if annotations.folders
-SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+SUFFIXES = {".bmp", ".jpeg", ".jfif", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff"}
+SUFFIXES |= {".avif", ".gif", ".webp"}
 
 
 def find_images(folder: Path) -> list[Path]:

@@ -1,25 +1,19 @@
-def read_folder(folder: Path, transform: {{ data.transform }}) -> Samples:
-    """The videos in `folder`, which has one folder for each class.
+def list_classes(folder: Path) -> list[str]:
+    """The names of the folders in `folder`, sorted; a dot at the beginning hides one."""
+    names = (it.name for it in folder.iterdir() if it.is_dir())
+    return sorted(name for name in names if not name.startswith("."))
 
-    Names that begin with a dot hide folders and files, such as .ipynb_checkpoints.
 
-    Raises:
-        FileNotFoundError: if a class has no video.
-        ValueError: if there are not NUM_CLASSES.
+def read_folder(folder: Path, classes: list[str], transform: {{ data.transform }}) -> Samples:
+    """The videos in `folder`, which has one folder for each of `classes`.
+
+    Names that begin with a dot hide files and folders, such as .ipynb_checkpoints.
     """
-    folders = (it.name for it in folder.iterdir() if it.is_dir())
-    classes = sorted(name for name in folders if not name.startswith("."))
-    if len(classes) != NUM_CLASSES:
-        raise ValueError(
-            f"{folder}: {len(classes)} classes, but NUM_CLASSES is {NUM_CLASSES}"
-        )
     files: list[Path] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
         names = sorted(glob.glob("**", root_dir=folder / name, recursive=True))
         found = [folder / name / it for it in names if is_video_file(it)]
-        if not found:
-            raise FileNotFoundError(f"{folder / name}: no video")
         files += found
         labels += [label] * len(found)
     return Samples(files, labels, classes, transform)
@@ -27,17 +21,34 @@ def read_folder(folder: Path, transform: {{ data.transform }}) -> Samples:
 
 def build_datasets(root: Path) -> tuple[Samples, Samples]:
     #% if data.val_fraction
-    """The training and validation videos, from one folder of `root` a class."""
-    return split(read_folder({{ data.train_args[0] }}, train_clip))
+    """The training and validation videos, from one folder of `root` a class.
+
+    Raises:
+        ValueError: if there are not NUM_CLASSES, or one has no video.
+    """
     #% else
     """The training and validation videos: under `root`, in one folder a class.
 
     Raises:
-        ValueError: if their classes differ.
+        ValueError: if there are not NUM_CLASSES, one has no video to train on, or
+            validation has one that training has not; it need not have all.
     """
-    train = read_folder({{ data.train_args[0] }}, train_clip)
-    val = read_folder({{ data.val_args[0] }}, eval_clip)
-    if odd := set(train.classes) ^ set(val.classes):
-        raise ValueError(f"{root}: not in both training and validation: {sorted(odd)}")
-    return train, val
+    #% endif
+    folder = {{ data.train_args[0] }}
+    classes = list_classes(folder)
+    if len(classes) != NUM_CLASSES:
+        raise ValueError(
+            f"{folder}: {len(classes)} classes, but NUM_CLASSES is {NUM_CLASSES}"
+        )
+    train = read_folder(folder, classes, train_clip)
+    if empty := {*range(NUM_CLASSES)} - {*train.labels}:
+        names = sorted(classes[label] for label in empty)
+        raise ValueError(f"{folder}: no video of {names}")
+    #% if data.val_fraction
+    return split(train)
+    #% else
+    val_folder = {{ data.val_args[0] }}
+    if odd := sorted({*list_classes(val_folder)} - {*classes}):
+        raise ValueError(f"{val_folder}: not in training: {odd}")
+    return train, read_folder(val_folder, classes, eval_clip)
     #% endif
