@@ -1,14 +1,11 @@
 """Build resnet18 for 4 classes."""
 
-import re
-from pickle import UnpicklingError
-
 import torch
-from torch import nn
-from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
+from torch import Tensor, nn
 from torchvision import models
 
 from data import NUM_CLASSES
+from pretrained import reading, unwrapped
 
 WEIGHTS = "model/resnet18-f37072fd.pth"
 INIT_STD = 0.01  # of the new head's weights
@@ -41,17 +38,20 @@ def load_pretrained(model: nn.Module) -> None:
     Raises:
         RuntimeError: names all other tensors that are missing, unexpected or misshapen.
     """
-    try:
-        state = torch.load(WEIGHTS, map_location="cpu", weights_only=True)
-    except UnpicklingError as error:
-        found = re.findall(r"GLOBAL (\S+)", str(error)) or ["no tensors at all"]
-        message = (
-            f"{WEIGHTS} holds {found[0]}; save a state_dict() alone, and name that"
-        )
-        raise RuntimeError(message) from error
-    # Training tools save more than the weights, and put a prefix before their names.
-    state = state.get("state_dict", state.get("model", state))
-    consume_prefix_in_state_dict_if_present(state, "module.")
-    # The head stays as it is; all else has to be there.
-    state.update(model.fc.state_dict(prefix="fc."))
+    state = read_pretrained()
+    # The head stays as it is, whatever it is; all else has to be there.
+    head = "fc."
+    for name in [name for name in state if name.startswith(head)]:
+        del state[name]
+    for name, tensor in model.state_dict().items():
+        if name.startswith(head):
+            state[name] = tensor
     model.load_state_dict(state)
+
+
+def read_pretrained() -> dict[str, Tensor]:
+    """The pretrained weights, by the names that the model has for them."""
+    with reading(WEIGHTS):
+        state = torch.load(WEIGHTS, map_location="cpu", weights_only=True)
+    state = unwrapped(state, WEIGHTS)
+    return state

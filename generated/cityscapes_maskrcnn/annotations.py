@@ -1,5 +1,6 @@
 """The images, and the objects that annotations say are in them."""
 
+import glob
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 from torch import Tensor
 from tqdm import tqdm
 
@@ -53,6 +54,15 @@ class Record:
     numbers: Tensor  # int32 [N]: the value of an object's pixels in it
 
 
+def data_folder(path: str) -> Path:
+    """Return the folder that --data names, relative to where a command is started."""
+    if not Path(path).is_dir():
+        raise SystemExit(
+            f"{path}: no such folder in {Path.cwd()}; name it by --data DIR"
+        )
+    return Path(path)
+
+
 def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
     """The images to train on, which all have objects, and those to validate on.
 
@@ -82,6 +92,51 @@ def report(problems: list[str], shown: int = 20) -> None:
         raise ValueError("\n".join([f"annotations are wrong: {advice}", *problems]))
 
 
+def read_sizes(files: list[Path], problems: list[str]) -> list[tuple[int, int] | None]:
+    """Height and width of each image; None for those that are none."""
+    with ThreadPoolExecutor() as pool:
+        found = pool.map(read_size, files)
+        sizes = list(tqdm(found, "images", len(files), leave=False, disable=QUIET))
+    for file, size in zip(files, sizes, strict=True):
+        if size is None:
+            fault = "not a readable image" if file.exists() else "no such image"
+            problems.append(f"{file}: {fault}")
+    return sizes
+
+
+def read_size(file: Path) -> tuple[int, int] | None:
+    """Height and width of an image, upright as its EXIF data say."""
+    try:
+        with Image.open(file) as image:
+            width, height = image.size
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+            return (width, height) if turned else (height, width)
+    except Exception:  # each decoder has its own
+        return None
+
+
+def has_size(
+    file: Path,
+    size: tuple[int, int],
+    wanted: tuple[int, int],
+    where: str,
+    problems: list[str],
+) -> bool:
+    """Whether an image of height and width `size` has those that annotations are for.
+
+    Those may be in the wrong order, as many tools write them; zeros are not known.
+    """
+    if 0 in wanted or size == wanted:
+        return True
+    with Image.open(file) as image:
+        turned = image.size[::-1] != size
+    if size == wanted[::-1] and not turned:
+        return True
+    found = f"{file} has {size[1]} x {size[0]}" + ", turned by its EXIF data" * turned
+    problems.append(f"{where}: is for {wanted[1]} x {wanted[0]} pixels, but {found}")
+    return False
+
+
 def build_record(
     file: Path, size: tuple[int, int], objects: list[Object], mask_file: Path
 ) -> Record:
@@ -108,9 +163,9 @@ def read_records(root: Path, part: str, problems: list[str]) -> list[Record]:
     }
     frames = sorted(
         {
-            str(file.relative_to(folder)).removesuffix(end)  # CITY/CITY_NUMBER_NUMBER
+            file.removesuffix(end)  # CITY/CITY_NUMBER_NUMBER
             for folder, end in ends.items()
-            for file in folder.glob(f"*/*{end}")
+            for file in glob.glob(f"*/*{end}", root_dir=folder)
         }
     )
     if not frames:
@@ -123,14 +178,15 @@ def read_records(root: Path, part: str, problems: list[str]) -> list[Record]:
         contents = tqdm(contents, part, len(truths), leave=False, disable=QUIET)
         found = list(contents)
     records = []
-    for image, truth, content in zip(images, truths, found, strict=True):
+    sizes = read_sizes(images, problems)
+    for image, size, truth, content in zip(images, sizes, truths, found, strict=True):
         if content is None:
             fault = "not a readable PNG" if truth.exists() else "no such file"
             problems.append(f"{truth}: {fault}")
-        elif not image.exists():
-            problems.append(f"{image}: no such image")
-        else:
-            size, instances = content
+        elif size is not None and size != content[0]:
+            problems.append(f"{truth}: not of the same size as {image}")
+        elif size is not None:
+            _, instances = content
             objects: list[Object] = []
             for number, box in instances:
                 crowd = number < 1000  # several that are not told apart

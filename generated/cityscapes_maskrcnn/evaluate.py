@@ -8,7 +8,6 @@ from itertools import chain
 from math import nan
 from operator import itemgetter
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import torch
@@ -23,17 +22,18 @@ from tqdm import tqdm
 
 import checkpoint
 import distributed
-from annotations import CLASSES, DATA_DIR, read_masks
-from data import Samples, build_datasets, build_eval_loader, outline, to_floats
+from annotations import CLASSES, DATA_DIR, data_folder, read_masks
+from data import Samples, build_datasets, build_eval_loader, outline, shrink, to_floats
 from model import build_model
 
 CHECKPOINT = Path(__file__).parent / "runs/best.pt"
 CATEGORIES = [{"id": k, "name": name} for k, name in enumerate(CLASSES)][1:]
 # COCO's average precision and recall: means over IoUs from 0.5 to 0.95, or at one; s, m
 # and l are of objects below 32 x 32 pixels, below 96 x 96, and above. AR1 is of the
-# best object found in an image, AR10 of the best ten, all else of the best hundred.
+# best object found in an image, AR10 of the best ten, all else of MAX_DETECTIONS.
+MAX_DETECTIONS = 100
 NUMBERS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
-NUMBERS += ("AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
+NUMBERS += ("AR1", "AR10", f"AR{MAX_DETECTIONS}", "ARs", "ARm", "ARl")
 DRAWN_SCORE = 0.5  # from which on what was found is drawn
 
 
@@ -41,7 +41,7 @@ DRAWN_SCORE = 0.5  # from which on what was found is drawn
 class Evaluation:
     """What `evaluate` found out. The AP and AR of what is not there is NaN."""
 
-    metrics: dict[str, float]  # of all classes together, as "box_AP"; and "loss"
+    metrics: dict[str, float]  # of all classes together, as "box_AP"
     by_class: dict[str, list[float]]  # AP and AP50 of each of CATEGORIES
     results: list[dict[str, Any]]  # all that was found; [] but in the main process
 
@@ -57,8 +57,8 @@ def build_truth(dataset: Samples) -> COCO:
         size = {"height": record.height, "width": record.width}
         images.append({"id": image_id, "file_name": str(record.file), **size})
         target = {"boxes": record.boxes, "labels": record.labels}
-        target["masks"] = read_masks(record)
-        objects += to_coco(image_id, target, iscrowd=record.crowd.int())
+        others = {"iscrowd": record.crowd.int()}
+        objects += to_coco(image_id, target, encode(read_masks(record)), **others)
     if all(item["iscrowd"] for item in objects):
         raise ValueError("the validation images have no objects to be found")
     return COCO(to_dataset(images, objects))
@@ -76,12 +76,10 @@ def evaluate(
     share = []
     model.eval()
     progress = tqdm(loader, "evaluate", leave=False, disable=not is_main)
-    for image, target, index in progress:
-        (image,) = to_floats([image], device)
-        found = detect(model, image)
-        results = to_coco(index + 1, found, score=found["scores"])
-        target = {name: values.to(device) for name, values in target.items()}
-        share.append((index, results, compute_loss(model, image, target, index)))
+    for image, _, index in progress:
+        found = detect(model, *to_floats([image], device))
+        masks = encode(found["masks"])
+        share.append((index, to_coco(index + 1, found, masks, score=found["scores"])))
 
     shares: list[list] = [[] for _ in range(dist.get_world_size())]
     dist.gather_object(share, shares if is_main else None)
@@ -93,7 +91,6 @@ def evaluate(
         mask_metrics, mask_by_class = measure(truth, results, "mask", "segm")
         metrics |= mask_metrics
         by_class |= mask_by_class
-        metrics["loss"] = fmean(loss for _, _, loss in images)
         answer = [metrics, by_class]
     dist.broadcast_object_list(answer)
     return Evaluation(*answer, results)
@@ -112,23 +109,6 @@ def detect(model: nn.Module, image: Tensor) -> dict[str, Tensor]:
     return {name: values.cpu() for name, values in found.items()}
 
 
-@torch.no_grad()
-def compute_loss(
-    model: nn.Module, image: Tensor, target: dict[str, Tensor], seed: int
-) -> float:
-    """The sum of the losses on an image of `model`, which is in eval mode."""
-    parts = [model, model.rpn, model.roi_heads]
-    for part in parts:  # to get losses; all else, as batch norms, stays in eval mode
-        part.training = True
-    cuda = [image.device] if image.is_cuda else []
-    with torch.random.fork_rng(cuda):  # what training draws next does not change
-        torch.manual_seed(seed)  # of the boxes that the losses are computed on
-        losses = model([image], [target])
-    for part in parts:
-        part.training = False
-    return sum(losses.values()).item()
-
-
 def measure(
     truth: COCO, results: list[dict[str, Any]], kind: str, iou_type: str
 ) -> tuple[dict[str, float], dict[str, list[float]]]:
@@ -137,8 +117,9 @@ def measure(
     unused = {"box": "segmentation", "mask": "bbox"}[kind]
     found = [{k: v for k, v in item.items() if k != unused} for item in results]
     evaluator = COCOeval_faster(truth, truth.loadRes(found), iou_type)
+    evaluator.params.maxDets = [1, 10, MAX_DETECTIONS]
     evaluator.run()
-    # Of IoUs, recalls and classes, for objects of any size, 100 in an image.
+    # Of IoUs, recalls and classes, for objects of any size, MAX_DETECTIONS in an image.
     precision = evaluator.eval["precision"][:, :, :, 0, -1]
     overall = {f"{kind}_{n}": v for n, v in zip(NUMBERS, evaluator.stats, strict=True)}
     by_class = {
@@ -156,24 +137,32 @@ def fraction(value: float) -> float:
     return nan if value < 0 else float(value)
 
 
+def encode(masks: Tensor) -> list[dict[str, Any]]:
+    """Masks, bool or uint8 [N, H, W], as compressed RLE."""
+    # The encoder goes down an image's columns, which is fast if they are contiguous.
+    encoded = rle.encode(masks.transpose(1, 2).contiguous().numpy().T)
+    return [mask | {"counts": mask["counts"].decode()} for mask in encoded]
+
+
 def to_coco(
-    image_id: int, objects: dict[str, Tensor], **others: Tensor
+    image_id: int,
+    objects: dict[str, Tensor],
+    masks: list[dict[str, Any]],
+    **others: Tensor,
 ) -> list[dict[str, Any]]:
     """The annotations, as COCO writes them, of the objects in an image.
 
     Args:
-        objects: "boxes", float [N, 4] in pixels; "labels", int64 [N]; "masks", bool or
-            uint8 [N, H, W].
+        objects: "boxes", float [N, 4] in pixels; "labels", int64 [N].
+        masks: theirs, as compressed RLE.
         others: what else is known of them, [N] each, by COCO's name for it.
     """
     boxes = box_convert(objects["boxes"], "xyxy", "xywh")
-    # The encoder goes down an image's columns, which is fast if they are contiguous.
-    masks = rle.encode(objects["masks"].transpose(1, 2).contiguous().numpy().T)
     columns = {
         "category_id": objects["labels"].tolist(),
         "bbox": boxes.tolist(),
         "area": list(map(float, rle.area(masks))),
-        "segmentation": [m | {"counts": m["counts"].decode()} for m in masks],
+        "segmentation": masks,
         **{name: values.tolist() for name, values in others.items()},
     }
     return [
@@ -200,7 +189,6 @@ def summary(metrics: dict[str, float]) -> str:
     for kind in ("box", "mask"):
         cells = (f"{metrics[f'{kind}_{name}']:8.4f}" for name in NUMBERS)
         lines.append(f"{kind:4}" + "".join(cells))
-    lines.append(f"loss{metrics['loss']:8.4f}")
     return "\n".join(lines).replace("nan", "  -")
 
 
@@ -240,7 +228,7 @@ def draw_results(
     indices = torch.linspace(0, len(dataset) - 1, count).int().tolist()
     for index, (left, right) in zip(indices, pairs, strict=True):
         image, target, _ = dataset[index, 0]
-        left.imshow(outline(image, target).permute(1, 2, 0))
+        left.imshow(outline(*shrink(image, target)).permute(1, 2, 0))
         left.set_title(dataset.name(index), parse_math=False)
         items = [item for item in results if item["image_id"] == index + 1]
         items = [item for item in items if item["score"] >= DRAWN_SCORE]
@@ -248,11 +236,12 @@ def draw_results(
         labels = torch.tensor([item["category_id"] for item in items])
         found = {"boxes": box_convert(boxes, "xywh", "xyxy"), "labels": labels}
         masks = rle.decode([item["segmentation"] for item in items])
-        found["masks"] = torch.from_numpy(masks).movedim(-1, 0)
+        size = len(items), *image.shape[1:]
+        found["masks"] = torch.from_numpy(masks).movedim(-1, 0).reshape(size)
         texts = [
             f"{CLASSES[item['category_id']]} {item['score']:.0%}" for item in items
         ]
-        right.imshow(outline(image, found, texts).permute(1, 2, 0))
+        right.imshow(outline(*shrink(image, found), texts).permute(1, 2, 0))
         right.set_title("found", parse_math=False)
     for axes in figure.axes:
         axes.axis("off")
@@ -262,8 +251,7 @@ def draw_results(
 def load_model(path: Path, device: torch.device) -> nn.Module:
     """The model of a checkpoint, in eval mode."""
     state = checkpoint.load(path)
-    if state["classes"] != CLASSES:
-        raise SystemExit(f"{path} was trained on other classes: {state['classes']}")
+    checkpoint.check_classes(path, state["classes"], CLASSES)
     model = build_model().to(device).eval()
     model.load_state_dict(state["model"])
     return model
@@ -271,7 +259,7 @@ def load_model(path: Path, device: torch.device) -> nn.Module:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Evaluate a checkpoint.")
-    parser.add_argument("--data", type=Path, default=DATA_DIR)
+    parser.add_argument("--data", type=data_folder, default=DATA_DIR)
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     parser.add_argument("--json", type=Path, help="file to write what was found to")
     args = parser.parse_args()

@@ -1,6 +1,6 @@
 """Build maskrcnn_resnet50_fpn for 8 classes."""
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision import models
 
@@ -62,17 +62,23 @@ def load_pretrained(model: nn.Module) -> None:
     Raises:
         RuntimeError: names all other tensors that are missing, unexpected or misshapen.
     """
-    state = WEIGHTS.get_state_dict(
-        check_hash=True, map_location="cpu", weights_only=True
+    state = read_pretrained()
+    # The heads stay as they are, whatever they are; all else has to be there.
+    head = (
+        "roi_heads.box_predictor.cls_score.",
+        "roi_heads.box_predictor.bbox_pred.",
+        "roi_heads.mask_predictor.mask_fcn_logits.",
     )
-    # The heads stay as they are; all else has to be there.
+    for name in [name for name in state if name.startswith(head)]:
+        del state[name]
     for name, tensor in model.state_dict().items():
-        if name.startswith(
-            (
-                "roi_heads.box_predictor.cls_score.",
-                "roi_heads.box_predictor.bbox_pred.",
-                "roi_heads.mask_predictor.mask_fcn_logits.",
-            )
-        ):
+        if name.startswith(head):
             state[name] = tensor
     model.load_state_dict(state)
+
+
+def read_pretrained() -> dict[str, Tensor]:
+    """The pretrained weights, by the names that the model has for them."""
+    return WEIGHTS.get_state_dict(
+        check_hash=True, map_location="cpu", weights_only=True
+    )

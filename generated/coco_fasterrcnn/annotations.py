@@ -4,11 +4,15 @@ import json
 import math
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from PIL import ExifTags, Image
 from torch import Tensor
+from tqdm import tqdm
 
 DATA_DIR = "data/coco"
 CLASSES = [
@@ -111,6 +115,17 @@ class Record:
     labels: Tensor  # int64 [N]: indices into CLASSES
     crowd: Tensor  # bool [N]: neither trained on nor an error when found
     areas: Tensor  # float64 [N]: in pixels; by them COCO tells small from large
+    image_id: int  # in the JSON file
+    category_ids: dict[int, int]  # there, of all labels
+
+
+def data_folder(path: str) -> Path:
+    """Return the folder that --data names, relative to where a command is started."""
+    if not Path(path).is_dir():
+        raise SystemExit(
+            f"{path}: no such folder in {Path.cwd()}; name it by --data DIR"
+        )
+    return Path(path)
 
 
 def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
@@ -144,6 +159,51 @@ def report(problems: list[str], shown: int = 20) -> None:
             print(f"and {len(problems) - shown} more", file=sys.stderr)
 
 
+def read_sizes(files: list[Path], problems: list[str]) -> list[tuple[int, int] | None]:
+    """Height and width of each image; None for those that are none."""
+    with ThreadPoolExecutor() as pool:
+        found = pool.map(read_size, files)
+        sizes = list(tqdm(found, "images", len(files), leave=False, disable=QUIET))
+    for file, size in zip(files, sizes, strict=True):
+        if size is None:
+            fault = "not a readable image" if file.exists() else "no such image"
+            problems.append(f"{file}: {fault}")
+    return sizes
+
+
+def read_size(file: Path) -> tuple[int, int] | None:
+    """Height and width of an image, upright as its EXIF data say."""
+    try:
+        with Image.open(file) as image:
+            width, height = image.size
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+            return (width, height) if turned else (height, width)
+    except Exception:  # each decoder has its own
+        return None
+
+
+def has_size(
+    file: Path,
+    size: tuple[int, int],
+    wanted: tuple[int, int],
+    where: str,
+    problems: list[str],
+) -> bool:
+    """Whether an image of height and width `size` has those that annotations are for.
+
+    Those may be in the wrong order, as many tools write them; zeros are not known.
+    """
+    if 0 in wanted or size == wanted:
+        return True
+    with Image.open(file) as image:
+        turned = image.size[::-1] != size
+    if size == wanted[::-1] and not turned:
+        return True
+    found = f"{file} has {size[1]} x {size[0]}" + ", turned by its EXIF data" * turned
+    problems.append(f"{where}: is for {wanted[1]} x {wanted[0]} pixels, but {found}")
+    return False
+
+
 def cut_box(
     box: list[float], size: tuple[int, int], where: str, problems: list[str]
 ) -> list[float] | None:
@@ -165,12 +225,21 @@ def cut_box(
     return cut
 
 
-def build_record(file: Path, size: tuple[int, int], objects: list[Object]) -> Record:
+def build_record(
+    file: Path,
+    size: tuple[int, int],
+    objects: list[Object],
+    image_id: int,
+    category_ids: dict[int, int],
+) -> Record:
     boxes = torch.tensor([it[0] for it in objects], dtype=torch.float32).reshape(-1, 4)
     labels = torch.tensor([it[1] for it in objects], dtype=torch.int64)
     crowd = torch.tensor([it[2] for it in objects], dtype=torch.bool)
     areas = torch.tensor([it[3] for it in objects], dtype=torch.float64)
-    return Record(file, *size, boxes, labels, crowd, areas)
+    return Record(file, *size, boxes, labels, crowd, areas, image_id, category_ids)
+
+
+MIXED = ", but that id as text or as a number; write all ids as numbers"
 
 
 def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
@@ -181,7 +250,7 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
     """
     try:
         content = json.loads(file.read_bytes())
-        names = {it["id"]: it["name"] for it in content["categories"]}
+        names = {it["id"]: str(it["name"]) for it in content["categories"]}
         rows, annotations = content["images"], content["annotations"]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{file}: not JSON as COCO has it ({error!r})") from error
@@ -191,23 +260,11 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
         key: CLASSES.index(name) for key, name in names.items() if name in CLASSES
     }
 
-    found: dict[int, tuple[Path, tuple[int, int]]] = {}
-    for number, row in enumerate(rows):
-        where = f"{file}: image {row.get('id', f'number {number}')}"
-        if absent := {"id", "file_name", "height", "width"} - row.keys():
-            problems.append(f"{where}: no {', '.join(sorted(absent))}")
-        elif row["id"] in found:
-            problems.append(f"{where}: the id is there twice")
-        elif not all(isinstance(row[it], int) for it in ("height", "width")):
-            problems.append(f"{where}: height and width must be whole numbers")
-        elif not (image := images / row["file_name"]).is_file():
-            problems.append(f"{where}: no such image: {image}")
-        else:
-            found[row["id"]] = image, (row["height"], row["width"])
-
+    found = find_images(images, file, rows, problems)
     known = {row.get("id") for row in rows}
+    texts = {str(key) for key in known}
     seen = set()
-    objects: dict[int, list[Object]] = {key: [] for key in found}
+    objects: dict[Any, list[Object]] = {key: [] for key in found}
     for number, annotation in enumerate(annotations):
         where = f"{file}: annotation {annotation.get('id', f'number {number}')}"
         needed = {"id", "image_id", "category_id", "bbox"}
@@ -219,9 +276,11 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
             problems.append(f"{where}: the id is there twice")
         seen.add(annotation["id"])
         if image_id not in known:
-            problems.append(f"{where}: no image {image_id}")
+            hint = MIXED if str(image_id) in texts else ""
+            problems.append(f"{where}: no image {image_id!r}{hint}")
         elif category not in names:
-            problems.append(f"{where}: no category {category}")
+            hint = MIXED if str(category) in map(str, names) else ""
+            problems.append(f"{where}: no category {category!r}{hint}")
         elif category not in labels:
             continue
         elif image_id in found:
@@ -229,11 +288,43 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
             try:
                 x, y, width, height = map(float, annotation["bbox"])
                 area = float(annotation.get("area", width * height))
-            except (KeyError, TypeError, ValueError) as error:
+            except (KeyError, RuntimeError, TypeError, ValueError) as error:
                 wanted = "a bbox of four numbers"
                 problems.append(f"{where}: must have {wanted} ({error})")
                 continue
             if box := cut_box([x, y, x + width, y + height], size, where, problems):
-                crowd = bool(annotation.get("iscrowd"))
+                crowd = annotation.get("iscrowd") in (1, "1")
                 objects[image_id].append((box, labels[category], crowd, area))
-    return [build_record(*found[key], objects[key]) for key in found]
+    ids = {label: key for key, label in labels.items()}
+    return [build_record(*found[key], objects[key], key, ids) for key in found]
+
+
+def find_images(
+    images: Path, file: Path, rows: list[dict[str, Any]], problems: list[str]
+) -> dict[Any, tuple[Path, tuple[int, int]]]:
+    """Each image's file, height and width, by the ids of a COCO file."""
+    paths: dict[Any, Path] = {}
+    sizes: dict[Any, tuple[int, int]] = {}  # as the file says, zeros where it does not
+    for number, row in enumerate(rows):
+        where = f"{file}: image {row.get('id', f'number {number}')}"
+        if absent := {"id", "file_name"} - row.keys():
+            problems.append(f"{where}: no {', '.join(sorted(absent))}")
+            continue
+        if row["id"] in paths:
+            problems.append(f"{where}: the id is there twice")
+            continue
+        try:
+            height, width = (float(row.get(it) or 0) for it in ("height", "width"))
+        except (TypeError, ValueError):
+            problems.append(f"{where}: height and width must be numbers")
+            continue
+        paths[row["id"]] = images / row["file_name"]
+        sizes[row["id"]] = int(height), int(width)
+    found = {}
+    for key, size in zip(
+        paths, read_sizes(list(paths.values()), problems), strict=True
+    ):
+        where = f"{file}: image {key}"
+        if size and has_size(paths[key], size, sizes[key], where, problems):
+            found[key] = paths[key], size
+    return found

@@ -1,6 +1,6 @@
 """Build fasterrcnn_resnet50_fpn for 80 classes."""
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision import models
 
@@ -49,7 +49,12 @@ def keep_in_eval(module: nn.Module) -> None:
 
 def load_pretrained(model: nn.Module) -> None:
     """Fill the backbone with the weights of a classifier; all else is new."""
+    model.backbone.load_state_dict(read_pretrained())
+
+
+def read_pretrained() -> dict[str, Tensor]:
+    """The weights of the backbone, by the names that it has for them."""
     pretrained = models.detection.fasterrcnn_resnet50_fpn(
         weights=None, weights_backbone="IMAGENET1K_V1"
     )
-    model.backbone.load_state_dict(pretrained.backbone.state_dict())
+    return pretrained.backbone.state_dict()

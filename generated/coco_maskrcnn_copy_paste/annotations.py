@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,12 +11,15 @@ from typing import Any
 import faster_coco_eval.core.mask as rle
 import numpy as np
 import torch
+from PIL import ExifTags, Image
 from torch import Tensor
+from tqdm import tqdm
 
 DATA_DIR = "data/parts"
 CLASSES = ["__background__", "bolt", "nut", "washer"]
 NUM_CLASSES = len(CLASSES)
 VAL_FRACTION = 0.2  # of the images, to validate on
+QUIET = os.environ.get("RANK", "0") != "0"  # one process speaks for all
 
 Object = tuple[list[float], int, bool, float, Any]  # its box, label, crowd, area, shape
 
@@ -31,6 +36,17 @@ class Record:
     crowd: Tensor  # bool [N]: neither trained on nor an error when found
     areas: Tensor  # float64 [N]: in pixels; by them COCO tells small from large
     shapes: list[Any]  # [N]: the polygons of an object, or the RLE of its pixels
+    image_id: int  # in the JSON file
+    category_ids: dict[int, int]  # there, of all labels
+
+
+def data_folder(path: str) -> Path:
+    """Return the folder that --data names, relative to where a command is started."""
+    if not Path(path).is_dir():
+        raise SystemExit(
+            f"{path}: no such folder in {Path.cwd()}; name it by --data DIR"
+        )
+    return Path(path)
 
 
 def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
@@ -77,6 +93,51 @@ def report(problems: list[str], shown: int = 20) -> None:
         raise ValueError("\n".join([f"annotations are wrong: {advice}", *problems]))
 
 
+def read_sizes(files: list[Path], problems: list[str]) -> list[tuple[int, int] | None]:
+    """Height and width of each image; None for those that are none."""
+    with ThreadPoolExecutor() as pool:
+        found = pool.map(read_size, files)
+        sizes = list(tqdm(found, "images", len(files), leave=False, disable=QUIET))
+    for file, size in zip(files, sizes, strict=True):
+        if size is None:
+            fault = "not a readable image" if file.exists() else "no such image"
+            problems.append(f"{file}: {fault}")
+    return sizes
+
+
+def read_size(file: Path) -> tuple[int, int] | None:
+    """Height and width of an image, upright as its EXIF data say."""
+    try:
+        with Image.open(file) as image:
+            width, height = image.size
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+            return (width, height) if turned else (height, width)
+    except Exception:  # each decoder has its own
+        return None
+
+
+def has_size(
+    file: Path,
+    size: tuple[int, int],
+    wanted: tuple[int, int],
+    where: str,
+    problems: list[str],
+) -> bool:
+    """Whether an image of height and width `size` has those that annotations are for.
+
+    Those may be in the wrong order, as many tools write them; zeros are not known.
+    """
+    if 0 in wanted or size == wanted:
+        return True
+    with Image.open(file) as image:
+        turned = image.size[::-1] != size
+    if size == wanted[::-1] and not turned:
+        return True
+    found = f"{file} has {size[1]} x {size[0]}" + ", turned by its EXIF data" * turned
+    problems.append(f"{where}: is for {wanted[1]} x {wanted[0]} pixels, but {found}")
+    return False
+
+
 def cut_box(
     box: list[float], size: tuple[int, int], where: str, problems: list[str]
 ) -> list[float] | None:
@@ -98,13 +159,24 @@ def cut_box(
     return cut
 
 
-def build_record(file: Path, size: tuple[int, int], objects: list[Object]) -> Record:
+def build_record(
+    file: Path,
+    size: tuple[int, int],
+    objects: list[Object],
+    image_id: int,
+    category_ids: dict[int, int],
+) -> Record:
     boxes = torch.tensor([it[0] for it in objects], dtype=torch.float32).reshape(-1, 4)
     labels = torch.tensor([it[1] for it in objects], dtype=torch.int64)
     crowd = torch.tensor([it[2] for it in objects], dtype=torch.bool)
     areas = torch.tensor([it[3] for it in objects], dtype=torch.float64)
     shapes = [it[4] for it in objects]
-    return Record(file, *size, boxes, labels, crowd, areas, shapes)
+    return Record(
+        file, *size, boxes, labels, crowd, areas, shapes, image_id, category_ids
+    )
+
+
+MIXED = ", but that id as text or as a number; write all ids as numbers"
 
 
 def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
@@ -115,7 +187,7 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
     """
     try:
         content = json.loads(file.read_bytes())
-        names = {it["id"]: it["name"] for it in content["categories"]}
+        names = {it["id"]: str(it["name"]) for it in content["categories"]}
         rows, annotations = content["images"], content["annotations"]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{file}: not JSON as COCO has it ({error!r})") from error
@@ -125,23 +197,11 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
         key: CLASSES.index(name) for key, name in names.items() if name in CLASSES
     }
 
-    found: dict[int, tuple[Path, tuple[int, int]]] = {}
-    for number, row in enumerate(rows):
-        where = f"{file}: image {row.get('id', f'number {number}')}"
-        if absent := {"id", "file_name", "height", "width"} - row.keys():
-            problems.append(f"{where}: no {', '.join(sorted(absent))}")
-        elif row["id"] in found:
-            problems.append(f"{where}: the id is there twice")
-        elif not all(isinstance(row[it], int) for it in ("height", "width")):
-            problems.append(f"{where}: height and width must be whole numbers")
-        elif not (image := images / row["file_name"]).is_file():
-            problems.append(f"{where}: no such image: {image}")
-        else:
-            found[row["id"]] = image, (row["height"], row["width"])
-
+    found = find_images(images, file, rows, problems)
     known = {row.get("id") for row in rows}
+    texts = {str(key) for key in known}
     seen = set()
-    objects: dict[int, list[Object]] = {key: [] for key in found}
+    objects: dict[Any, list[Object]] = {key: [] for key in found}
     for number, annotation in enumerate(annotations):
         where = f"{file}: annotation {annotation.get('id', f'number {number}')}"
         needed = {"id", "image_id", "category_id", "bbox", "segmentation"}
@@ -153,9 +213,11 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
             problems.append(f"{where}: the id is there twice")
         seen.add(annotation["id"])
         if image_id not in known:
-            problems.append(f"{where}: no image {image_id}")
+            hint = MIXED if str(image_id) in texts else ""
+            problems.append(f"{where}: no image {image_id!r}{hint}")
         elif category not in names:
-            problems.append(f"{where}: no category {category}")
+            hint = MIXED if str(category) in map(str, names) else ""
+            problems.append(f"{where}: no category {category!r}{hint}")
         elif category not in labels:
             continue
         elif image_id in found:
@@ -164,21 +226,53 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
                 x, y, width, height = map(float, annotation["bbox"])
                 area = float(annotation.get("area", width * height))
                 shape = read_shape(annotation["segmentation"], size)
-            except (KeyError, TypeError, ValueError) as error:
+            except (KeyError, RuntimeError, TypeError, ValueError) as error:
                 wanted = "a bbox and a segmentation as COCO has them"
                 problems.append(f"{where}: must have {wanted} ({error})")
                 continue
             if box := cut_box([x, y, x + width, y + height], size, where, problems):
-                crowd = bool(annotation.get("iscrowd"))
+                crowd = annotation.get("iscrowd") in (1, "1")
                 objects[image_id].append((box, labels[category], crowd, area, shape))
-    return [build_record(*found[key], objects[key]) for key in found]
+    ids = {label: key for key, label in labels.items()}
+    return [build_record(*found[key], objects[key], key, ids) for key in found]
+
+
+def find_images(
+    images: Path, file: Path, rows: list[dict[str, Any]], problems: list[str]
+) -> dict[Any, tuple[Path, tuple[int, int]]]:
+    """Each image's file, height and width, by the ids of a COCO file."""
+    paths: dict[Any, Path] = {}
+    sizes: dict[Any, tuple[int, int]] = {}  # as the file says, zeros where it does not
+    for number, row in enumerate(rows):
+        where = f"{file}: image {row.get('id', f'number {number}')}"
+        if absent := {"id", "file_name"} - row.keys():
+            problems.append(f"{where}: no {', '.join(sorted(absent))}")
+            continue
+        if row["id"] in paths:
+            problems.append(f"{where}: the id is there twice")
+            continue
+        try:
+            height, width = (float(row.get(it) or 0) for it in ("height", "width"))
+        except (TypeError, ValueError):
+            problems.append(f"{where}: height and width must be numbers")
+            continue
+        paths[row["id"]] = images / row["file_name"]
+        sizes[row["id"]] = int(height), int(width)
+    found = {}
+    for key, size in zip(
+        paths, read_sizes(list(paths.values()), problems), strict=True
+    ):
+        where = f"{file}: image {key}"
+        if size and has_size(paths[key], size, sizes[key], where, problems):
+            found[key] = paths[key], size
+    return found
 
 
 def read_shape(segmentation: Any, size: tuple[int, int]) -> Any:
     """Polygons as arrays of x, y, x, y, ..., or compressed RLE.
 
     Raises:
-        KeyError, TypeError, ValueError: if it is neither.
+        KeyError, RuntimeError, TypeError, ValueError: if it is neither.
     """
     if isinstance(segmentation, list):
         polygons = [np.array(it, np.float64) for it in segmentation]
@@ -190,7 +284,8 @@ def read_shape(segmentation: Any, size: tuple[int, int]) -> Any:
     if list(segmentation["size"]) != list(size):
         raise ValueError(f"RLE of {segmentation['size']} in an image of {list(size)}")
     if isinstance(segmentation["counts"], list):
-        return rle.frPyObjects(segmentation, *size)
+        segmentation = rle.frPyObjects(segmentation, *size)
+    rle.decode(segmentation)  # which fails if it has not as many pixels as the image
     return segmentation
 
 
@@ -210,3 +305,23 @@ def read_masks(record: Record) -> Tensor:
         except (RuntimeError, ValueError) as error:
             raise ValueError(f"{record.file}: no mask can be made: {error}") from error
     return masks
+
+
+def encode_shapes(record: Record) -> list[dict[str, Any]]:
+    """The objects' masks as compressed RLE; polygons need not be drawn for that.
+
+    Raises:
+        ValueError: if one cannot be made.
+    """
+    encoded = []
+    for shape in record.shapes:
+        try:
+            if isinstance(shape, list):
+                polygons = rle.frPyObjects(shape, record.height, record.width)
+                encoded.append(rle.merge(polygons))
+            else:
+                rle.decode(shape)  # which raises where it is malformed
+                encoded.append(shape)
+        except (RuntimeError, ValueError) as error:
+            raise ValueError(f"{record.file}: no mask can be made: {error}") from error
+    return encoded

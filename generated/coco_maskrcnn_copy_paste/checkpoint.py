@@ -1,24 +1,122 @@
-"""Checkpoints that survive a kill at any moment."""
+"""Checkpoints that survive a kill at any moment, and a damaged file."""
 
 import os
+import zipfile
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 
 
-def save(path: Path, state: dict[str, Any]) -> None:
-    """Write a temporary file and rename it: `path` is always a whole checkpoint."""
+def save(path: Path, state: dict[str, Any], previous: Path | None = None) -> None:
+    """Write a temporary file and rename it: `path` is always a whole checkpoint.
+
+    The one that was there becomes `previous`, unless it is cut short.
+    """
     temporary = path.with_name(path.name + ".tmp")
     with open(temporary, "wb") as file:
         torch.save(state, file)
         file.flush()
         os.fsync(file.fileno())
+    if previous and zipfile.is_zipfile(path):
+        os.replace(path, previous)
     os.replace(temporary, path)
 
 
-def load(path: Path) -> dict[str, Any]:
-    """Read what `save` wrote, its tensors on the CPU."""
-    if not path.exists():
-        raise SystemExit(f"{path}: no checkpoint here; `python train.py` writes one")
-    return torch.load(path, map_location="cpu", weights_only=True)
+def load(
+    path: Path, previous: Path | None = None, key: str = "classes"
+) -> dict[str, Any]:
+    """Read what `save` wrote, its tensors on the CPU; `previous` if `path` is damaged.
+
+    A checkpoint is taken for another file if it has no `key`.
+    """
+    faults = []
+    for file in filter(None, (path, previous)):
+        try:
+            state = read(file, key)
+        except ValueError as error:
+            faults.append(f"{file}: {error}")
+            continue
+        if faults and os.environ.get("RANK", "0") == "0":
+            print(*faults, f"{file} is used, the checkpoint before that", sep="\n")
+        return state
+    raise SystemExit("\n".join(faults))
+
+
+def read(path: Path, key: str) -> dict[str, Any]:
+    """Read a checkpoint.
+
+    Raises:
+        ValueError: says why it is none.
+    """
+    try:
+        with zipfile.ZipFile(path) as file:
+            damaged = file.testzip()  # torch.load compares no checksums
+        state = (
+            None if damaged else torch.load(path, map_location="cpu", weights_only=True)
+        )
+    except FileNotFoundError:
+        raise ValueError("no checkpoint here; `python train.py` writes one") from None
+    except OSError as error:
+        raise SystemExit(f"{path}: {error.strerror}") from error
+    except (zipfile.BadZipFile, RuntimeError, UnpicklingError):
+        state = None
+    if state is None:
+        raise ValueError("damaged, or no checkpoint of train.py")
+    if not isinstance(state, dict) or key not in state:
+        raise ValueError(f"another file, without {key!r}")
+    return state
+
+
+def restore(parts: dict[str, Any], state: dict[str, Any]) -> None:
+    """Load what a run has learned; an optimizer's settings stay those of the code."""
+    state["optimizer"]["param_groups"] = parts["optimizer"].state_dict()["param_groups"]
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+
+
+def describe(parts: dict[str, Any]) -> dict[str, Any]:
+    """Say what of the parts of a run has to be the same when it is resumed."""
+    model, optimizer = parts["model"], parts["optimizer"]
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    weights = sum(parameter.numel() for parameter in names)
+    trained = [p for group in optimizer.param_groups for p in group["params"]]
+    return {
+        "model": f"{type(model).__name__} of {weights:,} weights",
+        "optimizer": type(optimizer).__name__,
+        "trained": [names[parameter] for parameter in trained],
+        "state of": list(parts),
+    }
+
+
+def check_classes(path: Path | str, trained: list[str], classes: list[str]) -> None:
+    """Stop if a checkpoint was trained on other classes, and say which."""
+    if trained != classes:
+        raise SystemExit(f"{path} has other classes: {difference(trained, classes)}")
+
+
+def check_recipe(path: Path, saved: dict[str, Any], recipe: dict[str, Any]) -> None:
+    """Stop if a run is to be resumed with another recipe, and name each difference."""
+    lines = [
+        f"  {name}: {difference(saved.get(name), value)}"
+        for name, value in recipe.items()
+        if value != saved.get(name)
+    ]
+    if lines:
+        advice = "restore these, or name another --output for a new run"
+        raise SystemExit("\n".join([f"{path} is of another recipe; {advice}:", *lines]))
+
+
+def difference(old: Any, new: Any, shown: int = 5) -> str:
+    """Say how two values differ; of lists, what only one has."""
+    if not isinstance(old, list) or not isinstance(new, list):
+        return f"{old} -> {new}"
+    sides = {"gone": set(old) - set(new), "new": set(new) - set(old)}
+    texts = [
+        f"{side}: {', '.join(sorted(names)[:shown])}"
+        + (f" and {len(names) - shown} more" if len(names) > shown else "")
+        for side, names in sides.items()
+        if names
+    ]
+    return "; ".join(texts) or "the same in another order"

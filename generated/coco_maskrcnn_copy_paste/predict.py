@@ -12,12 +12,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
-from torchvision.datasets.folder import is_image_file
 from torchvision.transforms.v2 import functional as F
 
 from annotations import CLASSES
-from data import build_loader, outline, read_image, to_floats
-from evaluate import CHECKPOINT, detect, load_model, to_coco, to_dataset
+from data import build_loader, is_image_file, outline, read_image, to_floats
+from evaluate import CHECKPOINT, detect, encode, load_model, to_coco, to_dataset
 
 THRESHOLD = 0.5  # objects with a lower score are left out
 PICTURES = Path(__file__).parent / "runs/predictions"
@@ -92,12 +91,18 @@ def main() -> None:
         if isinstance(image, str):
             unread.append(shown(image))
             continue
-        found = detect(model, *to_floats([image], device))
+        try:
+            found = detect(model, *to_floats([image], device))
+        except RuntimeError as error:  # one so thin, e.g., that no row of it is left
+            height, width = image.shape[1:]
+            unread.append(shown(f"{path}: {width} x {height} pixels: {error}"))
+            continue
         told = found["scores"] >= args.threshold
         found = {name: values[told] for name, values in found.items()}
         size = {"height": image.shape[1], "width": image.shape[2]}
         images.append({"id": image_id, "file_name": path, **size})
-        objects += to_coco(image_id, found, score=found["scores"])
+        masks = encode(found["masks"])
+        objects += to_coco(image_id, found, masks, score=found["scores"])
 
         names = [CLASSES[label] for label in found["labels"].tolist()]
         counts = [f"{n} {shown(name)}" for name, n in Counter(names).most_common()]

@@ -12,7 +12,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
-from torchvision.datasets.folder import is_image_file
 
 import checkpoint
 from data import (
@@ -21,6 +20,7 @@ from data import (
     build_loader,
     draw,
     eval_transform,
+    is_image_file,
     normalize,
     read_image,
 )

@@ -5,17 +5,22 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision import models
 
+import checkpoint
 from data import NUM_CLASSES
+from pretrained import reading, unwrapped
 
 TEACHER = "runs/teacher/best.pt"
 TEMPERATURE = 4.0
 
 
-def build_teacher() -> nn.Module:
-    """The trained teacher, frozen: from the same normalised images to logits."""
+def build_teacher(classes: list[str]) -> nn.Module:
+    """The trained teacher of `classes`, frozen: from normalised images to logits."""
     teacher = models.resnet50(num_classes=NUM_CLASSES)
-    state = torch.load(TEACHER, map_location="cpu", weights_only=True)
-    teacher.load_state_dict(state["model"] if "model" in state else state)
+    with reading(TEACHER):
+        state = torch.load(TEACHER, map_location="cpu", weights_only=True)
+    if "classes" in state:
+        checkpoint.check_classes(TEACHER, state["classes"], classes)
+    teacher.load_state_dict(unwrapped(state, TEACHER))
     return teacher.requires_grad_(False).eval()
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
-from torchvision.datasets.folder import is_image_file
 from torchvision.transforms.v2 import functional as F
 
 import checkpoint
@@ -22,6 +21,7 @@ from data import (
     build_loader,
     draw,
     eval_transform,
+    is_image_file,
     normalize,
     read_image,
 )

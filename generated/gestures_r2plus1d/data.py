@@ -5,6 +5,7 @@ Any number of processes and workers trains on the same batches of the same sampl
 
 import argparse
 import os
+import re
 import signal
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -148,6 +149,15 @@ def split(samples: Samples) -> tuple[Samples, Samples]:
     )
 
 
+def data_folder(path: str) -> Path:
+    """Return the folder that --data names, relative to where a command is started."""
+    if not Path(path).is_dir():
+        raise SystemExit(
+            f"{path}: no such folder in {Path.cwd()}; name it by --data DIR"
+        )
+    return Path(path)
+
+
 Row = tuple[str, Path, str]  # where it stands, a video, its label
 
 
@@ -161,8 +171,11 @@ def read_rows(root: Path, path: Path) -> list[Row]:
     with open(path, encoding="utf-8-sig") as file:
         for number, line in enumerate(file, 1):
             name, _, label = line.strip().rpartition(SEPARATOR)
+            if name and not label.strip():
+                raise ValueError(f"{path}:{number}: the label is empty; write one")
             if name:
-                rows.append((f"{path}:{number}", root / name, label))
+                video = root / name.strip()
+                rows.append((f"{path}:{number}", video, label.strip()))
             elif line.strip():
                 wanted = f"a path, {SEPARATOR!r} and a label"
                 raise ValueError(f"{path}:{number}: must be {wanted}, not {line!r}")
@@ -170,9 +183,12 @@ def read_rows(root: Path, path: Path) -> list[Row]:
 
 
 def name_classes(rows: list[Row]) -> list[str]:
-    """The classes' names: all labels that there are, or numbers if they are that."""
+    """The classes' names: all labels that there are, or numbers if they are that.
+
+    "007" is a name: what counts classes has no zeros in front.
+    """
     names = sorted({label for _, _, label in rows})
-    if all(name.removeprefix("-").isdecimal() for name in names):
+    if all(re.fullmatch("0|-?[1-9][0-9]*", name) for name in names):
         return [str(number) for number in range(NUM_CLASSES)]
     return names
 
@@ -331,7 +347,7 @@ def draw_sheet(dataset: Samples, count: int = 8) -> Figure:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Draw some training samples.")
-    parser.add_argument("--data", type=Path, default=DATA_DIR)
+    parser.add_argument("--data", type=data_folder, default=DATA_DIR)
     parser.add_argument("--output", type=Path, default="samples.png")
     args = parser.parse_args()
     distributed.init()

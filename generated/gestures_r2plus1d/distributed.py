@@ -5,6 +5,8 @@ with plain `python` is a group of one.
 """
 
 import os
+import time
+import uuid
 
 import torch
 import torch.distributed as dist
@@ -12,16 +14,43 @@ import torch.distributed as dist
 
 def init() -> torch.device:
     """Join the process group; return this process's own GPU, or the CPU."""
-    if "RANK" not in os.environ:
-        os.environ.update(RANK="0", WORLD_SIZE="1", LOCAL_RANK="0")
-        os.environ.update(MASTER_ADDR="localhost", MASTER_PORT="0")
-    if not torch.cuda.is_available():
-        dist.init_process_group("gloo")
-        return torch.device("cpu")
-    device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-    torch.cuda.set_device(device)
-    dist.init_process_group("cpu:gloo,cuda:nccl", device_id=device)
+    device = torch.device("cpu")
+    if torch.cuda.is_available():
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+        torch.cuda.set_device(device)
+    nccl = device.type == "cuda" and dist.is_nccl_available()  # never on Windows
+    store, rank, processes = meet()
+    dist.init_process_group(
+        "cpu:gloo,cuda:nccl" if nccl else "gloo",
+        store=store,
+        rank=rank,
+        world_size=processes,
+        device_id=device if nccl else None,
+    )
     return device
+
+
+def meet() -> tuple[dist.Store, int, int]:
+    """Return a store that this group alone writes to, the rank and the world size.
+
+    torchrun keeps one store through all restarts, where the addresses of dead processes
+    pass for those of new ones (pytorch#135712), and its machines count the restarts
+    each for itself: rank 0 tells the group's name to every process that asks.
+    """
+    if "RANK" not in os.environ:
+        return dist.HashStore(), 0, 1
+    store, rank, processes = next(dist.rendezvous("env://"))
+    name = uuid.uuid4().hex
+    if rank:
+        store.set(f"rank {rank} asks as", name)
+        name = store.get(name).decode()
+        store.set(f"{name} is known to rank {rank}", "")
+    else:
+        for other in range(1, processes):
+            while not store.check([f"{name} is known to rank {other}"]):
+                store.set(store.get(f"rank {other} asks as").decode(), name)
+                time.sleep(0.05)
+    return dist.PrefixStore(name, store), rank, processes
 
 
 def any_process(flag: bool) -> bool:

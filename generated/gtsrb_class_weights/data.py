@@ -18,6 +18,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision.datasets import GTSRB
+from torchvision.datasets.folder import IMG_EXTENSIONS
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
@@ -98,9 +99,14 @@ def read_image(path: str | Path) -> Tensor:
         raise RuntimeError(message) from error
 
 
+def is_image_file(path: str) -> bool:
+    """Whether the name of a file is that of an image."""
+    return path.lower().endswith((*IMG_EXTENSIONS, ".avif", ".gif", ".jfif"))
+
+
 def build_datasets(root: Path) -> tuple[Samples, Samples]:
     """The training and validation images, as torchvision knows where to find them."""
-    if int(os.environ["LOCAL_RANK"]) == 0:  # fetches or checks them for the others
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # fetches them for the others
         GTSRB(root, split="train", download=True)
         GTSRB(root, split="test", download=True)
     dist.barrier()

@@ -32,8 +32,9 @@ def evaluate(
     """Evaluate on this process's share of the samples, and combine with all others'.
 
     Returns:
-        The mean cross entropy and metrics, as fractions, each sample counted once; and
-        the confusion matrix, int64 [NUM_CLASSES, NUM_CLASSES], a row per true class.
+        The mean cross entropy and metrics, as fractions, each sample counted once, and
+        means over the classes that have a sample; and the confusion matrix,
+        int64 [NUM_CLASSES, NUM_CLASSES], a row per true class.
     """
     loss = MeanMetric().to(device)
     # Each counts for itself: those that agree on a first batch need not on all.
@@ -41,8 +42,13 @@ def evaluate(
         {
             "top1": MulticlassAccuracy(NUM_CLASSES, 1, "micro"),
             "top5": MulticlassAccuracy(NUM_CLASSES, 5, "micro"),
-            "mean_class_accuracy": MulticlassAccuracy(NUM_CLASSES),
-            "f1": MulticlassF1Score(NUM_CLASSES),
+        },
+        compute_groups=False,
+    ).to(device)
+    class_metrics = MetricCollection(
+        {
+            "mean_class_accuracy": MulticlassAccuracy(NUM_CLASSES, average="none"),
+            "f1": MulticlassF1Score(NUM_CLASSES, average="none"),
         },
         compute_groups=False,
     ).to(device)
@@ -54,8 +60,11 @@ def evaluate(
         logits = model(normalize(inputs.to(device, non_blocking=True)))
         loss.update(F.cross_entropy(logits, labels, reduction="none"))
         metrics.update(logits, labels)
+        class_metrics.update(logits, labels)
         confusion.update(logits, labels)
     values = {"loss": loss.compute(), **metrics.compute()}
+    present = confusion.compute().sum(1) > 0
+    values |= {k: v[present].mean() for k, v in class_metrics.compute().items()}
     return {k: v.item() for k, v in values.items()}, confusion.compute().cpu()
 
 
@@ -80,6 +89,7 @@ def table(confusion: Tensor, classes: list[str]) -> str:
     """Precision, recall (its accuracy), F1 and number of images of each class."""
     right, found, there = confusion.diag(), confusion.sum(0), confusion.sum(1)
     columns = [right / found, right / there, 2 * right / (found + there)]
+    columns = [share.where(there > 0, torch.nan) for share in columns]
     lines = ["precision  recall      f1  images  class"]
     for *shares, count, name in zip(*columns, there, classes, strict=True):
         # A class that was never found, or is not there, has no such share.
@@ -101,6 +111,7 @@ def main() -> None:
     model = build_model().to(device)
     model.load_state_dict(state["model"])
     _, val_set = build_datasets(args.data)
+    checkpoint.check_classes(args.checkpoint, state["classes"], val_set.classes)
     metrics, confusion = evaluate(model, build_eval_loader(val_set), device)
     if dist.get_rank() == 0:
         for name, value in metrics.items():

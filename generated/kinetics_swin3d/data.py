@@ -5,7 +5,9 @@ Any number of processes and workers trains on the same batches of the same sampl
 
 import argparse
 import csv
+import glob
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -142,6 +144,15 @@ class Samples(Dataset[tuple[Tensor, int, int]]):
         return str(self.videos[index])
 
 
+def data_folder(path: str) -> Path:
+    """Return the folder that --data names, relative to where a command is started."""
+    if not Path(path).is_dir():
+        raise SystemExit(
+            f"{path}: no such folder in {Path.cwd()}; name it by --data DIR"
+        )
+    return Path(path)
+
+
 Row = tuple[str, Path, str]  # where it stands, a video, its label
 COLUMNS = ["label", "youtube_id", "time_start", "time_end"]
 
@@ -156,7 +167,8 @@ def read_rows(folder: Path, path: Path) -> list[Row]:
     Raises:
         ValueError: if none is there, or names the line that is not as it should be.
     """
-    files = {file.stem: file for file in folder.rglob("*") if is_video_file(str(file))}
+    found = glob.glob("**", root_dir=folder, recursive=True)
+    files = {Path(name).stem: folder / name for name in found if is_video_file(name)}
     rows, missing = [], 0
     with open(path, encoding="utf-8-sig", newline="") as file:
         for row in (reader := csv.DictReader(file)):
@@ -166,9 +178,11 @@ def read_rows(folder: Path, path: Path) -> list[Row]:
                 begin, end = (int(float(time)) for time in times)
             except (KeyError, TypeError, ValueError):
                 raise ValueError(f"{place}: must have {COLUMNS}, not {row}") from None
+            if not label.strip():
+                raise ValueError(f"{place}: the label is empty; write one")
             name = f"{video}_{begin:06}_{end:06}"
             if name in files:
-                rows.append((place, files[name], label))
+                rows.append((place, files[name], label.strip()))
             else:
                 missing += 1
     if not rows:
@@ -179,9 +193,12 @@ def read_rows(folder: Path, path: Path) -> list[Row]:
 
 
 def name_classes(rows: list[Row]) -> list[str]:
-    """The classes' names: all labels that there are, or numbers if they are that."""
+    """The classes' names: all labels that there are, or numbers if they are that.
+
+    "007" is a name: what counts classes has no zeros in front.
+    """
     names = sorted({label for _, _, label in rows})
-    if all(name.removeprefix("-").isdecimal() for name in names):
+    if all(re.fullmatch("0|-?[1-9][0-9]*", name) for name in names):
         return [str(number) for number in range(NUM_CLASSES)]
     return names
 
@@ -336,7 +353,7 @@ def draw_sheet(dataset: Samples, count: int = 8) -> Figure:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Draw some training samples.")
-    parser.add_argument("--data", type=Path, default=DATA_DIR)
+    parser.add_argument("--data", type=data_folder, default=DATA_DIR)
     parser.add_argument("--output", type=Path, default="samples.png")
     args = parser.parse_args()
     distributed.init()

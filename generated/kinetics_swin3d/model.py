@@ -35,9 +35,19 @@ def load_pretrained(model: nn.Module) -> None:
     Raises:
         RuntimeError: names all other tensors that are missing, unexpected or misshapen.
     """
-    state = models.video.Swin3D_T_Weights.KINETICS400_V1.get_state_dict(
+    state = read_pretrained()
+    # The head stays as it is, whatever it is; all else has to be there.
+    head = "head."
+    for name in [name for name in state if name.startswith(head)]:
+        del state[name]
+    for name, tensor in model.state_dict().items():
+        if name.startswith(head):
+            state[name] = tensor
+    model.load_state_dict(state)
+
+
+def read_pretrained() -> dict[str, Tensor]:
+    """The pretrained weights, by the names that the model has for them."""
+    return models.video.Swin3D_T_Weights.KINETICS400_V1.get_state_dict(
         check_hash=True, map_location="cpu", weights_only=True
     )
-    # The head stays as it is; all else has to be there.
-    state.update(model.head.state_dict(prefix="head."))
-    model.load_state_dict(state)

@@ -3,16 +3,31 @@
 #   ./launch.sh
 #   GPUS=2 ./launch.sh --resume
 #   GPUS=8 NODES=2 ENDPOINT=first-machine:29500 ./launch.sh     # the same on each machine
-# What follows the command goes to train.py. Without a GPU it trains on the CPU.
+#   CPU=2 ./launch.sh           # two processes without a GPU
+# What follows the command goes to train.py. One process needs no torchrun.
 set -euo pipefail
 
-GPUS=${GPUS:-$(python -c "import torch; print(max(1, torch.cuda.device_count()))")}
-NODES=${NODES:-1}
+train="$(dirname "$0")/train.py"
+if [ -n "${CPU:-}" ]; then
+    GPUS=$CPU NODES=1
+    export CUDA_VISIBLE_DEVICES=
+else
+    available=$(python -c "import torch; print(torch.cuda.device_count())")
+    GPUS=${GPUS:-$((available > 0 ? available : 1))}
+    NODES=${NODES:-1}
+    if [ "$GPUS" -gt $((available > 0 ? available : 1)) ]; then
+        echo "$GPUS GPUs asked for, and this machine has $available;" \
+            "CPU=$GPUS ./launch.sh takes processes on the CPU" >&2
+        exit 1
+    fi
+fi
 ENDPOINT=${ENDPOINT:-localhost:29500}
 
-if [ "$NODES" = 1 ]; then
+if [ "$NODES" != 1 ]; then
+    rendezvous=(--nnodes "$NODES" --rdzv-backend c10d --rdzv-endpoint "$ENDPOINT")
+elif [ "$GPUS" != 1 ]; then
     rendezvous=(--standalone)
 else
-    rendezvous=(--nnodes "$NODES" --rdzv-backend c10d --rdzv-endpoint "$ENDPOINT")
+    exec python "$train" "$@"
 fi
-exec torchrun "${rendezvous[@]}" --nproc-per-node "$GPUS" "$(dirname "$0")/train.py" "$@"
+exec torchrun "${rendezvous[@]}" --nproc-per-node "$GPUS" "$train" "$@"

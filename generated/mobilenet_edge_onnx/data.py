@@ -4,9 +4,11 @@ Any number of processes and workers trains on the same batches of the same sampl
 """
 
 import argparse
+import glob
 import os
 import signal
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,10 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
-from torchvision.datasets import ImageFolder
+from torchvision.datasets.folder import IMG_EXTENSIONS
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
+from tqdm import tqdm
 
 import distributed
 
@@ -98,32 +101,98 @@ def read_image(path: str | Path) -> Tensor:
         raise RuntimeError(message) from error
 
 
-def read_folder(folder: Path, transform: v2.Transform) -> Samples:
-    """The images in `folder`, which has one folder for each class.
+def is_image_file(path: str) -> bool:
+    """Whether the name of a file is that of an image."""
+    return path.lower().endswith((*IMG_EXTENSIONS, ".avif", ".gif", ".jfif"))
+
+
+def data_folder(path: str) -> Path:
+    """Return the folder that --data names, relative to where a command is started."""
+    if not Path(path).is_dir():
+        raise SystemExit(
+            f"{path}: no such folder in {Path.cwd()}; name it by --data DIR"
+        )
+    return Path(path)
+
+
+def list_classes(folder: Path) -> list[str]:
+    """The names of the folders in `folder`, sorted; a dot at the beginning hides one."""
+    names = (it.name for it in folder.iterdir() if it.is_dir())
+    return sorted(name for name in names if not name.startswith("."))
+
+
+def read_folder(folder: Path, classes: list[str], transform: v2.Transform) -> Samples:
+    """The images in `folder`, which has one folder for each of `classes`.
+
+    Names that begin with a dot hide files and folders, such as .ipynb_checkpoints.
+    """
+    files: list[Path] = []
+    labels: list[int] = []
+    for label, name in enumerate(classes):
+        names = sorted(glob.glob("**", root_dir=folder / name, recursive=True))
+        found = [folder / name / it for it in names if is_image_file(it)]
+        files += found
+        labels += [label] * len(found)
+    return Samples(files, labels, classes, transform)
+
+
+def readable(parts: list[Samples]) -> list[Samples]:
+    """Look at the headers of all images before training begins.
 
     Raises:
-        FileNotFoundError: if a class has no image.
-        ValueError: if there are not NUM_CLASSES.
+        ValueError: names the images that are missing or cannot be read.
     """
-    found = ImageFolder(folder)
-    if len(found.classes) != NUM_CLASSES:
-        raise ValueError(
-            f"{folder}: {len(found.classes)} classes, but NUM_CLASSES is {NUM_CLASSES}"
-        )
-    files = [file for file, _ in found.samples]
-    return Samples(files, found.targets, found.classes, transform)
+    faults = find_faults([file for samples in parts for file in samples.files])
+    wrong = [fault for fault in faults if fault]
+    if wrong:
+        listed = "\n".join(wrong[:20] + ["…"] * (len(wrong) > 20))
+        raise ValueError(f"{len(wrong)} of {len(faults)} images are wrong:\n{listed}")
+    return parts
+
+
+def find_faults(files: Sequence[str | Path]) -> list[str]:
+    """Find what is wrong with the header of each image, "" if nothing is."""
+    quiet = os.environ.get("RANK", "0") != "0"
+    with ThreadPoolExecutor() as pool:
+        faults = pool.map(find_fault, files)
+        return list(tqdm(faults, "check", len(files), leave=False, disable=quiet))
+
+
+def find_fault(path: str | Path) -> str:
+    """Find what is wrong with the header of an image; see `find_faults`."""
+    try:
+        with Image.open(path) as image:
+            if image.mode in ("I", "F"):
+                return f"{path}: 32 bits a channel; save it with 8 or 16"
+    except FileNotFoundError:
+        return f"{path}: no such image"
+    except Exception:  # each decoder has its own
+        return f"{path}: not a readable image; mend or remove it"
+    return ""
 
 
 def build_datasets(root: Path) -> tuple[Samples, Samples]:
     """The training and validation images: under `root`, in one folder a class.
 
     Raises:
-        ValueError: if their classes differ.
+        ValueError: if there are not NUM_CLASSES, one has no image to train on, or
+            validation has one that training has not; it need not have all.
     """
-    train = read_folder(root / "train", train_transform)
-    val = read_folder(root / "val", eval_transform)
-    if odd := set(train.classes) ^ set(val.classes):
-        raise ValueError(f"{root}: not in both training and validation: {sorted(odd)}")
+    folder = root / "train"
+    classes = list_classes(folder)
+    if len(classes) != NUM_CLASSES:
+        raise ValueError(
+            f"{folder}: {len(classes)} classes, but NUM_CLASSES is {NUM_CLASSES}"
+        )
+    train = read_folder(folder, classes, train_transform)
+    if empty := {*range(NUM_CLASSES)} - {*train.labels}:
+        names = sorted(classes[label] for label in empty)
+        raise ValueError(f"{folder}: no image of {names}")
+    val_folder = root / "val"
+    if odd := sorted({*list_classes(val_folder)} - {*classes}):
+        raise ValueError(f"{val_folder}: not in training: {odd}")
+    val = read_folder(val_folder, classes, eval_transform)
+    train, val = readable([train, val])
     return train, val
 
 
@@ -225,7 +294,7 @@ def draw_sheet(dataset: Samples, count: int = 24) -> Figure:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Draw some training samples.")
-    parser.add_argument("--data", type=Path, default=DATA_DIR)
+    parser.add_argument("--data", type=data_folder, default=DATA_DIR)
     parser.add_argument("--output", type=Path, default="samples.png")
     args = parser.parse_args()
     distributed.init()

@@ -6,8 +6,10 @@ Any number of processes and workers trains on the same batches of the same sampl
 import argparse
 import csv
 import os
+import re
 import signal
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,10 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
+from torchvision.datasets.folder import IMG_EXTENSIONS
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
+from tqdm import tqdm
 
 import distributed
 
@@ -104,6 +108,20 @@ def read_image(path: str | Path) -> Tensor:
         raise RuntimeError(message) from error
 
 
+def is_image_file(path: str) -> bool:
+    """Whether the name of a file is that of an image."""
+    return path.lower().endswith((*IMG_EXTENSIONS, ".avif", ".gif", ".jfif"))
+
+
+def data_folder(path: str) -> Path:
+    """Return the folder that --data names, relative to where a command is started."""
+    if not Path(path).is_dir():
+        raise SystemExit(
+            f"{path}: no such folder in {Path.cwd()}; name it by --data DIR"
+        )
+    return Path(path)
+
+
 Row = tuple[str, Path, list[str]]  # where it stands, an image, its labels
 
 
@@ -115,7 +133,7 @@ def read_rows(root: Path, path: Path) -> list[Row]:
     """
     rows = []
     with open(path, encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
+        reader = csv.DictReader(file, skipinitialspace=True)
         needed = {IMAGE_COLUMN, LABEL_COLUMN}
         if missing := needed - {*(reader.fieldnames or ())}:
             raise ValueError(f"{path}: no column {', '.join(sorted(missing))}")
@@ -123,15 +141,20 @@ def read_rows(root: Path, path: Path) -> list[Row]:
             place = f"{path}:{reader.line_num}"
             if None in row.values():
                 raise ValueError(f"{place}: fewer fields than the header has")
-            labels = [it for it in row[LABEL_COLUMN].split(LABEL_SEPARATOR) if it]
-            rows.append((place, root / row[IMAGE_COLUMN], labels))
+            labels = [it.strip() for it in row[LABEL_COLUMN].split(LABEL_SEPARATOR)]
+            labels = [label for label in labels if label]
+            image = root / row[IMAGE_COLUMN].strip()
+            rows.append((place, image, labels))
     return rows
 
 
 def name_classes(rows: list[Row]) -> list[str]:
-    """The classes' names: all labels that there are, or numbers if they are that."""
+    """The classes' names: all labels that there are, or numbers if they are that.
+
+    "007" is a name: what counts classes has no zeros in front.
+    """
     names = sorted({label for _, _, labels in rows for label in labels})
-    if all(name.removeprefix("-").isdecimal() for name in names):
+    if all(re.fullmatch("0|-?[1-9][0-9]*", name) for name in names):
         return [str(number) for number in range(NUM_CLASSES)]
     return names
 
@@ -150,8 +173,43 @@ def build_samples(
     for place, _, names in rows:
         if odd := [name for name in names if name not in numbers]:
             raise ValueError(f"{place}: {odd} are none of {NUM_CLASSES} classes")
-    labels = [[numbers[name] for name in names] for _, _, names in rows]
+    labels = [sorted({numbers[name] for name in names}) for _, _, names in rows]
     return Samples([source for _, source, _ in rows], labels, classes, transform)
+
+
+def readable(parts: list[Samples]) -> list[Samples]:
+    """Look at the headers of all images before training begins.
+
+    Raises:
+        ValueError: names the images that are missing or cannot be read.
+    """
+    faults = find_faults([file for samples in parts for file in samples.files])
+    wrong = [fault for fault in faults if fault]
+    if wrong:
+        listed = "\n".join(wrong[:20] + ["…"] * (len(wrong) > 20))
+        raise ValueError(f"{len(wrong)} of {len(faults)} images are wrong:\n{listed}")
+    return parts
+
+
+def find_faults(files: Sequence[str | Path]) -> list[str]:
+    """Find what is wrong with the header of each image, "" if nothing is."""
+    quiet = os.environ.get("RANK", "0") != "0"
+    with ThreadPoolExecutor() as pool:
+        faults = pool.map(find_fault, files)
+        return list(tqdm(faults, "check", len(files), leave=False, disable=quiet))
+
+
+def find_fault(path: str | Path) -> str:
+    """Find what is wrong with the header of an image; see `find_faults`."""
+    try:
+        with Image.open(path) as image:
+            if image.mode in ("I", "F"):
+                return f"{path}: 32 bits a channel; save it with 8 or 16"
+    except FileNotFoundError:
+        return f"{path}: no such image"
+    except Exception:  # each decoder has its own
+        return f"{path}: not a readable image; mend or remove it"
+    return ""
 
 
 def build_datasets(root: Path) -> tuple[Samples, Samples]:
@@ -159,10 +217,9 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
     rows = read_rows(root, root / "train.csv")
     classes = name_classes(rows)
     val_rows = read_rows(root, root / "val.csv")
-    return (
-        build_samples(rows, classes, train_transform),
-        build_samples(val_rows, classes, eval_transform),
-    )
+    train = build_samples(rows, classes, train_transform)
+    train, val = readable([train, build_samples(val_rows, classes, eval_transform)])
+    return train, val
 
 
 class Batches(Sampler[list[tuple[int, int]]]):
@@ -265,7 +322,7 @@ def draw_sheet(dataset: Samples, count: int = 24) -> Figure:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Draw some training samples.")
-    parser.add_argument("--data", type=Path, default=DATA_DIR)
+    parser.add_argument("--data", type=data_folder, default=DATA_DIR)
     parser.add_argument("--output", type=Path, default="samples.png")
     args = parser.parse_args()
     distributed.init()

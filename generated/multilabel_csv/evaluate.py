@@ -10,12 +10,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 from torchmetrics import MeanMetric
-from torchmetrics.classification import MultilabelAveragePrecision
+from torchmetrics.classification import MultilabelAveragePrecision, MultilabelStatScores
 from tqdm import tqdm
 
 import checkpoint
 import distributed
-from data import DATA_DIR, NUM_CLASSES, build_datasets, build_eval_loader, normalize
+from data import (
+    DATA_DIR,
+    NUM_CLASSES,
+    build_datasets,
+    build_eval_loader,
+    data_folder,
+    normalize,
+)
 from model import build_model
 
 CHECKPOINT = Path(__file__).parent / "runs/best.pt"
@@ -29,13 +36,14 @@ def evaluate(
 
     Returns:
         The mean binary cross entropy, the mean average precision and other metrics, as
-        fractions, each sample counted once; and the average precision of each class,
-        float [NUM_CLASSES], NaN for one that no image has.
+        fractions, each sample counted once, means over the classes that an image has;
+        and the average precision of each class, float [NUM_CLASSES], NaN for others.
     """
     loss = MeanMetric().to(device)
     average_precision = MultilabelAveragePrecision(NUM_CLASSES, average="none").to(
         device
     )
+    counts = MultilabelStatScores(NUM_CLASSES, average="none").to(device)
     model.eval()
     progress = tqdm(loader, "evaluate", leave=False, disable=dist.get_rank() > 0)
     for images, labels, _ in progress:
@@ -43,8 +51,12 @@ def evaluate(
         logits = model(normalize(images.to(device, non_blocking=True)))
         losses = F.binary_cross_entropy_with_logits(logits, labels, reduction="none")
         loss.update(losses.mean(1))
-        average_precision.update(logits, labels.int())
-    precisions = average_precision.compute()
+        # The metrics would take the sigmoid only in batches with a logit outside [0, 1].
+        probabilities, labels = logits.sigmoid(), labels.int()
+        average_precision.update(probabilities, labels)
+        counts.update(probabilities, labels)
+    present = counts.compute()[:, -1] > 0  # the last column counts the positives
+    precisions = average_precision.compute().where(present, torch.nan)
     values = {"loss": loss.compute(), "mAP": precisions.nanmean()}
     return {k: v.item() for k, v in values.items()}, precisions.cpu()
 
@@ -62,7 +74,7 @@ def draw_precisions(precisions: Tensor, classes: list[str]) -> Figure:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Evaluate a checkpoint.")
-    parser.add_argument("--data", type=Path, default=DATA_DIR)
+    parser.add_argument("--data", type=data_folder, default=DATA_DIR)
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     args = parser.parse_args()
 
@@ -71,13 +83,15 @@ def main() -> None:
     model = build_model().to(device)
     model.load_state_dict(state["model"])
     _, val_set = build_datasets(args.data)
+    checkpoint.check_classes(args.checkpoint, state["classes"], val_set.classes)
     metrics, precisions = evaluate(model, build_eval_loader(val_set), device)
     if dist.get_rank() == 0:
         for name, value in metrics.items():
             print(f"{name:8} {value:.4f}")
         print("average precision")
         for name, value in zip(state["classes"], precisions.tolist(), strict=True):
-            print(f"{value:17.4f}  {name}")
+            shown = f"{value:.4f}".replace("nan", "-")  # of a class that no image has
+            print(f"{shown:>17}  {name}")
         picture = args.checkpoint.with_name("average_precision.png")
         draw_precisions(precisions, state["classes"]).savefig(picture)
         print(picture)

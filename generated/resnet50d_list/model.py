@@ -3,7 +3,7 @@
 import timm
 import torch
 from timm.layers import convert_sync_batchnorm
-from torch import nn
+from torch import Tensor, nn
 
 from data import NUM_CLASSES
 
@@ -30,7 +30,17 @@ def load_pretrained(model: nn.Module) -> None:
     Raises:
         RuntimeError: names all other tensors that are missing, unexpected or misshapen.
     """
-    state = timm.create_model("resnet50d.ra2_in1k", pretrained=True).state_dict()
-    # The head stays as it is; all else has to be there.
-    state.update(model.fc.state_dict(prefix="fc."))
+    state = read_pretrained()
+    # The head stays as it is, whatever it is; all else has to be there.
+    head = "fc."
+    for name in [name for name in state if name.startswith(head)]:
+        del state[name]
+    for name, tensor in model.state_dict().items():
+        if name.startswith(head):
+            state[name] = tensor
     model.load_state_dict(state)
+
+
+def read_pretrained() -> dict[str, Tensor]:
+    """The pretrained weights, by the names that the model has for them."""
+    return timm.create_model("resnet50d.ra2_in1k", pretrained=True).state_dict()

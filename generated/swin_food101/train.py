@@ -2,16 +2,19 @@
 
     python train.py             on one GPU, or the CPU
     ./launch.sh                 on all GPUs of this machine, or of many
-    python train.py --resume    continue a stopped run as if it had never stopped
+    python train.py --resume    continue a stopped run as if it had never stopped, or
+                                begin it: the same line for each restart of a job
 
-A run writes its checkpoints last.pt and best.pt, a sheet of samples, pictures of the
-results and curves to a folder, runs/ unless --output names another.
+A run writes its checkpoints last.pt, previous.pt (the one before it) and best.pt, a
+sheet of samples, pictures of the results and curves to a folder, runs/ unless --output
+names another.
 """
 
 import argparse
 import os
 import signal
 import threading
+import warnings
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.elastic.multiprocessing.errors import record
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import ChainedScheduler, CosineAnnealingLR, LinearLR
@@ -69,11 +73,14 @@ def mean_loss(window: list[tuple[Tensor, Tensor]], samples: Samples) -> float:
     return total.item() / dist.get_world_size()
 
 
+@record  # torchrun tells which process failed first, and of what
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train the model.")
     parser.add_argument("--data", type=Path, default=DATA_DIR)
     parser.add_argument("--output", type=Path, default=RUN_DIR, help="the run's folder")
-    parser.add_argument("--resume", action="store_true", help="continue that run")
+    parser.add_argument(
+        "--resume", action="store_true", help="continue that run, if there is one"
+    )
     args = parser.parse_args()
 
     stop = threading.Event()
@@ -84,8 +91,10 @@ def main() -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
     device = distributed.init()
     is_main = dist.get_rank() == 0
-    last = args.output / "last.pt"
-    if last.exists() and not args.resume:
+    last, previous = args.output / "last.pt", args.output / "previous.pt"
+    begun = last.exists() or previous.exists()
+    resuming = distributed.any_process(begun)  # the same answer in all
+    if resuming and not args.resume:
         raise SystemExit(f"{last} exists: --resume that run, or name another --output")
 
     torch.manual_seed(SEED)
@@ -94,7 +103,7 @@ def main() -> None:
     train_loader, val_loader = build_loaders(train_set, batches, val_set)
     steps_per_epoch = len(batches)
     model = build_model()
-    if is_main and not args.resume:  # DistributedDataParallel hands it to the others
+    if is_main and not resuming:  # DistributedDataParallel hands it to the others
         load_pretrained(model)
     model.to(device)
     model.compile()
@@ -111,20 +120,35 @@ def main() -> None:
         ],
         optimizer=optimizer,
     )
-    parts: dict[str, Any] = dict(model=model, optimizer=optimizer, scheduler=scheduler)
-    step, best = 0, -1.0
-    if args.resume:
-        state = checkpoint.load(last)
-        for name, part in parts.items():
-            part.load_state_dict(state[name])
-        step, best = state["step"], state["best"]
+    parts: dict[str, Any] = dict(model=model, optimizer=optimizer)
+    # A run is resumed with the same of these; any other setting may be a new one.
+    recipe: dict[str, Any] = {
+        "SEED": SEED,
+        "BATCH_SIZE": BATCH_SIZE,
+        "MONITOR": MONITOR,
+    }
+    recipe |= {"steps per epoch": steps_per_epoch, "samples": len(train_set)}
+    recipe |= {"classes": train_set.classes, **checkpoint.describe(parts)}
+    step, finished, best = 0, 0, -1.0
+    if resuming:
+        state = checkpoint.load(last, previous, key="recipe")
+        checkpoint.check_recipe(last, state["recipe"], recipe)
+        step, finished, best = state["step"], state["finished"], state["best"]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of schedules that go before the optimizer
+            for _ in range(min(step, EPOCHS * steps_per_epoch)):
+                scheduler.step()
+        checkpoint.restore(parts, state)
+    if args.resume and is_main:
+        print(f"{last}: from step {step} on" if resuming else f"no {last}: a new run")
 
     def save() -> None:
         if is_main:
             writer.flush()
             state = {name: part.state_dict() for name, part in parts.items()}
-            state |= {"step": step, "best": best, "classes": train_set.classes}
-            checkpoint.save(last, state)
+            state |= {"step": step, "finished": finished, "best": best}
+            state |= {"classes": train_set.classes, "recipe": recipe}
+            checkpoint.save(last, state, previous)
 
     def log(values: dict[str, float]) -> None:
         """Add to the curves; for the main process."""
@@ -138,8 +162,10 @@ def main() -> None:
         writer = SummaryWriter(args.output, purge_step=step + 1)
         writer.add_figure("samples", sheet, step)
 
-    for epoch in range(step // steps_per_epoch, EPOCHS):
-        first = step % steps_per_epoch  # not 0 where a run was stopped inside an epoch
+    for epoch in range(finished, EPOCHS):
+        first = (
+            step - epoch * steps_per_epoch
+        )  # not 0 where a run was stopped in an epoch
         batches.start(epoch, first)
         title = f"epoch {epoch + 1}/{EPOCHS}"
         progress = tqdm(
@@ -176,17 +202,17 @@ def main() -> None:
 
             end_of_epoch = step % steps_per_epoch == 0
             stopping = distributed.any_process(stop.is_set())
-            saving = stopping or step % CHECKPOINT_STEPS == 0
-            if saving or end_of_epoch or step % LOG_EVERY == 0:
+            saving = stopping or end_of_epoch or step % CHECKPOINT_STEPS == 0
+            if saving or step % LOG_EVERY == 0:
                 train_loss = mean_loss(window, train_set)
                 if is_main:
                     progress.set_postfix(loss=f"{train_loss:.4f}")
                     lr = optimizer.param_groups[-1]["lr"]
                     log({"train/loss": train_loss, "train/lr": lr})
                 window.clear()
-            if saving and not end_of_epoch:
+            if saving:  # at the end of an epoch before evaluating, which may fail
                 save()
-            if stopping and not end_of_epoch:
+            if stopping:
                 raise SystemExit(f"stopped at step {step}; --resume continues")
 
         metrics, confusion = evaluate(model, val_loader, device)
@@ -200,9 +226,8 @@ def main() -> None:
                 checkpoint.save(args.output / "best.pt", state)
                 figure = draw_confusion(confusion, train_set.classes)
                 figure.savefig(args.output / "confusion_matrix.png")
+        finished = epoch + 1
         save()
-        if stopping:
-            raise SystemExit(f"stopped after epoch {epoch + 1}; --resume continues")
 
     if is_main:
         writer.close()

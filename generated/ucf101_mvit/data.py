@@ -126,6 +126,15 @@ class Samples(Dataset[tuple[Tensor, int, int]]):
         return str(self.videos[index])
 
 
+def data_folder(path: str) -> Path:
+    """Return the folder that --data names, relative to where a command is started."""
+    if not Path(path).is_dir():
+        raise SystemExit(
+            f"{path}: no such folder in {Path.cwd()}; name it by --data DIR"
+        )
+    return Path(path)
+
+
 Row = tuple[str, Path, str]  # where it stands, a video, its label
 
 
@@ -311,7 +320,7 @@ def draw_sheet(dataset: Samples, count: int = 8) -> Figure:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Draw some training samples.")
-    parser.add_argument("--data", type=Path, default=DATA_DIR)
+    parser.add_argument("--data", type=data_folder, default=DATA_DIR)
     parser.add_argument("--output", type=Path, default="samples.png")
     args = parser.parse_args()
     distributed.init()

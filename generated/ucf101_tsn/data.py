@@ -5,6 +5,7 @@ Any number of processes and workers trains on the same batches of the same sampl
 
 import argparse
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -179,6 +180,15 @@ class Samples(Dataset[tuple[Tensor, int, int]]):
         return str(self.videos[index].folder)
 
 
+def data_folder(path: str) -> Path:
+    """Return the folder that --data names, relative to where a command is started."""
+    if not Path(path).is_dir():
+        raise SystemExit(
+            f"{path}: no such folder in {Path.cwd()}; name it by --data DIR"
+        )
+    return Path(path)
+
+
 Row = tuple[str, Frames, str]  # where it stands, a video, its label
 
 
@@ -202,9 +212,12 @@ def read_rows(root: Path, path: Path) -> list[Row]:
 
 
 def name_classes(rows: list[Row]) -> list[str]:
-    """The classes' names: all labels that there are, or numbers if they are that."""
+    """The classes' names: all labels that there are, or numbers if they are that.
+
+    "007" is a name: what counts classes has no zeros in front.
+    """
     names = sorted({label for _, _, label in rows})
-    if all(name.removeprefix("-").isdecimal() for name in names):
+    if all(re.fullmatch("0|-?[1-9][0-9]*", name) for name in names):
         return [str(number) for number in range(NUM_CLASSES)]
     return names
 
@@ -364,7 +377,7 @@ def draw_sheet(dataset: Samples, count: int = 8) -> Figure:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Draw some training samples.")
-    parser.add_argument("--data", type=Path, default=DATA_DIR)
+    parser.add_argument("--data", type=data_folder, default=DATA_DIR)
     parser.add_argument("--output", type=Path, default="samples.png")
     args = parser.parse_args()
     distributed.init()

@@ -1,14 +1,13 @@
 """Build tsn on resnet50 for 101 classes."""
 
 import re
-from pickle import UnpicklingError
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 from torchvision import models
 
 from data import NUM_CLASSES, normalize
+from pretrained import reading, unwrapped
 
 WEIGHTS = "https://open-mmlab.s3.ap-northeast-2.amazonaws.com/mmaction/mmaction-v1/recognition/tsn_r50_1x1x3_100e_kinetics400_rgb/tsn_r50_1x1x3_100e_kinetics400_rgb_20200614-e508be42.pth"
 INIT_STD = 0.01  # of the new head's weights
@@ -63,19 +62,24 @@ def load_pretrained(model: nn.Module) -> None:
     Raises:
         RuntimeError: names all other tensors that are missing, unexpected or misshapen.
     """
-    try:
+    state = read_pretrained()
+    # The head stays as it is, whatever it is; all else has to be there.
+    head = "fc."
+    for name in [name for name in state if name.startswith(head)]:
+        del state[name]
+    for name, tensor in model.state_dict().items():
+        if name.startswith(head):
+            state[name] = tensor
+    model.load_state_dict(state)
+
+
+def read_pretrained() -> dict[str, Tensor]:
+    """The pretrained weights, by the names that the model has for them."""
+    with reading(WEIGHTS):
         state = torch.hub.load_state_dict_from_url(
             WEIGHTS, map_location="cpu", weights_only=True, check_hash=True
         )
-    except UnpicklingError as error:
-        found = re.findall(r"GLOBAL (\S+)", str(error)) or ["no tensors at all"]
-        message = (
-            f"{WEIGHTS} holds {found[0]}; save a state_dict() alone, and name that"
-        )
-        raise RuntimeError(message) from error
-    # Training tools save more than the weights, and put a prefix before their names.
-    state = state.get("state_dict", state.get("model", state))
-    consume_prefix_in_state_dict_if_present(state, "module.")
+    state = unwrapped(state, WEIGHTS)
     # MMAction2 keeps each convolution and its norm together, in a module of their own.
     for old in list(state):
         new = re.sub(r"\.conv(\d)\.conv\.", r".conv\1.", old)
@@ -83,6 +87,4 @@ def load_pretrained(model: nn.Module) -> None:
         new = new.replace(".downsample.conv.", ".downsample.0.")
         new = new.replace(".downsample.bn.", ".downsample.1.")
         state[new.replace("cls_head.fc_cls.", "fc.")] = state.pop(old)
-    # The head stays as it is; all else has to be there.
-    state.update(model.fc.state_dict(prefix="fc."))
-    model.load_state_dict(state)
+    return state

@@ -71,6 +71,7 @@ def table(confusion: Tensor, classes: list[str]) -> str:
     """Precision, recall (its accuracy), F1 and number of images of each class."""
     right, found, there = confusion.diag(), confusion.sum(0), confusion.sum(1)
     columns = [right / found, right / there, 2 * right / (found + there)]
+    columns = [share.where(there > 0, torch.nan) for share in columns]
     lines = ["precision  recall      f1  images  class"]
     for *shares, count, name in zip(*columns, there, classes, strict=True):
         # A class that was never found, or is not there, has no such share.
@@ -92,6 +93,7 @@ def main() -> None:
     model = build_model().to(device)
     model.load_state_dict(state["model"])
     _, val_set = build_datasets(args.data)
+    checkpoint.check_classes(args.checkpoint, state["classes"], val_set.classes)
     metrics, confusion = evaluate(model, build_eval_loader(val_set), device)
     if dist.get_rank() == 0:
         for name, value in metrics.items():

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,15 @@ class Record:
     boxes: Tensor  # float32 [N, 4]: x1, y1, x2, y2 in pixels
     labels: Tensor  # int64 [N]: indices into CLASSES
     crowd: Tensor  # bool [N]: neither trained on nor an error when found
+
+
+def data_folder(path: str) -> Path:
+    """Return the folder that --data names, relative to where a command is started."""
+    if not Path(path).is_dir():
+        raise SystemExit(
+            f"{path}: no such folder in {Path.cwd()}; name it by --data DIR"
+        )
+    return Path(path)
 
 
 def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
@@ -111,6 +121,40 @@ def read_size(file: Path) -> tuple[int, int] | None:
         return None
 
 
+def has_size(
+    file: Path,
+    size: tuple[int, int],
+    wanted: tuple[int, int],
+    where: str,
+    problems: list[str],
+) -> bool:
+    """Whether an image of height and width `size` has those that annotations are for.
+
+    Those may be in the wrong order, as many tools write them; zeros are not known.
+    """
+    if 0 in wanted or size == wanted:
+        return True
+    with Image.open(file) as image:
+        turned = image.size[::-1] != size
+    if size == wanted[::-1] and not turned:
+        return True
+    found = f"{file} has {size[1]} x {size[0]}" + ", turned by its EXIF data" * turned
+    problems.append(f"{where}: is for {wanted[1]} x {wanted[0]} pixels, but {found}")
+    return False
+
+
+def read_lines(file: Path) -> list[str]:
+    """The lines of a text file.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    try:
+        return file.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file}: must be UTF-8 ({error})") from error
+
+
 def cut_box(
     box: list[float], size: tuple[int, int], where: str, problems: list[str]
 ) -> list[float] | None:
@@ -139,14 +183,18 @@ def build_record(file: Path, size: tuple[int, int], objects: list[Object]) -> Re
     return Record(file, *size, boxes, labels, crowd)
 
 
+SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+
+
 def read_records(lists: list[Path], problems: list[str]) -> list[Record]:
     """The images that lists of Pascal VOC's name, in that order, and their objects."""
     places: list[tuple[Path, str]] = []  # VOC's folder, and the name of an image
     images: list[Path] = []
     for file in lists:
         folder = file.parents[2]
-        files = {it.stem: it for it in sorted((folder / "JPEGImages").iterdir())}
-        for line in file.read_text(encoding="utf-8-sig").splitlines():
+        there = sorted((folder / "JPEGImages").iterdir())
+        files = {it.stem: it for it in there if it.suffix.lower() in SUFFIXES}
+        for line in read_lines(file):
             if name := line.strip():
                 places.append((folder, name))
                 images.append(files.get(name, folder / "JPEGImages" / f"{name}.jpg"))
@@ -154,22 +202,26 @@ def read_records(lists: list[Path], problems: list[str]) -> list[Record]:
     sizes = read_sizes(images, problems)
     for (folder, name), image, size in zip(places, images, sizes, strict=True):
         xml = folder / "Annotations" / f"{name}.xml"
-        if size and (objects := read_objects(xml, size, problems)) is not None:
+        if size is None:
+            continue
+        if (objects := read_objects(xml, image, size, problems)) is not None:
             records.append(build_record(image, size, objects))
     return records
 
 
 def read_objects(
-    file: Path, size: tuple[int, int], problems: list[str]
+    file: Path, image: Path, size: tuple[int, int], problems: list[str]
 ) -> list[Object] | None:
-    """The objects that an XML file names; None if it cannot be read."""
+    """The objects that an XML file names; None if it cannot be read, or is not of `image`."""
     try:
-        elements = ElementTree.parse(file).getroot().findall("object")
-    except (OSError, ElementTree.ParseError) as error:
+        root = read_xml(file)
+    except (OSError, ElementTree.ParseError, LookupError, ValueError) as error:
         problems.append(f"{file}: {error}")
         return None
+    if not has_size(image, size, read_wanted_size(root), str(file), problems):
+        return None
     objects: list[Object] = []
-    for number, element in enumerate(elements, 1):
+    for number, element in enumerate(root.findall("object"), 1):
         where = f"{file}: object {number}"
         name = element.findtext("name", "").strip()
         if name not in CLASSES:
@@ -185,6 +237,33 @@ def read_objects(
             label, crowd = CLASSES.index(name), is_difficult(element)
             objects.append((box, label, crowd))
     return objects
+
+
+def read_xml(file: Path) -> ElementTree.Element:
+    """The root of an XML file, in the encoding that it declares.
+
+    Raises:
+        OSError, ElementTree.ParseError, LookupError, ValueError: if it cannot be read.
+    """
+    content = file.read_bytes()
+    declared = re.match(rb"""<\?xml[^>]*?encoding=["']([\w.:-]+)""", content)
+    if declared is None:
+        return ElementTree.fromstring(content)
+    encoding = declared[1].decode()
+    if encoding.lower() == "gb2312":
+        encoding = "gb18030"  # which has it, and what else such files contain
+    return ElementTree.fromstring(content.decode(encoding))  # ElementTree knows few
+
+
+def read_wanted_size(root: ElementTree.Element) -> tuple[int, int]:
+    """Height and width of the image, as an XML file has them; 0, 0 if it has not."""
+    try:
+        height, width = (
+            float(root.findtext(f"size/{it}", "")) for it in ("height", "width")
+        )
+    except ValueError:
+        return 0, 0
+    return int(height), int(width)
 
 
 def read_box(element: ElementTree.Element) -> list[float]:

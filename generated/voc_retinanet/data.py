@@ -19,15 +19,17 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision import tv_tensors
+from torchvision.datasets.folder import IMG_EXTENSIONS
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 from torchvision.utils import draw_bounding_boxes
 
 import distributed
-from annotations import CLASSES, DATA_DIR, Record, read_datasets
+from annotations import CLASSES, DATA_DIR, Record, data_folder, read_datasets
 
 WORKERS = 4  # that read images, for each process
 REPEAT = 3  # passes over the images in an epoch
+DRAWN = 640  # pixels of an image's longer side, at most, in sheets and pictures of many
 COLORS = ["red", "blue", "orange", "lime", "magenta", "cyan", "yellow", "purple"]
 
 # Of uint8 images [3, H, W], with what is in them; the model resizes and normalises, on
@@ -41,7 +43,8 @@ train_transform = v2.Compose(
         v2.ToPureTensor(),
     ]
 )
-eval_transform = v2.ToPureTensor()
+# What is thinner than a pixel is no object of a loss either; the truth still has it.
+eval_transform = v2.Compose([v2.SanitizeBoundingBoxes(), v2.ToPureTensor()])
 
 
 def to_floats(images: list[Tensor], device: torch.device) -> list[Tensor]:
@@ -125,6 +128,11 @@ def read_image(path: str | Path) -> Tensor:
     except Exception as error:  # each decoder has its own
         message = f"{path}: not a readable image; mend or remove it ({error})"
         raise RuntimeError(message) from error
+
+
+def is_image_file(path: str) -> bool:
+    """Whether the name of a file is that of an image."""
+    return path.lower().endswith((*IMG_EXTENSIONS, ".avif", ".gif", ".jfif"))
 
 
 def build_datasets(root: Path) -> tuple[Samples, Samples]:
@@ -249,6 +257,17 @@ def leave_group(worker: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which that one ends its workers
 
 
+def shrink(
+    image: Tensor, objects: dict[str, Tensor]
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """An image, uint8 [3, H, W], of DRAWN pixels at most, and the objects in it."""
+    height, width = image.shape[1:]
+    scale = min(1.0, DRAWN / max(height, width))
+    size = [max(1, round(height * scale)), max(1, round(width * scale))]
+    objects = objects | {"boxes": objects["boxes"] * scale}
+    return F.resize(image, size), objects
+
+
 def outline(
     image: Tensor, objects: dict[str, Tensor], texts: list[str] | None = None
 ) -> Tensor:
@@ -281,14 +300,14 @@ def draw_sheet(dataset: Samples, count: int = 12, columns: int = 4) -> Figure:
     figure = Figure(figsize=(4 * columns, 3.5 * rows), layout="constrained")
     for axes, index in zip(figure.subplots(rows, columns).flat, indices, strict=True):
         image, target, _ = dataset[index, index]
-        axes.imshow(outline(image, target).permute(1, 2, 0))
+        axes.imshow(outline(*shrink(image, target)).permute(1, 2, 0))
         axes.axis("off")
     return figure
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Draw some training samples.")
-    parser.add_argument("--data", type=Path, default=DATA_DIR)
+    parser.add_argument("--data", type=data_folder, default=DATA_DIR)
     parser.add_argument("--output", type=Path, default="samples.png")
     args = parser.parse_args()
     distributed.init()

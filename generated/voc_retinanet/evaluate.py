@@ -8,7 +8,6 @@ from itertools import chain
 from math import nan
 from operator import itemgetter
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import torch
@@ -22,17 +21,18 @@ from tqdm import tqdm
 
 import checkpoint
 import distributed
-from annotations import CLASSES, DATA_DIR
-from data import Samples, build_datasets, build_eval_loader, outline, to_floats
+from annotations import CLASSES, DATA_DIR, data_folder
+from data import Samples, build_datasets, build_eval_loader, outline, shrink, to_floats
 from model import build_model
 
 CHECKPOINT = Path(__file__).parent / "runs/best.pt"
 CATEGORIES = [{"id": k, "name": name} for k, name in enumerate(CLASSES)]
 # COCO's average precision and recall: means over IoUs from 0.5 to 0.95, or at one; s, m
 # and l are of objects below 32 x 32 pixels, below 96 x 96, and above. AR1 is of the
-# best object found in an image, AR10 of the best ten, all else of the best hundred.
+# best object found in an image, AR10 of the best ten, all else of MAX_DETECTIONS.
+MAX_DETECTIONS = 100
 NUMBERS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
-NUMBERS += ("AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
+NUMBERS += ("AR1", "AR10", f"AR{MAX_DETECTIONS}", "ARs", "ARm", "ARl")
 DRAWN_SCORE = 0.5  # from which on what was found is drawn
 
 
@@ -40,7 +40,7 @@ DRAWN_SCORE = 0.5  # from which on what was found is drawn
 class Evaluation:
     """What `evaluate` found out. The AP and AR of what is not there is NaN."""
 
-    metrics: dict[str, float]  # of all classes together, as "box_AP"; and "loss"
+    metrics: dict[str, float]  # of all classes together, as "box_AP"
     by_class: dict[str, list[float]]  # AP and AP50 of each of CATEGORIES
     results: list[dict[str, Any]]  # all that was found; [] but in the main process
 
@@ -56,7 +56,8 @@ def build_truth(dataset: Samples) -> COCO:
         size = {"height": record.height, "width": record.width}
         images.append({"id": image_id, "file_name": str(record.file), **size})
         target = {"boxes": record.boxes, "labels": record.labels}
-        objects += to_coco(image_id, target, iscrowd=record.crowd.int())
+        others = {"iscrowd": record.crowd.int()}
+        objects += to_coco(image_id, target, **others)
     if all(item["iscrowd"] for item in objects):
         raise ValueError("the validation images have no objects to be found")
     return COCO(to_dataset(images, objects))
@@ -74,12 +75,9 @@ def evaluate(
     share = []
     model.eval()
     progress = tqdm(loader, "evaluate", leave=False, disable=not is_main)
-    for image, target, index in progress:
-        (image,) = to_floats([image], device)
-        found = detect(model, image)
-        results = to_coco(index + 1, found, score=found["scores"])
-        target = {name: values.to(device) for name, values in target.items()}
-        share.append((index, results, compute_loss(model, image, target)))
+    for image, _, index in progress:
+        found = detect(model, *to_floats([image], device))
+        share.append((index, to_coco(index + 1, found, score=found["scores"])))
 
     shares: list[list] = [[] for _ in range(dist.get_world_size())]
     dist.gather_object(share, shares if is_main else None)
@@ -88,7 +86,6 @@ def evaluate(
     answer: list[Any] = [None, None]
     if truth is not None:
         metrics, by_class = measure(truth, results)
-        metrics["loss"] = fmean(loss for _, _, loss in images)
         answer = [metrics, by_class]
     dist.broadcast_object_list(answer)
     return Evaluation(*answer, results)
@@ -105,23 +102,15 @@ def detect(model: nn.Module, image: Tensor) -> dict[str, Tensor]:
     return {name: values.cpu() for name, values in found.items()}
 
 
-@torch.no_grad()
-def compute_loss(model: nn.Module, image: Tensor, target: dict[str, Tensor]) -> float:
-    """The sum of the losses on an image of `model`, which is in eval mode."""
-    model.training = True  # to get losses; its parts, as batch norms, stay in eval mode
-    losses = model([image], [target])
-    model.training = False
-    return sum(losses.values()).item()
-
-
 def measure(
     truth: COCO, results: list[dict[str, Any]]
 ) -> tuple[dict[str, float], dict[str, list[float]]]:
     """NUMBERS, and AP and AP50 of each of CATEGORIES."""
     found = [item.copy() for item in results]  # COCO's tools write to them
     evaluator = COCOeval_faster(truth, truth.loadRes(found), "bbox")
+    evaluator.params.maxDets = [1, 10, MAX_DETECTIONS]
     evaluator.run()
-    # Of IoUs, recalls and classes, for objects of any size, 100 in an image.
+    # Of IoUs, recalls and classes, for objects of any size, MAX_DETECTIONS in an image.
     precision = evaluator.eval["precision"][:, :, :, 0, -1]
     overall = {f"box_{n}": v for n, v in zip(NUMBERS, evaluator.stats, strict=True)}
     by_class = {"box_AP": precision.mean((0, 1)), "box_AP50": precision[0].mean(0)}
@@ -137,7 +126,9 @@ def fraction(value: float) -> float:
 
 
 def to_coco(
-    image_id: int, objects: dict[str, Tensor], **others: Tensor
+    image_id: int,
+    objects: dict[str, Tensor],
+    **others: Tensor,
 ) -> list[dict[str, Any]]:
     """The annotations, as COCO writes them, of the objects in an image.
 
@@ -174,7 +165,6 @@ def summary(metrics: dict[str, float]) -> str:
     """What was measured of all classes together."""
     lines = [" " * 4 + "".join(f"{name:>8}" for name in NUMBERS)]
     lines.append("box " + "".join(f"{metrics[f'box_{name}']:8.4f}" for name in NUMBERS))
-    lines.append(f"loss{metrics['loss']:8.4f}")
     return "\n".join(lines).replace("nan", "  -")
 
 
@@ -212,7 +202,7 @@ def draw_results(
     indices = torch.linspace(0, len(dataset) - 1, count).int().tolist()
     for index, (left, right) in zip(indices, pairs, strict=True):
         image, target, _ = dataset[index, 0]
-        left.imshow(outline(image, target).permute(1, 2, 0))
+        left.imshow(outline(*shrink(image, target)).permute(1, 2, 0))
         left.set_title(dataset.name(index), parse_math=False)
         items = [item for item in results if item["image_id"] == index + 1]
         items = [item for item in items if item["score"] >= DRAWN_SCORE]
@@ -222,7 +212,7 @@ def draw_results(
         texts = [
             f"{CLASSES[item['category_id']]} {item['score']:.0%}" for item in items
         ]
-        right.imshow(outline(image, found, texts).permute(1, 2, 0))
+        right.imshow(outline(*shrink(image, found), texts).permute(1, 2, 0))
         right.set_title("found", parse_math=False)
     for axes in figure.axes:
         axes.axis("off")
@@ -232,8 +222,7 @@ def draw_results(
 def load_model(path: Path, device: torch.device) -> nn.Module:
     """The model of a checkpoint, in eval mode."""
     state = checkpoint.load(path)
-    if state["classes"] != CLASSES:
-        raise SystemExit(f"{path} was trained on other classes: {state['classes']}")
+    checkpoint.check_classes(path, state["classes"], CLASSES)
     model = build_model().to(device).eval()
     model.load_state_dict(state["model"])
     return model
@@ -241,7 +230,7 @@ def load_model(path: Path, device: torch.device) -> nn.Module:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Evaluate a checkpoint.")
-    parser.add_argument("--data", type=Path, default=DATA_DIR)
+    parser.add_argument("--data", type=data_folder, default=DATA_DIR)
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     parser.add_argument("--json", type=Path, help="file to write what was found to")
     args = parser.parse_args()

@@ -33,6 +33,15 @@ class Record:
     crowd: Tensor  # bool [N]: neither trained on nor an error when found
 
 
+def data_folder(path: str) -> Path:
+    """Return the folder that --data names, relative to where a command is started."""
+    if not Path(path).is_dir():
+        raise SystemExit(
+            f"{path}: no such folder in {Path.cwd()}; name it by --data DIR"
+        )
+    return Path(path)
+
+
 def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
     """The images to train on, which all have objects, and those to validate on.
 
@@ -85,6 +94,40 @@ def read_size(file: Path) -> tuple[int, int] | None:
         return None
 
 
+def has_size(
+    file: Path,
+    size: tuple[int, int],
+    wanted: tuple[int, int],
+    where: str,
+    problems: list[str],
+) -> bool:
+    """Whether an image of height and width `size` has those that annotations are for.
+
+    Those may be in the wrong order, as many tools write them; zeros are not known.
+    """
+    if 0 in wanted or size == wanted:
+        return True
+    with Image.open(file) as image:
+        turned = image.size[::-1] != size
+    if size == wanted[::-1] and not turned:
+        return True
+    found = f"{file} has {size[1]} x {size[0]}" + ", turned by its EXIF data" * turned
+    problems.append(f"{where}: is for {wanted[1]} x {wanted[0]} pixels, but {found}")
+    return False
+
+
+def read_lines(file: Path) -> list[str]:
+    """The lines of a text file.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    try:
+        return file.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file}: must be UTF-8 ({error})") from error
+
+
 def cut_box(
     box: list[float], size: tuple[int, int], where: str, problems: list[str]
 ) -> list[float] | None:
@@ -126,7 +169,7 @@ def read_records(root: Path, part: str, problems: list[str]) -> list[Record]:
     file = root / "wider_face_split" / f"wider_face_{part}_bbx_gt.txt"
     images: list[Path] = []
     faces: list[list[Line]] = []  # of each image
-    lines = enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1)
+    lines = enumerate(read_lines(file), 1)
     for number, name in lines:
         images.append(root / f"WIDER_{part}" / "images" / name.strip())
         faces.append([])

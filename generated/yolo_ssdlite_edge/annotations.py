@@ -1,5 +1,6 @@
 """The images, and the objects that annotations say are in them."""
 
+import glob
 import math
 import os
 import sys
@@ -32,6 +33,15 @@ class Record:
     boxes: Tensor  # float32 [N, 4]: x1, y1, x2, y2 in pixels
     labels: Tensor  # int64 [N]: indices into CLASSES
     crowd: Tensor  # bool [N]: neither trained on nor an error when found
+
+
+def data_folder(path: str) -> Path:
+    """Return the folder that --data names, relative to where a command is started."""
+    if not Path(path).is_dir():
+        raise SystemExit(
+            f"{path}: no such folder in {Path.cwd()}; name it by --data DIR"
+        )
+    return Path(path)
 
 
 def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
@@ -77,6 +87,40 @@ def read_size(file: Path) -> tuple[int, int] | None:
         return None
 
 
+def has_size(
+    file: Path,
+    size: tuple[int, int],
+    wanted: tuple[int, int],
+    where: str,
+    problems: list[str],
+) -> bool:
+    """Whether an image of height and width `size` has those that annotations are for.
+
+    Those may be in the wrong order, as many tools write them; zeros are not known.
+    """
+    if 0 in wanted or size == wanted:
+        return True
+    with Image.open(file) as image:
+        turned = image.size[::-1] != size
+    if size == wanted[::-1] and not turned:
+        return True
+    found = f"{file} has {size[1]} x {size[0]}" + ", turned by its EXIF data" * turned
+    problems.append(f"{where}: is for {wanted[1]} x {wanted[0]} pixels, but {found}")
+    return False
+
+
+def read_lines(file: Path) -> list[str]:
+    """The lines of a text file.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    try:
+        return file.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file}: must be UTF-8 ({error})") from error
+
+
 def cut_box(
     box: list[float], size: tuple[int, int], where: str, problems: list[str]
 ) -> list[float] | None:
@@ -105,16 +149,18 @@ def build_record(file: Path, size: tuple[int, int], objects: list[Object]) -> Re
     return Record(file, *size, boxes, labels, crowd)
 
 
-SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+SUFFIXES = {".bmp", ".jpeg", ".jfif", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff"}
+SUFFIXES |= {".avif", ".gif", ".webp"}
 
 
 def find_images(folder: Path) -> list[Path]:
-    """The images in a folder, and in folders in it.
+    """The images in a folder, and in folders in it, but for those that a dot hides.
 
     Raises:
         ValueError: if there are none.
     """
-    images = sorted(it for it in folder.rglob("*") if it.suffix.lower() in SUFFIXES)
+    files = map(folder.joinpath, glob.glob("**", root_dir=folder, recursive=True))
+    images = sorted(it for it in files if it.suffix.lower() in SUFFIXES)
     if not images:
         raise ValueError(f"{folder}: no images")
     return images
@@ -130,9 +176,13 @@ def read_records(images: list[Path], problems: list[str]) -> list[Record]:
         # Where YOLO looks: the last folder "images" on the path makes way for "labels".
         path = "/labels/".join(image.absolute().as_posix().rsplit("/images/", 1))
         file = Path(path).with_suffix(".txt")
-        text = file.read_text(encoding="utf-8-sig") if file.exists() else ""
         objects: list[Object] = []
-        for number, line in enumerate(text.splitlines(), 1):
+        try:
+            lines = read_lines(file) if file.exists() else []
+        except ValueError as error:
+            problems.append(str(error))
+            continue
+        for number, line in enumerate(lines, 1):
             where = f"{file}:{number}"
             if not line.strip():
                 continue

@@ -109,6 +109,7 @@ def main() -> None:
         image = read_image(args.image)
 
     state = checkpoint.load(args.checkpoint)
+    checkpoint.check_classes(args.checkpoint, state["classes"], CLASSES)
     model = build_model().eval()
     model.load_state_dict(state["model"])
     with torch.inference_mode():

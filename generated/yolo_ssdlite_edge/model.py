@@ -1,7 +1,7 @@
 """Build ssdlite320_mobilenet_v3_large for 3 classes."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torchvision import models
 
 from annotations import NUM_CLASSES
@@ -33,20 +33,26 @@ def load_pretrained(model: nn.Module) -> None:
     Raises:
         RuntimeError: names all other tensors that are missing, unexpected or misshapen.
     """
-    state = WEIGHTS.get_state_dict(
-        check_hash=True, map_location="cpu", weights_only=True
+    state = read_pretrained()
+    # The heads stay as they are, whatever they are; all else has to be there.
+    head = (
+        "head.classification_head.module_list.0.1.",
+        "head.classification_head.module_list.1.1.",
+        "head.classification_head.module_list.2.1.",
+        "head.classification_head.module_list.3.1.",
+        "head.classification_head.module_list.4.1.",
+        "head.classification_head.module_list.5.1.",
     )
-    # The heads stay as they are; all else has to be there.
+    for name in [name for name in state if name.startswith(head)]:
+        del state[name]
     for name, tensor in model.state_dict().items():
-        if name.startswith(
-            (
-                "head.classification_head.module_list.0.1.",
-                "head.classification_head.module_list.1.1.",
-                "head.classification_head.module_list.2.1.",
-                "head.classification_head.module_list.3.1.",
-                "head.classification_head.module_list.4.1.",
-                "head.classification_head.module_list.5.1.",
-            )
-        ):
+        if name.startswith(head):
             state[name] = tensor
     model.load_state_dict(state)
+
+
+def read_pretrained() -> dict[str, Tensor]:
+    """The pretrained weights, by the names that the model has for them."""
+    return WEIGHTS.get_state_dict(
+        check_hash=True, map_location="cpu", weights_only=True
+    )

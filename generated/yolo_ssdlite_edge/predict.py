@@ -12,11 +12,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
-from torchvision.datasets.folder import is_image_file
 from torchvision.transforms.v2 import functional as F
 
 from annotations import CLASSES
-from data import build_loader, outline, read_image, to_floats
+from data import build_loader, is_image_file, outline, read_image, to_floats
 from evaluate import CHECKPOINT, detect, load_model, to_coco, to_dataset
 
 THRESHOLD = 0.5  # objects with a lower score are left out
@@ -92,7 +91,12 @@ def main() -> None:
         if isinstance(image, str):
             unread.append(shown(image))
             continue
-        found = detect(model, *to_floats([image], device))
+        try:
+            found = detect(model, *to_floats([image], device))
+        except RuntimeError as error:  # one so thin, e.g., that no row of it is left
+            height, width = image.shape[1:]
+            unread.append(shown(f"{path}: {width} x {height} pixels: {error}"))
+            continue
         told = found["scores"] >= args.threshold
         found = {name: values[told] for name, values in found.items()}
         size = {"height": image.shape[1], "width": image.shape[2]}

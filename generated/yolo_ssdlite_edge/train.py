@@ -2,22 +2,26 @@
 
     python train.py             on one GPU, or the CPU
     ./launch.sh                 on all GPUs of this machine, or of many
-    python train.py --resume    continue a stopped run as if it had never stopped
+    python train.py --resume    continue a stopped run as if it had never stopped, or
+                                begin it: the same line for each restart of a job
 
-A run writes its checkpoints last.pt and best.pt, a sheet of samples, pictures of the
-results and curves to a folder, runs/ unless --output names another.
+A run writes its checkpoints last.pt, previous.pt (the one before it) and best.pt, a
+sheet of samples, pictures of the results and curves to a folder, runs/ unless --output
+names another.
 """
 
 import argparse
 import os
 import signal
 import threading
+import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.elastic.multiprocessing.errors import record
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import ChainedScheduler, CosineAnnealingLR, LinearLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -26,7 +30,7 @@ from tqdm import tqdm
 
 import checkpoint
 import distributed
-from annotations import CLASSES, DATA_DIR
+from annotations import CLASSES, DATA_DIR, data_folder
 from data import Batches, Samples, build_datasets, build_loaders, draw_sheet, to_floats
 from evaluate import build_truth, draw_precisions, draw_results, evaluate, summary
 from model import build_model, load_pretrained
@@ -68,11 +72,14 @@ def mean_losses(
     )
 
 
+@record  # torchrun tells which process failed first, and of what
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train the model.")
-    parser.add_argument("--data", type=Path, default=DATA_DIR)
+    parser.add_argument("--data", type=data_folder, default=DATA_DIR)
     parser.add_argument("--output", type=Path, default=RUN_DIR, help="the run's folder")
-    parser.add_argument("--resume", action="store_true", help="continue that run")
+    parser.add_argument(
+        "--resume", action="store_true", help="continue that run, if there is one"
+    )
     args = parser.parse_args()
 
     stop = threading.Event()
@@ -83,8 +90,10 @@ def main() -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
     device = distributed.init()
     is_main = dist.get_rank() == 0
-    last = args.output / "last.pt"
-    if last.exists() and not args.resume:
+    last, previous = args.output / "last.pt", args.output / "previous.pt"
+    begun = last.exists() or previous.exists()
+    resuming = distributed.any_process(begun)  # the same answer in all
+    if resuming and not args.resume:
         raise SystemExit(f"{last} exists: --resume that run, or name another --output")
 
     torch.manual_seed(SEED)
@@ -93,7 +102,7 @@ def main() -> None:
     train_loader, val_loader = build_loaders(train_set, batches, val_set)
     steps_per_epoch = len(batches)
     model = build_model()
-    if is_main and not args.resume:  # DistributedDataParallel hands it to the others
+    if is_main and not resuming:  # DistributedDataParallel hands it to the others
         load_pretrained(model)
     model.to(device)
     ddp = DistributedDataParallel(model)
@@ -113,25 +122,38 @@ def main() -> None:
         ],
         optimizer=optimizer,
     )
-    parts: dict[str, Any] = dict(
-        model=model, optimizer=optimizer, scheduler=scheduler, ema=ema
-    )
-    step, best = 0, -1.0
+    parts: dict[str, Any] = dict(model=model, optimizer=optimizer, ema=ema)
+    # A run is resumed with the same of these; any other setting may be a new one.
+    recipe: dict[str, Any] = {
+        "SEED": SEED,
+        "BATCH_SIZE": BATCH_SIZE,
+        "MONITOR": MONITOR,
+    }
+    recipe |= {"steps per epoch": steps_per_epoch, "samples": len(train_set)}
+    recipe |= {"classes": CLASSES, **checkpoint.describe(parts)}
+    step, finished, best = 0, 0, -1.0
     stale = 0  # evaluations since the best one
-    if args.resume:
-        state = checkpoint.load(last)
-        for name, part in parts.items():
-            part.load_state_dict(state[name])
-        step, best = state["step"], state["best"]
-        stale = state["stale"]
+    if resuming:
+        state = checkpoint.load(last, previous, key="recipe")
+        checkpoint.check_recipe(last, state["recipe"], recipe)
+        step, finished, best = state["step"], state["finished"], state["best"]
+        stale = state.get("stale", 0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of schedules that go before the optimizer
+            for _ in range(min(step, EPOCHS * steps_per_epoch)):
+                scheduler.step()
+        checkpoint.restore(parts, state)
+    if args.resume and is_main:
+        print(f"{last}: from step {step} on" if resuming else f"no {last}: a new run")
 
     def save() -> None:
         if is_main:
             writer.flush()
             state = {name: part.state_dict() for name, part in parts.items()}
-            state |= {"step": step, "best": best, "classes": CLASSES}
+            state |= {"step": step, "finished": finished, "best": best}
+            state |= {"classes": CLASSES, "recipe": recipe}
             state["stale"] = stale
-            checkpoint.save(last, state)
+            checkpoint.save(last, state, previous)
 
     def log(values: dict[str, float]) -> None:
         """Add to the curves; for the main process."""
@@ -145,10 +167,12 @@ def main() -> None:
         writer = SummaryWriter(args.output, purge_step=step + 1)
         writer.add_figure("samples", sheet, step)
 
-    for epoch in range(step // steps_per_epoch, EPOCHS):
+    for epoch in range(finished, EPOCHS):
         if stale >= EARLY_STOP:
             break
-        first = step % steps_per_epoch  # not 0 where a run was stopped inside an epoch
+        first = (
+            step - epoch * steps_per_epoch
+        )  # not 0 where a run was stopped in an epoch
         batches.start(epoch, first)
         title = f"epoch {epoch + 1}/{EPOCHS}"
         progress = tqdm(
@@ -178,8 +202,8 @@ def main() -> None:
 
             end_of_epoch = step % steps_per_epoch == 0
             stopping = distributed.any_process(stop.is_set())
-            saving = stopping or step % CHECKPOINT_STEPS == 0
-            if saving or end_of_epoch or step % LOG_EVERY == 0:
+            saving = stopping or end_of_epoch or step % CHECKPOINT_STEPS == 0
+            if saving or step % LOG_EVERY == 0:
                 train_losses = mean_losses(window, list(losses_by_name), train_set)
                 if is_main:
                     progress.set_postfix(loss=f"{train_losses['loss']:.4f}")
@@ -188,9 +212,9 @@ def main() -> None:
                     )
                     log({"train/lr": optimizer.param_groups[-1]["lr"]})
                 window.clear()
-            if saving and not end_of_epoch:
+            if saving:  # at the end of an epoch before evaluating, which may fail
                 save()
-            if stopping and not end_of_epoch:
+            if stopping:
                 raise SystemExit(f"stopped at step {step}; --resume continues")
 
         for statistics in ema.module.buffers():  # the main process's are saved
@@ -213,9 +237,8 @@ def main() -> None:
                 figure = draw_results(val_set, evaluation.results)
                 figure.savefig(args.output / "predictions.png")
                 writer.add_figure("predictions", figure, step)
+        finished = epoch + 1
         save()
-        if stopping:
-            raise SystemExit(f"stopped after epoch {epoch + 1}; --resume continues")
 
     if is_main:
         writer.close()
