@@ -58,6 +58,8 @@ augmentation = st.one_of(preset, table({"train_transforms": transforms}, {}))
 part = st.floats(0.01, 0.99)
 # Keys of all formats; and those that are for one label an image.
 drawn = {"repeat": st.integers(1, 9), "mixup": positive, "cutmix": positive}
+ranges = st.sampled_from([[0, 4095], [256, 65535]])
+files = {"on_bad_image": st.sampled_from(["error", "skip"]), "value_range": ranges}
 single = {"balance": st.booleans(), "label_smoothing": part}
 
 
@@ -67,7 +69,10 @@ def labelled(kind: str, file: str, further: dict[str, Any]) -> st.SearchStrategy
     validated = ({"val": split}, {"val_fraction": part})
     labels = ({}, single), ({"multi_label": st.just(True)}, {})
     return st.one_of(
-        table(needed | val | several, {"classes": text} | further | drawn | keys)
+        table(
+            needed | val | several,
+            {"classes": text, "image_suffix": text} | files | further | drawn | keys,
+        )
         for val in validated
         for several, keys in labels
     )
@@ -76,7 +81,7 @@ def labelled(kind: str, file: str, further: dict[str, Any]) -> st.SearchStrategy
 def folders() -> st.SearchStrategy[dict[str, Any]]:
     needed = {"format": st.just("imagefolder"), "root": text}
     validated = ({"val": text}, {"val_fraction": part})
-    return st.one_of(table(needed, drawn | single | keys) for keys in validated)
+    return st.one_of(table(needed, files | drawn | single | keys) for keys in validated)
 
 
 sources = st.one_of(
@@ -240,6 +245,7 @@ prepared = {
     "keep_empty": st.booleans(),
     "on_bad_annotation": st.sampled_from(["error", "fix"]),
     "min_size": st.floats(0, 50),
+    "value_range": ranges,
     "repeat": st.integers(1, 9),
     "mean": channels,
     "std": channels,

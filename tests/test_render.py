@@ -79,10 +79,11 @@ CLASSIFICATION = SHARED | {
         '"cifar10"\ndata.val_fraction = 0.2\ndata.label_smoothing = 0.1',
         '"imagenette"',
         f'"list"\n{TRAIN}list = "a/b"\n{VAL}list = "a/c"',
-        f'"list"\n{TRAIN}list = "b"\ndata.val_fraction = 0.2\ndata.multi_label = true',
+        f'"list"\n{TRAIN}list = "b"\ndata.val_fraction = 0.2\ndata.multi_label = true\n'
+        'data.image_suffix = ".png"\ndata.on_bad_image = "skip"',
         f'"csv"\n{TRAIN}csv = "b"\n{VAL}csv = "c"\ndata.multi_label = true\n'
         f"data.label_columns = {list('abcdefghij')}",
-        f'"openmmlab"\n{TRAIN}json = "b"\n{VAL}json = "c"',
+        f'"openmmlab"\n{TRAIN}json = "b"\n{VAL}json = "c"\ndata.value_range = [0, 4095]',
     ],
     "data.augment": ['"random-resized-crop"', '"none"', '"rand-augment"'],
     "data.random_erasing": ["", "0.25\ndata.color_jitter = 0.4"],

@@ -15,7 +15,6 @@ CLASSES = Name("NUM_CLASSES")
 
 def plan_evaluate(spec: Classifier, data: SamplesPlan, problems: Problems) -> EvaluatePlan:
     metrics: dict[str, Call] = {}
-    class_metrics: dict[str, Call] = {}
     if not data.multi_label:
         for k in _topk(spec, data.num_classes, problems):
             metrics[f"top{k}"] = Call("MulticlassAccuracy", (CLASSES, k, "micro"))
@@ -27,12 +26,12 @@ def plan_evaluate(spec: Classifier, data: SamplesPlan, problems: Problems) -> Ev
     names["mean_class_accuracy"] = "Accuracy"
     for name in spec.evaluate.metrics:
         options = {"average": "none"}
-        class_metrics[name] = Call(f"{kind}{names[name]}", (CLASSES,), options)
+        metrics[name] = Call(f"{kind}{names[name]}", (CLASSES,), options)
     return EvaluatePlan(
         metrics=metrics,
-        class_metrics=class_metrics,
+        by_class=bool(spec.evaluate.metrics),
         named=data.num_classes <= NAMED_CLASSES,
-        monitor=_monitor(spec, data, [*metrics, *class_metrics], problems),
+        monitor=_monitor(spec, data, metrics, problems),
         views=isinstance(spec, VideoClassification) and spec.evaluate.test is not None,
     )
 

@@ -290,7 +290,7 @@ class TeacherPlan:
 @dataclass(frozen=True)
 class EvaluatePlan:
     metrics: dict[str, Call]  # of torchmetrics, by the name that is printed
-    class_metrics: dict[str, Call]  # those of each class, whose mean is printed
+    by_class: bool  # whether some are of each class, and their mean is printed
     named: bool  # whether there is room for names in a picture of all classes
     monitor: str  # the one that says which model is best
     views: bool = False  # whether there are several of a sample

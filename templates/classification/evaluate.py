@@ -43,21 +43,12 @@ def evaluate(
     """Evaluate on this process's share of the samples, and combine with all others'.
 
     Returns:
-        #% if evaluate.class_metrics
-        The mean cross entropy and metrics, as fractions, each sample counted once, and
-        means over the classes that have a sample; and the confusion matrix,
-        int64 [NUM_CLASSES, NUM_CLASSES], a row per true class.
-        #% else
         The mean cross entropy and metrics, as fractions, each sample counted once; and
         the confusion matrix, int64 [NUM_CLASSES, NUM_CLASSES], a row per true class.
-        #% endif
     """
     loss = MeanMetric().to(device)
     # Each counts for itself: those that agree on a first batch need not on all.
     metrics = MetricCollection({{ evaluate.metrics }}, compute_groups=False).to(device)
-    #% if evaluate.class_metrics
-    class_metrics = MetricCollection({{ evaluate.class_metrics }}, compute_groups=False).to(device)
-    #% endif
     confusion = MulticlassConfusionMatrix(NUM_CLASSES).to(device)
     model.eval()
     progress = tqdm(loader, "evaluate", leave=False, disable=dist.get_rank() > 0)
@@ -70,14 +61,11 @@ def evaluate(
         #% endif
         loss.update(F.cross_entropy(logits, labels, reduction="none"))
         metrics.update(logits, labels)
-        #% if evaluate.class_metrics
-        class_metrics.update(logits, labels)
-        #% endif
         confusion.update(logits, labels)
     values = {"loss": loss.compute(), **metrics.compute()}
-    #% if evaluate.class_metrics
-    present = confusion.compute().sum(1) > 0
-    values |= {k: v[present].mean() for k, v in class_metrics.compute().items()}
+    #% if evaluate.by_class
+    present = confusion.compute().sum(1) > 0  # a class without samples is in no mean
+    values |= {k: v[present].mean() for k, v in values.items() if v.ndim}
     #% endif
     return {k: v.item() for k, v in values.items()}, confusion.compute().cpu()
 

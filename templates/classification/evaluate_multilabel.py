@@ -49,9 +49,9 @@ def evaluate(
     loss = MeanMetric().to(device)
     average_precision = MultilabelAveragePrecision(NUM_CLASSES, average="none").to(device)
     counts = MultilabelStatScores(NUM_CLASSES, average="none").to(device)
-    #% if evaluate.class_metrics
+    #% if evaluate.metrics
     # Each counts for itself: those that agree on a first batch need not on all.
-    class_metrics = MetricCollection({{ evaluate.class_metrics }}, compute_groups=False).to(device)
+    metrics = MetricCollection({{ evaluate.metrics }}, compute_groups=False).to(device)
     #% endif
     model.eval()
     progress = tqdm(loader, "evaluate", leave=False, disable=dist.get_rank() > 0)
@@ -64,14 +64,14 @@ def evaluate(
         probabilities, labels = logits.sigmoid(), labels.int()
         average_precision.update(probabilities, labels)
         counts.update(probabilities, labels)
-        #% if evaluate.class_metrics
-        class_metrics.update(probabilities, labels)
+        #% if evaluate.metrics
+        metrics.update(probabilities, labels)
         #% endif
     present = counts.compute()[:, -1] > 0  # the last column counts the positives
     precisions = average_precision.compute().where(present, torch.nan)
     values = {"loss": loss.compute(), "mAP": precisions.nanmean()}
-    #% if evaluate.class_metrics
-    values |= {k: v[present].mean() for k, v in class_metrics.compute().items()}
+    #% if evaluate.metrics
+    values |= {k: v[present].mean() for k, v in metrics.compute().items()}
     #% endif
     return {k: v.item() for k, v in values.items()}, precisions.cpu()
 

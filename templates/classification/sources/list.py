@@ -17,15 +17,15 @@ def read_rows(root: Path, path: Path) -> list[Row]:
             #% endif
             if name:
                 #% if data.image_suffix
-                {{ sample }} = root / (name.strip() + IMAGE_SUFFIX)
+                source = root / (name.strip() + IMAGE_SUFFIX)
                 #% else
-                {{ sample }} = root / name.strip()
+                source = root / name.strip()
                 #% endif
                 #% if data.multi_label
                 labels = [it.strip() for it in label.split(",") if it.strip()]
-                rows.append((f"{path}:{number}", image, labels))
+                rows.append((f"{path}:{number}", source, labels))
                 #% else
-                rows.append((f"{path}:{number}", {{ sample }}, label.strip()))
+                rows.append((f"{path}:{number}", source, label.strip()))
                 #% endif
             elif line.strip():
                 wanted = f"a path, {SEPARATOR!r} and a label"
