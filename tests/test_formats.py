@@ -181,10 +181,11 @@ def test_a_project_trains_where_the_data_is_elsewhere(images: None, kind: str) -
     project.run("train.py", "--data", ".")
     assert "top1" in project.run("evaluate.py", "--data", ".")
     (project.here / "elsewhere").mkdir()
-    for project.here in (project.here, project.here / "elsewhere"):
+    for folder in (project.here, project.here / "elsewhere"):
+        project.here = folder
         for script in ("train.py", "evaluate.py", "data.py"):
             printed = project.fail(script)
-            assert printed == f"gone: no such folder in {project.here}; name it by --data DIR\n"
+            assert printed == f"gone: no such folder in {folder}; name it by --data DIR\n"
 
 
 HOSTILE = ["a\"b'", "{{ x }} #% if", "\\", '"""; exit()', "-x œ", "x" * 300]
