@@ -130,7 +130,7 @@ def main() -> None:
     #% if train.ema
 
     def average(averages: Any, values: Any, _: Any) -> None:
-        """Move the averages by TensorFlow's ramp, so that the first steps are forgotten."""
+        """Move the averages; TensorFlow's ramp lets the first steps be forgotten."""
         decay = min(EMA_DECAY, (1 + step) / (10 + step))
         get_ema_multi_avg_fn(decay)(averages, values, _)
 
