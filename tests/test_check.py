@@ -39,7 +39,8 @@ def images(here: Path) -> Path:
 
 
 def test_counts_of_samples_steps_and_parameters_are_those_of_the_training(images: Path) -> None:
-    said = check("--set", "model.freeze=backbone", "--set", "train.batch_size=5")
+    keys = ("model.freeze=backbone", "train.batch_size=5", "train.ema=0.999")
+    said = check(*(word for key in keys for word in ("--set", key)))
     assert "data   16 images to train on, 8 to validate on\n" in said
     assert re.search(r"^ +ash +4 +2  █{30}$", said, re.MULTILINE)
     model = resnet18(num_classes=4)
@@ -49,6 +50,9 @@ def test_counts_of_samples_steps_and_parameters_are_those_of_the_training(images
     assert "batch  5 images\n" in said
     assert "3 steps an epoch, 6 in 2 epochs; 1 samples of an epoch left out\n" in said
     assert "random weights" in said
+    assert (
+        "0.999 is not reached: " in said and "which is 0.4 at the last of 6 steps" in said
+    )  # 6/15
 
 
 def test_batches_are_divided_among_gpus_and_in_parts(images: Path) -> None:

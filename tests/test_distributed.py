@@ -49,11 +49,25 @@ def test_one_and_two_processes_end_with_the_same_weights(project: Project) -> No
         assert curve == [(step, pytest.approx(value, rel=1e-4)) for step, value in expected[tag]]
 
 
+OTHER_SYSTEM = """
+import multiprocessing, os
+import torch.distributed
+multiprocessing.set_start_method("spawn")
+torch.distributed.is_nccl_available = lambda: False
+del os.setsid
+"""
+
+
 def test_the_number_of_workers_changes_no_bit(project: Project) -> None:
+    """Nor does a system that spawns them and has no sessions, as Windows."""
     project.run("train.py", "--output", "none")
-    project.edit("data.py", "WORKERS = 0", "WORKERS = 3")
-    project.run("train.py", "--output", "three")
-    assert differing(load("none/last.pt"), load("three/last.pt")) == []
+    project.edit("data.py", "WORKERS = 0", "WORKERS = 2")
+    project.run("train.py", "--output", "two")
+    assert differing(load("none/last.pt"), load("two/last.pt")) == []
+    (project.here / "sitecustomize.py").write_text(OTHER_SYSTEM)
+    env = {"PYTHONPATH": str(project.here)}
+    finish(command(sys.executable, project.folder / "train.py", "--output", "spawned", env=env))
+    assert differing(load("none/last.pt"), load("spawned/last.pt")) == []
 
 
 def test_processes_share_each_batch_of_one_order(project: Project) -> None:

@@ -207,7 +207,7 @@ def test_a_project_trains_where_the_data_is_elsewhere(images: None, kind: str) -
         project.here = folder
         for script in ("train.py", "evaluate.py", "data.py"):
             printed = project.fail(script)
-            assert printed == f"gone: no such folder in {project.here}; name it by --data DIR\n"
+            assert printed == f"gone: no such folder in {folder}; name it by --data DIR\n"
 
 
 HOSTILE = ["a\"b'", "{{ x }} #% if", "\\", '"""; exit()', "-x œ", "x" * 300]

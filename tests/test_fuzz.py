@@ -152,7 +152,7 @@ loop = {
     "workers": st.integers(0, 64),
     "deterministic": st.booleans(),
     "sync_bn": st.booleans(),
-    "max_batch_per_gpu": st.integers(1, 64),
+    "max_batch_per_gpu": st.integers(3, 64),  # a part of one is no batch for batch norm
     "amp": st.sampled_from(["bf16", "fp16", "off"]),
     "ema": st.floats(0.5, 0.9999),
     "early_stop": st.integers(1, 9),

@@ -96,7 +96,8 @@ def run_by_hand(recipe: Recipe) -> tuple[list[float], dict[str, Tensor], dict[st
             losses.append(loss.item())
             for name, tensor in model.state_dict().items():
                 if recipe.ema and name in average and tensor.is_floating_point():
-                    average[name] = average[name] * recipe.ema + tensor * (1 - recipe.ema)
+                    decay = min(recipe.ema, len(losses) / (9 + len(losses)))
+                    average[name] = average[name] * decay + tensor * (1 - decay)
                 else:
                     average[name] = tensor.clone()
     return losses, model.state_dict(), average
@@ -260,12 +261,12 @@ RECIPES = {
     "bf16-ema": Recipe(
         """
         train.amp = "bf16"
-        train.ema = 0.8
+        train.ema = 0.4
         schedule = { name = "constant", epochs = 3 }
         """,
         all_alike(lambda p: sgd(p, weight_decay=1e-4)),
         amp=torch.bfloat16,
-        ema=0.8,
+        ema=0.4,
     ),
     "fp16-clip": Recipe(
         """

@@ -46,6 +46,15 @@ def _found(
         yield from _crowded(plan, source, answers)
     if "data" not in answers:
         return
+    train_keys = source.tree.get("train", {})
+    repeated = source.tree["data"].get("repeat", 1) * answers["data"]["train"]
+    steps = plan.train.epochs * (repeated // size)
+    if plan.train.ema and steps and (decay := train_keys["ema"]) > (reached := steps / (9 + steps)):
+        message = (
+            f"{decay:g} is not reached: the average's decay begins as (1 + step) / (10 + step), "
+            f"which is {reached:.3g} at the last of {steps} steps"
+        )
+        yield ("train", "ema"), message
     train, val = answers["data"]["classes"]
     things = f"{plan.sample}s" if isinstance(plan, ClassesPlan) else "objects"
     yield from _depth(answers["data"].get("deep", 0), answers["data"].get("range"))
@@ -62,7 +71,7 @@ def _found(
     if absent := sorted(name for name in train if train[name] and not val.get(name)):
         yield ("data",), f"none to validate on of {_listed(absent)}"
     counts = [number for number in train.values() if number]
-    weighted = source.tree.get("train", {}).get("class_weights")
+    weighted = train_keys.get("class_weights")
     balanced = weighted or source.tree["data"].get("balance")
     if isinstance(plan, ClassesPlan) and counts and not balanced:
         if max(counts) > IMBALANCE * min(counts):

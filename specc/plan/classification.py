@@ -1,7 +1,7 @@
 """From the spec of an image classifier to its plan."""
 
 from specc.diagnostics import visible
-from specc.plan.batches import check_batch
+from specc.plan.batches import check_batch, check_norm
 from specc.plan.code import Name
 from specc.plan.data import data_requirements, plan_data
 from specc.plan.evaluate import plan_evaluate
@@ -54,6 +54,8 @@ def plan_classification(name: str, spec: Classification, problems: Problems) -> 
     teacher = plan_teacher(spec, data, problems)
     pairs = [name for name in ("mixup", "cutmix") if getattr(spec.data, name)]
     check_batch(spec, pairs, problems)
+    if model:
+        check_norm(spec, model, problems)
     if problems or row is None or model is None:
         raise problems.error()
     return ClassificationPlan(

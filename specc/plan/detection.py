@@ -2,7 +2,7 @@
 
 from specc.diagnostics import nearest, visible
 from specc.plan.annotations import plan_annotations
-from specc.plan.batches import check_batch
+from specc.plan.batches import check_batch, check_norm
 from specc.plan.box_data import plan_box_data
 from specc.plan.code import Name
 from specc.plan.detector import known_detector, plan_detector
@@ -53,6 +53,8 @@ def plan_detection(name: str, spec: Detection, problems: Problems) -> DetectionP
         problems=problems,
     )
     check_batch(spec, [], problems)
+    if model and row and row.name.startswith("ssdlite"):  # whose last maps are of one pixel
+        check_norm(spec, model, problems)
     if problems or row is None or model is None or data is None:
         raise problems.error()
     count = len(annotations.classes) - background

@@ -39,7 +39,9 @@ def plan_train(
         constants.append(Setting("CLIP_NORM", optimizer.clip_norm, "of the whole gradient"))
     constants += settings
     if train.ema:
-        constants.append(Setting("EMA_DECAY", train.ema, "of the moving average, for each step"))
+        constants.append(
+            Setting("EMA_DECAY", train.ema, "of the moving average, after its first steps")
+        )
     if train.keep and not train.checkpoint_every:
         message = "says how many of the checkpoints of checkpoint_every stay; write that as well"
         problems.add(("train", "keep"), message, ("train", "checkpoint_every"))

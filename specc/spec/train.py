@@ -28,7 +28,8 @@ class _Train(Section):
     """Automatic mixed precision: `"fp16"` scales the loss, `"bf16"` has no need of it."""
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Decay, for each step, of an exponential moving average of the model, which is then what is
-    evaluated and saved as the best."""
+    evaluated and saved as the best. In the first steps it is (1 + step) / (10 + step), if that is
+    less."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Decides the new head's weights, the order of samples and their augmentation."""
     workers: Annotated[int, Field(ge=0)] = 4

@@ -131,9 +131,13 @@ def main() -> None:
     #% endif
     ddp = DistributedDataParallel(model)
     #% if train.ema
-    ema = AveragedModel(
-        model, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY), use_buffers=True
-    )
+
+    def average(averages: Any, values: Any, _: Any) -> None:
+        """Move the averages; TensorFlow's ramp lets the first steps be forgotten."""
+        decay = min(EMA_DECAY, (1 + step) / (10 + step))
+        get_ema_multi_avg_fn(decay)(averages, values, _)
+
+    ema = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
     #% endif
     #% filter indented(4)
     #% include loop ~ "/setup.py"
