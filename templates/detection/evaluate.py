@@ -5,7 +5,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from itertools import chain
-from math import nan
+from math import isnan, nan
 from operator import itemgetter
 from pathlib import Path
 from statistics import fmean
@@ -77,6 +77,20 @@ def build_truth(dataset: Samples) -> COCO:
     if all(item["iscrowd"] for item in objects):
         raise ValueError("the validation images have no objects to be found")
     return COCO(to_dataset(images, objects))
+
+
+def check_monitor(truth: COCO, monitor: str) -> None:
+    """Stop if no object counts for a metric, such as box_APl where none is large."""
+    if monitor == "loss":
+        return
+    #% if evaluate.masks
+    kind = monitor.partition("_")[0]
+    metrics, _ = measure(truth, [], kind, {"box": "bbox", "mask": "segm"}[kind])
+    #% else
+    metrics, _ = measure(truth, [])
+    #% endif
+    if isnan(metrics[monitor]):
+        raise SystemExit(f"no validation object counts for MONITOR = {monitor!r}; name another")
 
 
 def evaluate(
