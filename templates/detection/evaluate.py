@@ -54,11 +54,12 @@ class Evaluation:
     results: list[dict[str, Any]]  # all that was found; [] but in the main process
 
 
-def build_truth(dataset: Samples) -> COCO:
+def build_truth(dataset: Samples, monitor: str = "loss") -> COCO:
     """All objects in the images of `dataset`; an image's id is its index + 1.
 
     Raises:
         ValueError: if there is none.
+        SystemExit: if none counts for the metric `monitor`.
     """
     images, objects = [], []
     for image_id, record in enumerate(dataset.records, start=1):
@@ -76,7 +77,9 @@ def build_truth(dataset: Samples) -> COCO:
         #% endif
     if all(item["iscrowd"] for item in objects):
         raise ValueError("the validation images have no objects to be found")
-    return COCO(to_dataset(images, objects))
+    truth = COCO(to_dataset(images, objects))
+    check_monitor(truth, monitor)
+    return truth
 
 
 def check_monitor(truth: COCO, monitor: str) -> None:

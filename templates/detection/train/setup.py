@@ -1,3 +1,1 @@
-truth = build_truth(val_set) if is_main else None
-if truth is not None:
-    check_monitor(truth, MONITOR)
+truth = build_truth(val_set, MONITOR) if is_main else None
