@@ -329,6 +329,18 @@ def test_slivers_stop_neither_evaluation_nor_predictions(here: Path) -> None:
     assert len(list(Path("drawn").iterdir())) == 2
 
 
+# ---- what cannot be monitored ----
+
+
+def test_a_metric_that_no_object_counts_for_is_refused(here: Path) -> None:
+    make_scenes()
+    coco = COCO("data/annotations/instances_val.json")
+    assert max(it["area"] for it in coco.anns.values()) < 96**2  # COCO's large begin there
+    printed = detector(QUICK, "evaluate.monitor=box_APl").fail("train.py", "--output", "run")
+    assert "no validation object counts for MONITOR = 'box_APl'; name another" in printed
+    assert not Path("run").exists()
+
+
 # ---- stopping ----
 
 MOVING = ("train.ema=0.9", "train.max_batch_per_gpu=3", "train.checkpoint_steps=1000")

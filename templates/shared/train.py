@@ -14,7 +14,6 @@ import argparse
 import os
 import signal
 import threading
-import warnings
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -183,10 +182,7 @@ def main() -> None:
         stale = state.get("stale", 0)
         #% endif
         #% if train.scheduler
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of schedules that go before the optimizer
-            for _ in range(min(step, EPOCHS * steps_per_epoch)):
-                scheduler.step()
+        checkpoint.advance(scheduler, min(step, EPOCHS * steps_per_epoch))
         #% endif
         #% if train.plateau
         groups = zip(optimizer.param_groups, state["optimizer"]["param_groups"], strict=True)

@@ -9,6 +9,10 @@ class_weights = (len(train_set) / NUM_CLASSES / counts.clamp(min=1)).to(device)
 #% elif loss.class_weights
 class_weights = torch.tensor(CLASS_WEIGHTS, device=device)
 #% endif
+#% if data.multi_label
+if MONITOR != "loss" and not any(val_set.labels):
+    raise SystemExit(f"no validation image has a label, and so {MONITOR} no value")
+#% endif
 #% if teacher
 teacher = build_teacher(train_set.classes).to(device)
 #% endif

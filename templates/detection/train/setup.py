@@ -1,1 +1,1 @@
-truth = build_truth(val_set) if is_main else None
+truth = build_truth(val_set, MONITOR) if is_main else None
