@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import timm
+import timm.optim
 import torch
 import torchvision
 from torch import Tensor, nn
@@ -65,9 +66,11 @@ def meta(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def plan_of(folder: Path, name: str, image_size: int | None = None, **model: Any) -> Plan:
+    optim = model.pop("optim", {})
     spec = {
         "task": "classification",
         "model": {"name": name, "num_classes": CLASSES, "weights": "none"} | model,
+        "optim": optim,
         "data": {"format": "imagefolder", "root": "images"},
     }
     if image_size:
@@ -397,6 +400,45 @@ def test_dropout_is_the_one_asked_for_or_refused(name: str, meta: None, tmp_path
         ]
         assert max(rates) >= 0.2, key
         assert plan_of(tmp_path, name, **{key: 0.25}).model.draws
+
+
+# ---- weight decay ----
+
+
+@pytest.mark.parametrize(
+    ("name", "left_out"),
+    [
+        ("timm/vit_tiny_patch16_224", None),  # None: what timm's own function says
+        ("timm/swin_tiny_patch4_window7_224", None),
+        ("timm/swinv2_tiny_window8_256", None),
+        ("timm/beit_base_patch16_224", None),
+        ("timm/resnet18", None),
+        # As facebookresearch/ConvNeXt, the ViT in facebookresearch/deit and Swin's own code say.
+        ("convnext_tiny", ["layer_scale"]),
+        ("vit_b_16", ["class_token", "pos_embedding"]),
+        ("swin_t", ["relative_position_bias_table"]),
+    ],
+)
+def test_what_is_not_decayed_is_what_the_model_s_authors_leave_out(
+    name: str, left_out: list[str] | None, meta: None, tmp_path: Path
+) -> None:
+    plan = plan_of(tmp_path, name, optim={"no_decay": ["norm", "bias"]})
+    source = render.render(replace(plan, files={"optimizer.py": "shared/optimizer.py"}))
+    module = types.ModuleType("optimizer")
+    exec(compile(source["optimizer.py"], "optimizer.py", "exec"), vars(module))
+    model = generated(tmp_path, name).build_model()
+    names = {id(parameter): key for key, parameter in model.named_parameters()}
+    groups = module.build_optimizer(model).param_groups
+    found = {names[id(p)] for g in groups if not g["weight_decay"] for p in g["params"]}
+    if left_out is None:
+        listed = getattr(model, "no_weight_decay", set)()
+        theirs = timm.optim.param_groups_weight_decay(model, 0.1, no_weight_decay_list=listed)
+        expected = {names[id(p)] for p in theirs[0]["params"]}
+    else:
+        ends = tuple(left_out)
+        parameters = model.named_parameters()
+        expected = {key for key, p in parameters if p.ndim < 2 or key.endswith(ends)}
+    assert found == expected
 
 
 # ---- batch norm over all GPUs ----

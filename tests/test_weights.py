@@ -484,3 +484,28 @@ def test_what_the_hub_s_file_lacks_is_named(here: Path, hub: dict[str, str]) -> 
     )
     printed = finish(command(sys.executable, "-c", code, env=hub), code=1)
     assert 'Missing key(s) in state_dict: "layer1.0.conv1.weight"' in printed
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "changed"),
+    [
+        ("test_vit", 96, "pos_embed"),
+        (
+            "swin_tiny_patch4_window7_224",
+            192,
+            "layers.3.blocks.0.attn.relative_position_bias_table",
+        ),
+    ],
+)
+def test_a_file_for_other_images_is_fitted_as_timm_does(
+    here: Path, name: str, size: int, changed: str
+) -> None:
+    weights = make_weights(timm.create_model(name), "a.pth")
+    options = [f"model.name=timm/{name}", f"data.image_size={size}"]
+    state = loaded(project_of("a.pth", *options)).state_dict()
+    file = {"file": "a.pth"}
+    theirs = timm.create_model(name, pretrained=True, img_size=size, pretrained_cfg_overlay=file)
+    expected = theirs.state_dict()
+    assert state[changed].shape == expected[changed].shape != weights[changed].shape
+    for key, tensor in expected.items():
+        assert key.startswith("head.") or torch.equal(state[key], tensor), key

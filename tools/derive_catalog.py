@@ -130,6 +130,7 @@ def model_row(name: str, network: nn.Module) -> dict[str, Any]:
         "size_argument": argument,
         "size_multiple": multiple,
         "min_size": multiple if argument else min_size(network, image_size),
+        "no_decay": probe.no_decay(network, family.get("no_decay", [])),
         "draws": probe.draws(network, image_size, image_size),
         "dropout": probe.rate_argument(network, partial(build, name), "dropout", "drop_rate"),
         "drop_path": probe.rate_argument(network, partial(build, name), "stochastic_depth_prob"),

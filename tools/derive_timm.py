@@ -5,12 +5,14 @@ configurations, and stages from the groups into which timm divides the layers fo
 model without such a head, or that does not train on the meta device, is left out.
 """
 
+import importlib
 import io
 import math
 import multiprocessing
 import os
 import zipfile
 from collections import defaultdict
+from functools import partial
 from typing import Any
 
 import timm
@@ -79,6 +81,8 @@ def row(name: str) -> tuple[dict[str, Any], str]:
         raise LeftOut("does not return logits")
     argument = "img_size" if cfg.fixed_input_size else ""
     multiple = size_multiple(name, network, image_size, argument)
+    least = min_size(name, network, image_size, argument, multiple)
+    sizes = [image_size + math.lcm(multiple, 32), least]
     family = timm.model_entrypoint(bare).__module__.rpartition(".")[2]
     fields = {
         "task": "classification",
@@ -94,7 +98,9 @@ def row(name: str) -> tuple[dict[str, Any], str]:
         "image_size": image_size,
         "size_argument": argument if multiple else "",
         "size_multiple": multiple,
-        "min_size": min_size(name, network, image_size, argument, multiple),
+        "min_size": least,
+        "resize": resize(name, network, argument, sizes) if argument and multiple else "",
+        "no_decay": probe.no_decay(network, no_weight_decay(network)),
         "draws": draws,
         "dropout": dropout,
         "drop_path": drop_path,
@@ -192,6 +198,39 @@ def size_works(name: str, network: nn.Module, size: int, argument: str) -> bool:
     except Exception:  # whichever way it takes to say so
         return False
     return True
+
+
+def resize(name: str, network: nn.Module, argument: str, sizes: list[int]) -> str:
+    """What brings tensors into the shapes of models for other `sizes` of images.
+
+    Returns:
+        A function of timm's, by its module and name; "" if the shapes are the same; "none" if
+        there is no such function.
+    """
+    state = network.state_dict()
+    others = [create(name, num_classes=1000, **{argument: size}) for size in sizes]
+    if all(map(partial(loads, state), others)):
+        return ""
+    own = timm.model_entrypoint(name.removeprefix("timm/")).__module__
+    try:
+        function = importlib.import_module(own).checkpoint_filter_fn
+        fits = all(loads(function(state, other), other) for other in others)
+    except Exception:  # whichever way it takes to say so
+        fits = False
+    return f"{own}.checkpoint_filter_fn" if fits else "none"
+
+
+def loads(state: dict[str, torch.Tensor], network: nn.Module) -> bool:
+    try:
+        network.load_state_dict(state)
+    except RuntimeError:
+        return False
+    return True
+
+
+def no_weight_decay(network: nn.Module) -> set[str]:
+    """The model's own list of parameters that are not decayed, whatever their shape."""
+    return set(network.no_weight_decay()) if hasattr(network, "no_weight_decay") else set()
 
 
 def weights(name: str) -> list[dict[str, Any]]:

@@ -59,6 +59,7 @@ def row(name: str, family: str, table: Family) -> dict[str, Any]:
         "frames": frames,
         "any_frames": any_frames,
         "min_frames": min_frames(network, frames, size) if any_frames else frames,
+        "no_decay": probe.no_decay(network, table.get("no_decay", [])),
         "draws": probe.draws(network, frames, size, size),
         "dropout": probe.rate_argument(network, partial(build, name), "dropout"),
         "drop_path": probe.rate_argument(network, partial(build, name), "stochastic_depth_prob"),

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
@@ -48,6 +49,28 @@ def stages(network: nn.Module, numbers: Mapping[str, int], apart: Iterable[str])
         found[number].append(key)
     order = {path: n for n, path in enumerate([*dict(network.named_modules()), *learned(network)])}
     return [sorted(found[n], key=order.__getitem__) for n in sorted(found)]
+
+
+def no_decay(network: nn.Module, listed: Iterable[str]) -> list[str]:
+    """The fewest globs for those of the `listed` parameters that have two dimensions or more.
+
+    Scales and biases, of one dimension, are told apart by that.
+    """
+    parameters = dict(network.named_parameters())
+    found = {
+        key
+        for key, parameter in parameters.items()
+        if parameter.ndim > 1 and any(fnmatchcase(key, pattern) for pattern in listed)
+    }
+    globs = []
+    for key in parameters:
+        if key in found and not any(fnmatchcase(key, glob) for glob in globs):
+            parts = key.split(".")
+            ends = ["*." + ".".join(parts[-count:]) for count in range(1, len(parts))]
+            fitting = [e for e in ends if {k for k in parameters if fnmatchcase(k, e)} <= found]
+            several = fitting and sum(fnmatchcase(k, fitting[0]) for k in parameters) > 1
+            globs.append(fitting[0] if several else key)
+    return globs
 
 
 def head_kind(head: nn.Module) -> str:

@@ -60,6 +60,8 @@ class Model:
     parameters: int  # with 1000 classes; a detector's with 91, a video classifier's with 400
     draws: bool  # what training computes depends on random numbers that it draws
     batch_norm: bool
+    # Globs of parameters of two dimensions or more that the model's authors do not decay.
+    no_decay: tuple[str, ...] = ()
     # Arguments of the builder: always; and with and without pretrained weights.
     arguments: Mapping[str, bool] = field(default_factory=dict)
     with_weights: Mapping[str, bool] = field(default_factory=dict)
@@ -81,6 +83,7 @@ class Classifier(Model):
     min_size: int  # the smallest square image that it can train on; of timm's, roughly
     dropout: str  # the builder's argument for the rate; "" if it has none
     drop_path: str  # the same for the rate at which whole layers are skipped
+    resize: str = ""  # timm's function for tensors of models of other sizes; "none", but needed
     repair: str = ""  # a template that mends the names in files of weights
 
 

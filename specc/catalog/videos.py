@@ -84,6 +84,7 @@ def tsn(backbone: Classifier) -> VideoClassifier:
         default=None,
         parameters=sum(tree(name).parameters.values()),
         draws=backbone.draws,
+        no_decay=tuple(it if it[0] == "*" else f"backbone.{it}" for it in backbone.no_decay),
         batch_norm=backbone.batch_norm,
         image_size=backbone.image_size,
         size_argument=backbone.size_argument,

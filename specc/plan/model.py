@@ -1,6 +1,7 @@
 """Which network is built, from which weights, and what of it is frozen."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
@@ -154,9 +155,14 @@ def _weights(
         steps.append("classification/layouts/efficientnet-pytorch.py")
     safe = PurePath(source).suffix == ".safetensors"
     versions = not (safe or layout == "openmmlab" or (table and (table.prefix or table.rename)))
-    steps += repairs(model, resized=image_size != model.image_size, versions=versions)
+    # A file does not say for which size of images its model was built.
+    steps += repairs(model, resized=True, versions=versions)
+    if model.resize == "none" and image_size != model.image_size:
+        message = f"{model.name} is built for one size, and cannot load a file for another"
+        problems.note(key, f"{message} than image_size = {image_size}")
     renamed = OPENMMLAB if layout == "openmmlab" else {}
-    return file_weights(source, key, table, renamed, steps, problems)
+    weights = file_weights(source, key, table, renamed, steps, problems)
+    return replace(weights, resize=Name(model.resize))
 
 
 def named_weights(
@@ -202,6 +208,8 @@ def repairs(model: catalog.Classifier, *, resized: bool, versions: bool) -> list
         steps = []
     if model.size_argument == "image_size" and resized:
         steps.append("classification/repairs/vit-size.py")
+    if resized and model.resize not in ("", "none"):
+        steps.append("classification/repairs/timm-size.py")
     return steps
 
 

@@ -33,6 +33,7 @@ class GroupsPlan:
     head: tuple[str, ...]  # where it has its own learning rate, prefixes of its parameters
     layers: tuple[tuple[str, ...], ...]  # prefixes of parameters, from the stem on
     no_decay: tuple[str, ...]  # globs of parameters
+    own_no_decay: bool  # whether the model's own list is among them
     norms_decay: bool
     biases_decay: bool
 
@@ -90,6 +91,8 @@ def _groups(spec: Optim, model: catalog.Model, problems: Problems) -> GroupsPlan
         for index, pattern in enumerate(spec.no_decay or [])
         if pattern not in ("norm", "bias")
     )
+    norms_decay = "norm" not in (spec.no_decay or [])
+    own_no_decay = () if norms_decay else model.no_decay
     own_lr = bool(lrs or spec.head_lr or spec.layer_decay)
     own_decay = bool(decays or spec.no_decay)
     if not own_lr and not own_decay:
@@ -101,8 +104,9 @@ def _groups(spec: Optim, model: catalog.Model, problems: Problems) -> GroupsPlan
         decays=decays,
         head=tuple(f"{layer}." for layer in model.head) if spec.head_lr else (),
         layers=_layers(model) if spec.layer_decay else (),
-        no_decay=no_decay,
-        norms_decay="norm" not in (spec.no_decay or []),
+        no_decay=tuple(dict.fromkeys([*no_decay, *own_no_decay])),
+        own_no_decay=bool(own_no_decay),
+        norms_decay=norms_decay,
         biases_decay="bias" not in (spec.no_decay or []),
     )
 

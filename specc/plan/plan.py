@@ -11,6 +11,7 @@ from specc.plan.optimizer import OptimizerPlan
 # The steps of weights that look at the model: at the order of its names, or at its shapes.
 FITTING = {
     "classification/layouts/efficientnet-pytorch.py",
+    "classification/repairs/timm-size.py",
     "classification/repairs/vit-size.py",
 }
 
@@ -27,6 +28,8 @@ class WeightsPlan:
     hash: str = ""  # how that of a download has to begin, where torch.hub does not look
     prefix: str = ""  # of the names that are the model's
     renamed: Mapping[str, str] = field(default_factory=dict)  # how names begin: in the file, here
+    resize: Name = Name("")  # timm's function that fits tensors of another size of images
+    network: Name = Name("model")  # what has positions to be fitted
     steps: tuple[str, ...] = ()  # templates that make the names the model's own
 
     @property

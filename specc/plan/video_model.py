@@ -132,16 +132,20 @@ def _tsn_weights(
     if not is_file(source):
         check_name(source, key, table, problems)
         weights = named_weights(source, key, backbone, image_size, problems)
-        return weights and replace(weights, steps=(*weights.steps, AS_BACKBONE))
+        if weights is None:
+            return None
+        named_steps = (*weights.steps, AS_BACKBONE)
+        return replace(weights, steps=named_steps, network=Name("model.backbone"))
     layout = table.layout if isinstance(table, WeightsTable) else None
     steps: list[str] = []
     if layout == "mmaction":
         steps = ["video/layouts/mmaction.py"]
     elif layout == "classifier":
         versions = not (source.endswith(".safetensors") or (table and table.rename))
-        steps = repairs(backbone, resized=image_size != backbone.image_size, versions=versions)
+        steps = repairs(backbone, resized=True, versions=versions)
         steps.append(AS_BACKBONE)
-    return file_weights(source, key, table, {}, steps, problems)
+    weights = file_weights(source, key, table, {}, steps, problems)
+    return replace(weights, resize=Name(backbone.resize), network=Name("model.backbone"))
 
 
 def title(spec: VideoModel) -> str:

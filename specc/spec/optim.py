@@ -34,8 +34,9 @@ class _Optim(Section):
     groups: Annotated[list[Group], Field(min_length=1)] | None = None
     """Parameters with settings of their own; the first group that matches counts."""
     no_decay: Annotated[list[Text], Field(min_length=1)] | None = None
-    """What has no weight decay: `"norm"` (scales of norm layers), `"bias"`, and names or globs of
-    modules or parameters."""
+    """What has no weight decay: `"norm"` (scales of norm layers, and what else the model's authors
+    leave out: class tokens, position embeddings and tables, layer scales), `"bias"`, and names or
+    globs of modules or parameters."""
     clip_norm: Positive | None = None
     """The largest norm of the gradient of all parameters together; a longer one is shortened."""
 

@@ -22,6 +22,9 @@ LRS = {{ optimizer.groups.lrs }}  # of the parameters with such names
 WEIGHT_DECAYS = {{ optimizer.groups.decays }}  # of the parameters with such names
 #% endif
 #% if optimizer.groups.no_decay
+#% if optimizer.groups.own_no_decay
+# With the norms: tokens, positions or scales that the model's authors do not decay.
+#% endif
 NO_DECAY = {{ optimizer.groups.no_decay }}
 #% endif
 
