@@ -53,6 +53,7 @@ def plan_annotations(spec: Detection, *, background: bool, problems: Problems) -
         areas=isinstance(data, Coco),
         polygons=masks and isinstance(data, Coco | Yolo),
         numbered=masks and isinstance(data, Voc | Cityscapes),
+        difficult=isinstance(data, Voc | WiderFace),
         reads_lines=isinstance(data, Voc | WiderFace | Yolo),
         cuts=not isinstance(data, Cityscapes),
         keypoints=bool(seen.keypoints),
