@@ -46,7 +46,9 @@ def _found(
         return
     train, val = answers["data"]["classes"]
     things = f"{plan.sample}s" if isinstance(plan, ClassesPlan) else "objects"
-    if few := sorted(name for name, number in train.items() if number < FEW):
+    if none := sorted(name for name, number in train.items() if not number):
+        yield ("data",), f"no {things} to train on of {_listed(none)}"
+    if few := sorted(name for name, number in train.items() if 0 < number < FEW):
         message = f"fewer than {FEW} {things} to train on of {_listed(few)}"
         yield ("data",), message
     if absent := sorted(name for name in train if train[name] and not val.get(name)):
