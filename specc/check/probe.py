@@ -36,7 +36,7 @@ def main() -> None:
                 answers["missing"][name] = f"{error.name} is not installed here"
             except (Exception, SystemExit) as error:
                 answers["missing"][name] = str(error) or type(error).__name__
-                if isinstance(error, ValueError):  # as the project says what is wrong with data
+                if name == "data" and isinstance(error, ValueError):  # of what is wrong there
                     answers["wrong"] = True
     print(json.dumps(answers))
 
