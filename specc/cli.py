@@ -63,7 +63,10 @@ def check(
     """
     from specc.check.report import check as report
 
-    print(report(spec, overrides or (), gpus, nodes), end="")
+    screen, trains = report(spec, overrides or (), gpus, nodes)
+    print(screen, end="")
+    if not trains:
+        raise typer.Exit(1)
 
 
 @app.command()

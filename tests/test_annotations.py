@@ -684,6 +684,23 @@ def test_categories_whose_names_are_numbers(pictures: dict[str, list[Picture]]) 
     check(made, val, pictures["val"], False, lambda name: str(numbers[name]))
 
 
+def test_categories_that_are_no_classes(pictures: dict[str, list[Picture]]) -> None:
+    # Roboflow's category 0 is the project, which the others are said to be of; labelme's is
+    # the background. Neither has objects, and both are in all files.
+    garments.write_coco("d", pictures["train"], pictures["val"])
+    for part in ("train", "val"):
+        for number, name, above in ((0, "garment", "none"), (1, "_background_", None)):
+            category = {"id": number, "name": name, "supercategory": above}
+            rewrite(lambda coco, row=category: coco["categories"].insert(0, row), part)  # type: ignore[misc]
+    made, train, _ = read(COCO)
+    assert set(made.CLASSES) == {"__background__", *CLASSES}
+    check(made, train, kept(pictures["train"]))
+    garments.write_yolo("y", pictures["train"], pictures["val"])
+    Path("y/data.yaml").write_text(f"names: {[*CLASSES, '_background_']}")
+    made, train, _ = read({"format": "yolo", "root": "y"}, BOXES)
+    assert made.CLASSES == ["__background__", *CLASSES]
+
+
 def test_what_is_wrong_in_yolo(
     pictures: dict[str, list[Picture]], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -155,11 +155,30 @@ def test_objects_of_a_detector_are_counted(here: Path) -> None:
     with open("data/annotations/instances_train.json") as file:
         content = json.load(file)
     names = {row["id"]: row["name"] for row in content["categories"]}
-    counts = Counter(names[row["category_id"]] for row in content["annotations"])
+    rows = [row for row in content["annotations"] if not row["iscrowd"]]
+    counts = Counter(names[row["category_id"]] for row in rows)
     assert "classes; objects of each in training and validation:" in said
     for name, number in counts.items():
         assert re.search(rf"^ +{re.escape(name)} +{number} ", said, re.MULTILINE)
     assert "objects in an image" not in said and "average precision counts" not in said
+    # What would stop a training, and what would be left out; a class without objects.
+    with open("data/annotations/instances_train.json", "w") as file:
+        content["categories"].append({"id": 91, "name": "Absent"})
+        row = next(it for it in content["annotations"] if not it["iscrowd"])
+        content["annotations"].append({**row, "id": 7, "bbox": [5, 5, 0, 9]})
+        json.dump(content, file)
+    with open("data/annotations/instances_val.json") as file:
+        content = json.load(file)
+    with open("data/annotations/instances_val.json", "w") as file:
+        content["categories"].append({"id": 91, "name": "Absent"})
+        json.dump(content, file)
+    wrong = "annotation 7: the box from 5, 5 to 5, 14 has no area in the image"
+    done = specc("check", "spec.toml")
+    assert done.returncode == 1 and wrong in done.stdout
+    said = check("--set", "data.on_bad_annotation=fix")
+    assert "1 wrong annotations are left out or mended:" in said and wrong[:26] in said
+    assert re.search(r"^ +Absent +0 +0 *$", said, re.MULTILINE)
+    assert 'data: no objects to train on of "Absent"' in said
 
 
 def test_images_with_more_objects_than_count_are_warned_of(here: Path) -> None:
@@ -202,7 +221,7 @@ def test_lines_that_are_not_as_the_videos_are_all_named(here: Path) -> None:
 data   not counted: 2 lines are not as the videos are:
        frames/train_list.txt:3: no frames/rawframes_train/left/clip_001/img_00004.jpg
        frames/val_list.txt:2: no frames/rawframes_val/right/clip_000/img_00008.jpg
-""" in check()
+""" in check(code=1)
 
 
 @pytest.mark.parametrize("name", ["vit_flowers102_layer_decay", "ucf101_tsn"])

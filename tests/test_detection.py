@@ -6,14 +6,17 @@ import math
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import pytest
 import torch
-from garments import compose
+from garments import compose, write_voc
 from PIL import Image
-from projects import differing, largest_difference, load, make_weights, scalars
+from projects import compile_spec, differing, largest_difference, load, make_weights, scalars
+from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from scenes import QUICK, detector, make_scenes
 from torch import Tensor, nn
@@ -433,3 +436,55 @@ def test_frozen_layers_thaw_by_epoch_on_two_processes(here: Path) -> None:
     }
     assert [names & body for names in changed] == [set(), body - low, body]
     assert changed[0] & changed[1] & changed[2]  # the head
+
+
+@pytest.mark.parametrize("task", ["detection", "instance-segmentation"])
+def test_difficult_objects_of_voc_are_neither_hit_nor_missed(here: Path, task: str) -> None:
+    # By VOCevaldet.m: what overlaps a difficult object by half or more does not count, however
+    # often it is found; two wrong boxes inside it do, before the one right box: precision 1/3.
+    write_voc("d", compose(4, 0), compose(4, 0, "val"))
+    name = "maskrcnn_resnet50_fpn" if task != "detection" else QUICK
+    project = compile_spec(
+        f'task = "{task}"\nmodel = {{ name = "{name}", weights = "none" }}\n'
+        'data = { format = "voc", root = "d" }\ntrain = { batch_size = 2 }\n'
+    )
+    evaluate = project.module("evaluate")
+    masks = torch.zeros(2, 300, 300, dtype=torch.uint8)
+    masks[0, :100, :100] = 1
+    masks[1, 200:250, 200:250] = 1
+    evaluate.read_masks = lambda record: masks
+    record = SimpleNamespace(
+        file="1.jpg",
+        height=300,
+        width=300,
+        boxes=torch.tensor([[0.0, 0, 100, 100], [200, 200, 250, 250]]),
+        labels=torch.tensor([1, 1]),
+        crowd=torch.tensor([True, False]),
+    )
+    truth = evaluate.build_truth(SimpleNamespace(records=[record]))
+
+    def measured(*boxes: list[int]) -> set[float]:
+        """AP50, of boxes and masks."""
+        results = []
+        for number, (x, y, width, height) in enumerate(boxes):
+            mask = np.zeros((300, 300), np.uint8, order="F")
+            mask[y : y + height, x : x + width] = 1
+            coded = coco_mask.encode(mask)
+            results.append(
+                {
+                    "image_id": 1,
+                    "category_id": 1,
+                    "score": 0.9 - 0.1 * number,
+                    "bbox": [x, y, width, height],
+                    "area": width * height,
+                    "segmentation": {**coded, "counts": coded["counts"].decode()},
+                }
+            )
+        kinds = [("box", "bbox"), ("mask", "segm")] if task != "detection" else [()]
+        found = [evaluate.measure(truth, results, *kind)[0] for kind in kinds]
+        return {round(v, 9) for it in found for k, v in it.items() if k.endswith("_AP50")}
+
+    right, inside = [200, 200, 50, 50], [[10, 10, 20, 20], [50, 50, 30, 30]]
+    assert measured(*inside, right) == {round(1 / 3, 9)}
+    assert measured([0, 0, 100, 90], [0, 0, 95, 100], right) == {1}
+    assert measured(right, [0, 0, 100, 60]) == {1}

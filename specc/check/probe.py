@@ -37,6 +37,8 @@ def main() -> None:
                 answers["missing"][name] = f"{error.name} is not installed here"
             except (Exception, SystemExit) as error:
                 answers["missing"][name] = str(error) or type(error).__name__
+                if name == "data" and isinstance(error, ValueError):  # of what is wrong there
+                    answers["wrong"] = True
     print(json.dumps(answers))
 
 
@@ -49,8 +51,19 @@ def data(asked: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
     root = Path(module.DATA_DIR)
     if not root.exists():
         raise LookupError(f"there is no {root} here")
+    left_out: list[str] = []
+    annotations: Any = sys.modules.get("annotations")  # of a detector
+    if annotations:
+        report = annotations.report
+
+        def listen(problems: list[str]) -> None:
+            left_out.extend(problems)
+            report(problems)
+
+        annotations.report = listen
     train, val = module.build_datasets(root)
     found = {"train": len(train), "val": len(val), "classes": [count(train), count(val)]}
+    found["left_out"] = left_out
     if hasattr(val, "records"):
         found["most"] = max((int((~it.crowd).sum()) for it in val.records), default=0)
     return found | {"deep": deepest(train), "range": getattr(module, "VALUE_RANGE", None)}
@@ -75,8 +88,8 @@ def count(samples: Any) -> dict[str, int]:
     """The samples of each class; of a detector the objects."""
     if hasattr(samples, "records"):
         names = importlib.import_module("annotations").CLASSES
-        labels = [int(label) for record in samples.records for label in record.labels]
-        return {names[label]: number for label, number in Counter(labels).items()}
+        numbers = Counter(int(label) for it in samples.records for label in it.labels[~it.crowd])
+        return {name: numbers[i] for i, name in enumerate(names) if name != "__background__"}
     numbers = Counter(
         number
         for label in samples.labels

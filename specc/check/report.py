@@ -17,12 +17,15 @@ from specc.render import render
 from specc.source import Source, read
 
 CLASSES = 12  # that are listed; of more the largest and the smallest
+LEFT_OUT = 5  # wrong annotations that are shown
 HEIGHT, BLOCKS = 5, " ▁▂▃▄▅▆▇█"
 WIDTH = 100
 
 
-def check(path: Path, overrides: Sequence[str], gpus: int | None, nodes: int | None) -> str:
-    """What a training by the spec at `path` would be, in about 40 lines.
+def check(
+    path: Path, overrides: Sequence[str], gpus: int | None, nodes: int | None
+) -> tuple[str, bool]:
+    """What a training by the spec at `path` would be, in about 40 lines; whether it could begin.
 
     Raises:
         SpecError: with everything that is wrong with the spec.
@@ -45,7 +48,7 @@ def check(path: Path, overrides: Sequence[str], gpus: int | None, nodes: int | N
             lines.append(f"{title if not index else '':7}{text}".rstrip())
     found = [str(it) for it in [*source.notes, *warnings(checked, source, answers, processes)]]
     lines += ["", *found] if found else []
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n", "wrong" not in answers
 
 
 def probe(checked: Plan, source: Source) -> dict[str, Any]:
@@ -82,6 +85,11 @@ def _data(checked: Plan, answers: Mapping[str, Any]) -> Iterator[str]:
     found = answers["data"]
     noun = f"{checked.sample}s"
     yield f"{found['train']} {noun} to train on, {found['val']} to validate on"
+    if left_out := found["left_out"]:
+        yield f"{len(left_out)} wrong annotations are left out or mended:"
+        yield from (f"  {visible(line)}"[: WIDTH - 8] for line in left_out[:LEFT_OUT])
+        if len(left_out) > LEFT_OUT:
+            yield f"  … {len(left_out) - LEFT_OUT} more"
     train, val = found["classes"]
     rows = sorted(train, key=lambda name: (-train[name], name))
     things = noun if isinstance(checked, ClassesPlan) else "objects"

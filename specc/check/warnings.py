@@ -65,7 +65,9 @@ def _found(
         if len(names) > 1:
             message = "are classes of their own, and differ in case or spaces only"
             yield ("data",), f"{_listed(names)} {message}"
-    if few := sorted(name for name, number in train.items() if number < FEW):
+    if none := sorted(name for name, number in train.items() if not number):
+        yield ("data",), f"no {things} to train on of {_listed(none)}"
+    if few := sorted(name for name, number in train.items() if 0 < number < FEW):
         message = f"fewer than {FEW} {things} to train on of {_listed(few)}"
         yield ("data",), message
     if absent := sorted(name for name in train if train[name] and not val.get(name)):

@@ -29,6 +29,8 @@ class Seen:
     # The names of all classes that a file or folder tells of, in its order.
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     images: int = 0  # to train on, at most; 0 if that is not known
+    # The names that stand for no class: of categories without objects.
+    idle: frozenset[str] = frozenset()
     keypoints: int = 0  # numbers of keypoints that follow the box in a line of YOLO's
 
 
@@ -53,7 +55,7 @@ def look(data: BoxData, masks: bool, problems: Problems) -> Seen:
                 return _coco(data, problems)
             case Yolo():
                 count = len(_yolo_images(data)) if not train else 0
-                return Seen(_yolo_names(data), count, _yolo_keypoints(data))
+                return Seen(_yolo_names(data), count, keypoints=_yolo_keypoints(data))
             case Cityscapes():
                 names = tuple(classes("cityscapes").numbers)
                 folder = Path(data.root, "leftImg8bit", data.train)
@@ -180,6 +182,8 @@ def _json(path: Path) -> Any:
 def _coco(data: Coco, problems: Problems) -> Seen:
     names: dict[str, tuple[str, ...]] = {}
     images = 0
+    idle: set[str] = set()
+    used: set[str] = set()
     for part, split in parts(data).items():
         path, key = Path(split.json), ("data", part, "json")
         if not path.is_file() or path.stat().st_size > LARGE:
@@ -188,9 +192,19 @@ def _coco(data: Coco, problems: Problems) -> Seen:
             content = _json(path)
             rows = sorted(content["categories"], key=lambda row: row["id"])
             names[split.json] = tuple(dict.fromkeys(str(row["name"]) for row in rows))
+            # Roboflow's first category is the project, of which the others are; labelme has
+            # its background in all lists.
+            above = {"_background_", *(str(row.get("supercategory")) for row in rows)}
+            ids = {row.get("category_id") for row in content["annotations"]}
+            used |= {str(row["name"]) for row in rows if row["id"] in ids}
+            idle |= {
+                str(row["name"])
+                for row in rows
+                if row["name"] in above and row.get("supercategory") != row["name"]
+            }
             rows = [row for row in content["images"] if {"id", "file_name"} <= row.keys()]
             files = {row["id"]: Path(split.images, row["file_name"]) for row in rows}
-            objects = [row for row in content["annotations"] if not row.get("iscrowd")]
+            objects = [row for row in content["annotations"] if row.get("iscrowd") not in (1, "1")]
             wanted = set(files) if data.keep_empty else {row.get("image_id") for row in objects}
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             wants = "categories, images and annotations"
@@ -206,7 +220,7 @@ def _coco(data: Coco, problems: Problems) -> Seen:
             problems.add(key, f"{path}: no image {missing[0]}{more}")
         if part == "train":
             images = len(wanted & set(files))
-    return Seen(names, images)
+    return Seen(names, images, frozenset(idle - used))
 
 
 @remembered

@@ -54,6 +54,7 @@ def plan_annotations(spec: Detection, *, background: bool, problems: Problems) -
         ids=isinstance(data, Coco),
         polygons=masks and isinstance(data, Coco | Yolo),
         numbered=masks and isinstance(data, Voc | Cityscapes),
+        difficult=isinstance(data, Voc | WiderFace),
         reads_lines=isinstance(data, Voc | WiderFace | Yolo),
         cuts=not isinstance(data, Cityscapes),
         keypoints=bool(seen.keypoints),
@@ -98,7 +99,8 @@ def _classes(data: BoxData, seen: Seen, problems: Problems) -> list[str]:
         return given
     if isinstance(data, Cityscapes | WiderFace):
         return list(known_classes(data.format).names)
-    for place, found in seen.names.items():
+    for place, named in seen.names.items():
+        found = [name for name in named if name not in seen.idle and name != "_background_"]
         _check_names(found, key, f"{place}: ", problems)
         for other, names in seen.names.items():
             _check_known(found, other, names, problems)

@@ -317,6 +317,7 @@ class AnnotationsPlan:
     ids: bool  # whether a file numbers images and classes
     polygons: bool  # masks that are polygons or RLE
     numbered: bool  # masks that are images of numbers
+    difficult: bool  # whether objects neither hit nor missed count as in VOC, not as crowds
     reads_lines: bool  # of text files
     cuts: bool  # boxes at the image's border, as not all have to be inside
     keypoints: bool  # after the boxes of YOLO's labels

@@ -42,6 +42,31 @@ NUMBERS += ("AR1", "AR10", f"AR{MAX_DETECTIONS}", "ARs", "ARm", "ARl")
 DRAWN_SCORE = 0.5  # from which on what was found is drawn
 
 
+#% if annotations.difficult
+class Evaluator(COCOeval_faster):
+    """COCO's, with objects that are neither a hit nor a miss as Pascal VOC's devkit has them.
+
+    They take up what overlaps them by the IoU asked for; COCO's crowds take up whatever
+    lies inside.
+    """
+
+    def computeIoU(self, imgId: int, catId: int) -> Any:
+        """IoUs [found, objects], of what was found in the order of scores."""
+        objects = self.gt_dataset.get_instances([imgId], [catId], True)[0][0]
+        found = self.dt_dataset.get_instances([imgId], [catId], True)[0][0]
+        if not objects or not found:
+            return []
+        found = sorted(found, key=lambda item: -item["score"])[: self.params.maxDets[-1]]
+        #% if evaluate.masks
+        shape = {"bbox": "bbox", "segm": "rle"}[self.params.iouType]
+        #% else
+        shape = "bbox"
+        #% endif
+        shapes = [[item[shape] for item in items] for items in (found, objects)]
+        return rle.iou(*shapes, [0] * len(objects))
+
+
+#% endif
 @dataclass
 class Evaluation:
     """What `evaluate` found out. The AP and AR of what is not there is NaN."""
@@ -219,14 +244,22 @@ def measure(
     # COCO's tools take the area of the box where there is one.
     unused = {"box": "segmentation", "mask": "bbox"}[kind]
     found = [{k: v for k, v in item.items() if k != unused} for item in results]
+    #% if annotations.difficult
+    evaluator = Evaluator(truth, truth.loadRes(found), iou_type)
+    #% else
     evaluator = COCOeval_faster(truth, truth.loadRes(found), iou_type)
+    #% endif
     #% else
 def measure(
     truth: COCO, results: list[dict[str, Any]]
 ) -> tuple[dict[str, float], dict[str, list[float]]]:
     """NUMBERS, and AP and AP50 of each of CATEGORIES."""
     found = [item.copy() for item in results]  # COCO's tools write to them
+    #% if annotations.difficult
+    evaluator = Evaluator(truth, truth.loadRes(found), "bbox")
+    #% else
     evaluator = COCOeval_faster(truth, truth.loadRes(found), "bbox")
+    #% endif
     #% endif
     evaluator.params.maxDets = [1, 10, MAX_DETECTIONS]
     evaluator.run()
