@@ -1,15 +1,23 @@
 """Trained models as files that need no code of the project."""
 
 import json
+import re
+import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import onnx as onnx_model
 import onnxruntime
 import pytest
 import torch
 from projects import CLASSES, SPEC, Project, compile_spec, load, make_images
+from scenes import QUICK, detector, make_scenes, teach
 from torch import Tensor
+from torchvision.io import write_png
+from torchvision.models import detection as builders
+from torchvision.models import list_models
 
 from specc import build
 from specc.render import render
@@ -143,6 +151,58 @@ def test_a_file_that_disagrees_is_an_error(format: str, here: Path) -> None:
         "export.py", "expected = classifier(inputs)", "expected = classifier(inputs) + 1e-2"
     )
     assert "Tensor-likes are not close" in project.fail("export.py")
+
+
+DETECTORS = sorted({*list_models(module=builders)} - {"keypointrcnn_resnet50_fpn", QUICK})
+
+
+@pytest.mark.parametrize(
+    "name", [QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in DETECTORS)]
+)
+def test_the_file_of_a_detector_finds_what_the_model_finds(
+    name: str, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In pictures with objects, and nothing in an image without."""
+    make_scenes(train=5, val=3)
+    module = detector(name, "train.batch_size=2").module("export")
+    torch.manual_seed(0)
+    model = module.build_model()
+    pictures = [module.read_image(path) for path in module.pick_images(Path("data"))]
+    mean = (255 * torch.tensor(model.transform.image_mean)).round().byte()
+    nothing = mean[:, None, None].expand(3, 90, 120).clone()
+    teach(model, [it / 255 for it in pictures], nothing / 255, len(module.CLASSES))
+    torch.save({"model": model.state_dict(), "classes": module.CLASSES}, "best.pt")
+    assert sum(len(module.detect(model, it / 255)["scores"]) for it in pictures) > 5
+    monkeypatch.setattr(sys, "argv", ["export.py", "--checkpoint", "best.pt"])
+    module.main()
+    alike, total = map(int, re.findall(r"finds (\d+) of (\d+) objects", capsys.readouterr().out)[0])
+    assert 5 < 0.9 * total <= alike
+
+    session = onnxruntime.InferenceSession("model.onnx")
+    shapes = [it.shape for it in session.run(None, {"image": nothing.numpy()})]
+    if "rcnn" in name:  # others may take what rounding leaves for an object
+        assert len(module.detect(model, nothing / 255)["scores"]) == 0
+        assert shapes == [(0, 4), (0,), (0,), (0, 90, 120)][: len(shapes)]
+
+    if name != QUICK:  # the rest is the same for all
+        return
+    module.export = lambda model: onnx_model.load("model.onnx")  # which takes no time
+    write_png(nothing, "nothing.png")
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--image", "nothing.png"])
+    with pytest.raises(SystemExit, match="not checked: the model finds nothing"):
+        module.main()
+    monkeypatch.setattr(sys, "argv", sys.argv[:3])
+    detect = module.detect
+    for key, gap in {"boxes": 1.5, "scores": 0.02, "labels": 1}.items():
+        monkeypatch.setattr(module, "detect", partial(shifted, detect, key, gap))
+        with pytest.raises(SystemExit, match=r"finds only \d+ of \d+ objects"):
+            module.main()
+
+
+def shifted(detect: Any, key: str, gap: float, *arguments: Any) -> dict[str, Tensor]:
+    """What is detected, but for boxes, labels or scores that are others by `gap`."""
+    found: dict[str, Tensor] = detect(*arguments)
+    return found | {key: found[key] + gap}
 
 
 @pytest.mark.parametrize("format", ["torch", "onnx"])

@@ -80,7 +80,9 @@ def plan_detection(name: str, spec: Detection, problems: Problems) -> DetectionP
             background=background,
             named=count <= NAMED_CLASSES,
         ),
-        export=ExportBoxesPlan(masks=data.masks, resizes=not row.fixed_size),
+        export=ExportBoxesPlan(
+            masks=data.masks, two_stage=row.draws, resizes=not row.fixed_size
+        ),
         launch=LaunchPlan(spec.launch.gpus, spec.launch.nodes, spec.launch.endpoint),
         requirements=plan_requirements(
             spec, model, optimizer, REQUIREMENTS | annotations.requirements

@@ -362,6 +362,7 @@ class EvaluateBoxesPlan:
 @dataclass(frozen=True)
 class ExportBoxesPlan:
     masks: bool
+    two_stage: bool  # whether boxes are found in two steps, the first of which may find none
     resizes: bool  # whether the model brings images to a size that depends on their shapes
 
 

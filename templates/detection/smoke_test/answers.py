@@ -1,1 +1,2 @@
 answers = ["--json", f"{folder}/found.json", "--draw", f"{folder}/drawn"]
+export.DATA_DIR = Path(folder)

@@ -52,18 +52,23 @@ def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
     )
 
 
-#% if not model.fixed_size
 def build_model() -> nn.Module:
     #% if evaluate.two_stage
-    """The model, for small images and with few boxes."""
+    """The model, for small images and with few boxes, which finds something untrained."""
     detector = model.build_model()
     detector.transform.min_size, detector.transform.max_size = (96,), 128
     detector.roi_heads.fg_bg_sampler.batch_size_per_image = 16
+    detector.roi_heads.score_thresh = 0.0
     return detector
-    #% else
-    """The model, for small images."""
+    #% elif not model.fixed_size
+    """The model, for small images, which finds something untrained."""
     detector = model.build_model()
     detector.transform.min_size, detector.transform.max_size = (96,), 128
+    detector.score_thresh = 0.0
+    return detector
+    #% else
+    """The model, which finds something untrained."""
+    detector = model.build_model()
+    detector.score_thresh = 0.0
     return detector
     #% endif
-#% endif

@@ -1,7 +1,7 @@
-#% if not model.fixed_size
 for script in (train, evaluate, predict, export):
     script.build_model = build_model
-#% endif
+export.build_datasets = build_datasets
+export.AGREEMENT = 0.0  # untrained, chance picks among equals
 #% if data.resizes
 for transform in data.train_transform.transforms:
     if isinstance(transform, v2.RandomShortestSize):
