@@ -83,6 +83,8 @@ def voc_lists(names: str | list[str], masks: bool) -> list[str]:
 def read_names(path: Path) -> list[str]:
     """The names in a text file, one in each line, or those in YOLO's data.yaml.
 
+    Where that counts from 1, number 0 has the name "".
+
     Raises:
         Unreadable, OSError, UnicodeDecodeError: if there are none.
     """
@@ -96,10 +98,14 @@ def read_names(path: Path) -> list[str]:
     except yaml.YAMLError as error:
         raise Unreadable(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     names = content.get("names") if isinstance(content, dict) else None
-    if isinstance(names, dict) and sorted(names, key=str) == sorted(range(len(names)), key=str):
-        names = [names[number] for number in range(len(names))]
+    if isinstance(names, dict) and names:
+        numbers = sorted(names, key=str)
+        if numbers == sorted(range(len(names)), key=str):
+            names = [names[number] for number in range(len(names))]
+        elif numbers == sorted(range(1, len(names) + 1), key=str):
+            names = ["", *(names[number] for number in range(1, len(names) + 1))]  # none is 0
     if not isinstance(names, list) or not names:
-        raise Unreadable(f"{path}: must have names, as a list or of the numbers from 0 on")
+        raise Unreadable(f"{path}: must have names, as a list or of the numbers from 0 or 1 on")
     return [str(name) for name in names]
 
 
@@ -133,7 +139,8 @@ def _places(data: BoxData, masks: bool) -> Iterator[tuple[Path, Key]]:
             case Yolo():
                 images = Path(data.root, value)
                 yield images, key
-                if images.suffix != ".txt":
+                beside = any(path.with_suffix(".txt").exists() for path in _images(images))
+                if images.suffix != ".txt" and not beside:
                     labels = "/labels/".join(f"/{images.as_posix()}/".rsplit("/images/", 1))
                     yield Path(labels[1:]), key
 
@@ -214,6 +221,9 @@ def _yolo_names(data: Yolo) -> dict[str, tuple[str, ...]]:
         path = Path(data.root, name)
         if path.is_file():
             return {str(path): tuple(read_names(path))}
+    given = Path(data.classes) if isinstance(data.classes, str) else None
+    if given and given.suffix in (".yaml", ".yml") and given.is_file():
+        return {str(given): tuple(read_names(given))}
     return {}
 
 
@@ -222,4 +232,9 @@ def _yolo_images(data: Yolo) -> list[str]:
     path = Path(data.root, data.train)
     if path.suffix == ".txt":
         return [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    return [str(file) for file in visible_files(path, IMAGES)]
+    return [str(file) for file in _images(path)]
+
+
+@remembered
+def _images(folder: Path) -> list[Path]:
+    return visible_files(folder, IMAGES)

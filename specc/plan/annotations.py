@@ -54,6 +54,7 @@ def plan_annotations(spec: Detection, *, background: bool, problems: Problems) -
         cuts=not isinstance(data, Cityscapes),
         folders=any(not _is_list(it) for it in yolo_files),
         lists=any(_is_list(it) for it in yolo_files),
+        numbers=_numbers(seen),
         val_fraction=data.val_fraction,
         keep_empty=data.keep_empty,
         min_size=data.min_size or None,
@@ -93,11 +94,12 @@ def _classes(data: BoxData, seen: Seen, problems: Problems) -> list[str]:
         return given
     if isinstance(data, Cityscapes | WiderFace):
         return list(known_classes(data.format).names)
-    for place, found in seen.names.items():
+    for place, names in seen.names.items():
+        found = _counted_from_0(names)
         _check_names(found, key, f"{place}: ", problems)
         for other, names in seen.names.items():
             _check_known(found, other, names, problems)
-        return list(found)
+        return found
     if isinstance(data, Voc):
         return list(known_classes("voc").names)
     file = data.train.json if isinstance(data, Coco) else str(Path(data.root, "data.yaml"))
@@ -108,6 +110,10 @@ def _classes(data: BoxData, seen: Seen, problems: Problems) -> list[str]:
     return []
 
 
+def _counted_from_0(names: Sequence[str]) -> list[str]:
+    return list(names[1:] if names and not names[0] else names)
+
+
 def _given(data: BoxData, problems: Problems) -> list[str] | None:
     """The names that the spec gives; none where it gives a file that cannot be read."""
     if data.classes is None or isinstance(data.classes, list):
@@ -116,7 +122,7 @@ def _given(data: BoxData, problems: Problems) -> list[str] | None:
         return list(known_classes(data.classes).names)
     key = ("data", "classes")
     try:
-        return read_names(Path(data.classes))
+        return _counted_from_0(read_names(Path(data.classes)))
     except FileNotFoundError:
         others = " or ".join(f'"{it}"' for it in SETS)
         message = f"there is no file {data.classes} here; write a list of names, or {others}"
@@ -179,6 +185,12 @@ def _reads(data: BoxData, masks: bool) -> tuple[str, Call, Call | None]:
                 arguments = [Name("root"), it]
         calls[part] = Call("read_records", (*arguments, Name("problems")))
     return root or ".", calls["train"], calls.get("val")
+
+
+def _numbers(seen: Seen) -> Name:
+    """The expression of the numbers that YOLO's labels may have."""
+    from_1 = any(names and not names[0] for names in seen.names.values())
+    return Name("range(1, len(NAMES))" if from_1 else "range(len(NAMES))")
 
 
 def _is_list(path: str) -> bool:

@@ -266,6 +266,7 @@ class AnnotationsPlan:
     cuts: bool  # boxes at the image's border, as not all have to be inside
     folders: bool  # of YOLO's images
     lists: bool  # of YOLO's images
+    numbers: Name  # an expression for those of YOLO's classes
     val_fraction: float | None
     keep_empty: bool
     min_size: float | None

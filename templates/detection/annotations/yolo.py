@@ -34,6 +34,8 @@ def read_records(images: list[Path], problems: list[str]) -> list[Record]:
         # Where YOLO looks: the last folder "images" on the path makes way for "labels".
         path = "/labels/".join(image.absolute().as_posix().rsplit("/images/", 1))
         file = Path(path).with_suffix(".txt")
+        if not file.exists():
+            file = image.with_suffix(".txt")  # beside it, as Darknet has it
         text = file.read_text(encoding="utf-8-sig") if file.exists() else ""
         objects: list[Object] = []
         for number, line in enumerate(text.splitlines(), 1):
@@ -54,7 +56,7 @@ def read_records(images: list[Path], problems: list[str]) -> list[Record]:
             #% endif
                 problems.append(f"{where}: must be a class, and {wanted}")
                 continue
-            if key not in range(len(NAMES)):
+            if key not in {{ annotations.numbers }}:
                 problems.append(f"{where}: no class {key:g}; there are {len(NAMES)}")
                 continue
             #% if annotations.subset
