@@ -548,3 +548,51 @@ def test_what_is_missing_is_said(here: Path) -> None:
     }.items():
         with pytest.raises(UserError, match=message):
             write_spec(Path(folder), Path("spec.toml"))
+
+
+XML = """<annotation><object><name>elm</name><bndbox>
+<xmin>7</xmin><ymin>5</ymin><xmax>10</xmax><ymax>12</ymax></bndbox></object></annotation>"""
+
+
+@pytest.mark.parametrize(
+    "images, xml, keys, counts",
+    [
+        (["train", "valid", "test"], "", {"train": "train", "val": "valid"}, (4, 4)),
+        (["."], "", {"train": ".", "val_fraction": 0.2}, (3, 1)),
+        (["images"], "annotations",
+         {"train": "images", "xml": "annotations", "val_fraction": 0.2}, (3, 1)),
+    ],
+)  # fmt: skip
+def test_voc_is_read_without_lists(
+    here: Path, images: list[str], xml: str, keys: dict[str, object], counts: tuple[int, int]
+) -> None:
+    """As Roboflow, labelImg and others write it: PNG or JPEG with XML of the same name."""
+    in_folders("data", *images, count=4)
+    for file in [*Path("data").rglob("*.png")]:
+        write(f"{Path('data', xml) if xml else file.parent}/{file.stem}.xml", XML)
+    said = write_spec(Path("data"), Path("spec.toml"))
+    assert 'elm" to 4 of "elm"' in said
+    assert written()[0]["data"] == {"format": "voc-folders", "root": "data", **keys}
+    annotations = compile_spec(Path("spec.toml")).module("annotations")
+    train, val = annotations.read_datasets(Path("data"))
+    assert (len(train), len(val)) == counts
+    for record in train + val:  # pixels 7 to 10 and 5 to 12 of those counted from 1
+        assert record.boxes.tolist() == [[6, 4, 10, 12]]
+        assert [annotations.CLASSES[it] for it in record.labels.tolist()] == ["elm"]
+    next(Path("data", xml or images[0]).glob("*.xml")).unlink()
+    Path("spec.toml").unlink()
+    assert "no XML that can be read: data/" in write_spec(Path("data"), Path("spec.toml"))
+    with pytest.raises(ValueError, match="No such file"):
+        annotations.read_datasets(Path("data"))
+
+
+def test_voc_of_png_without_some_xml(here: Path) -> None:
+    in_folders("data", "JPEGImages", count=4)
+    for part, names in {"train": "012", "val": "3"}.items():
+        write(f"data/ImageSets/Main/{part}.txt", "\n".join(names))
+    for name in "013":
+        write(f"data/Annotations/{name}.xml", XML)
+    said = write_spec(Path("data"), Path("spec.toml"))
+    assert "voc: 3 images to train on, 1 to validate on, 1 classes" in said
+    assert "no XML that can be read: data/Annotations/2.xml" in said
+    assert "cannot be read" not in said  # as data/JPEGImages/0.jpg would be

@@ -139,6 +139,9 @@ DETECTION = {  # the model first: it decides what of the others fits
         'data.classes = ["dog"]\ndata.val_fraction = 0.2',
         f'{COCO}data.val = {{ images = "a/d", json = "a/e.json" }}\ndata.classes = ["a", "b"]',
         f'{COCO}data.val_fraction = 0.2\ndata.classes = "coco"',
+        '"voc-folders"\ndata.root = "voc"\ndata.classes = ["a", "b"]',
+        '"voc-folders"\ndata.root = "voc"\ndata.classes = ["a"]\ndata.train = "images"\n'
+        'data.xml = "xml"\ndata.val_fraction = 0.2',
         '"cityscapes"\ndata.root = "streets"',
         '"wider-face"\ndata.root = "faces"',
         '"wider-face"\ndata.root = "faces"\ndata.annotations = "voc"\ndata.val_fraction = 0.2',

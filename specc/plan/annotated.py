@@ -15,7 +15,7 @@ from specc.plan.lists import Unreadable
 from specc.plan.places import IMAGES, visible_files
 from specc.plan.remember import remembered
 from specc.problems import Problems
-from specc.spec.boxes import BoxData, Cityscapes, Coco, Voc, WiderFace, Yolo
+from specc.spec.boxes import BoxData, Cityscapes, Coco, Voc, VocFolders, WiderFace, Yolo
 
 LARGE = 100_000_000  # bytes of JSON that take too long to read here
 
@@ -57,6 +57,8 @@ def look(data: BoxData, masks: bool, problems: Problems) -> Seen:
                 return Seen({"Cityscapes": names}, len(images))
             case Voc() if not train:
                 return _voc(data, masks)
+            case VocFolders() if not train:
+                return _voc_folders(data)
             case WiderFace() if not train:
                 return Seen(images=_wider_images(data))
     except (Unreadable, OSError, UnicodeDecodeError) as error:
@@ -126,6 +128,10 @@ def _places(data: BoxData, masks: bool) -> Iterator[tuple[Path, Key]]:
                     yield Path(data.root, path), key
                     for name in ("Annotations", "JPEGImages", *["SegmentationObject"] * masks):
                         yield folder / name, ("data", "root")
+            case VocFolders():
+                yield Path(data.root, value), key
+                if data.xml:
+                    yield Path(data.root, data.xml), ("data", "xml")
             case Cityscapes():
                 yield Path(data.root, "leftImg8bit", value), key
                 yield Path(data.root, "gtFine", value), key
@@ -207,6 +213,27 @@ def _voc(data: Voc, masks: bool) -> Seen:
                 names |= {it.findtext("name", "").strip() for it in objects}
     found = tuple(sorted(names - {""}))
     return Seen({data.root: found} if found else {}, images)
+
+
+@remembered
+def _voc_folders(data: VocFolders) -> Seen:
+    names: set[str] = set()
+    for value in parts(data).values():
+        for image in _images(Path(data.root, value)):
+            xml = image.with_suffix(".xml")
+            names |= set(read_voc_names(Path(data.root, data.xml, xml.name) if data.xml else xml))
+    found = tuple(sorted(names - {""}))
+    images = len(_images(Path(data.root, data.train)))
+    return Seen({data.root: found} if found else {}, images)
+
+
+def read_voc_names(xml: Path) -> list[str]:
+    """The classes of a file's objects; none where it cannot be read, which training says."""
+    try:
+        objects = ElementTree.parse(xml).getroot().findall("object")
+    except (OSError, ElementTree.ParseError, LookupError, ValueError):
+        return []
+    return [it.findtext("name", "").strip() for it in objects]
 
 
 def _wider_images(data: WiderFace) -> int:

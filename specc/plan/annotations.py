@@ -14,7 +14,7 @@ from specc.plan.lists import Unreadable
 from specc.plan.places import check_enough, common, under
 from specc.plan.plan import AnnotationsPlan
 from specc.problems import Problems
-from specc.spec.boxes import BoxData, Cityscapes, Coco, Voc, WiderFace, Yolo
+from specc.spec.boxes import BoxData, Cityscapes, Coco, Voc, VocFolders, WiderFace, Yolo
 from specc.spec.detection import Detection
 
 BACKGROUND = "__background__"
@@ -31,6 +31,7 @@ def plan_annotations(spec: Detection, *, background: bool, problems: Problems) -
     check_enough(spec, images, problems)
     root, train, val = _reads(data, masks)
     format_ = f"wider-face-{data.annotations}" if isinstance(data, WiderFace) else data.format
+    format_ = "voc" if isinstance(data, VocFolders) else format_
     subset = data.classes is not None
     named = Name("CLASSES[1:]" if background else "CLASSES")
     if isinstance(data, Yolo):
@@ -50,9 +51,10 @@ def plan_annotations(spec: Detection, *, background: bool, problems: Problems) -
         areas=isinstance(data, Coco),
         polygons=masks and isinstance(data, Coco | Yolo),
         numbered=masks and isinstance(data, Voc | Cityscapes),
-        reads_sizes=isinstance(data, Voc | WiderFace | Yolo),
+        reads_sizes=isinstance(data, Voc | VocFolders | WiderFace | Yolo),
         cuts=not isinstance(data, Cityscapes),
-        folders=any(not _is_list(it) for it in yolo_files),
+        folders=isinstance(data, VocFolders) or any(not _is_list(it) for it in yolo_files),
+        xml=isinstance(data, VocFolders) and data.xml is not None,
         lists=any(_is_list(it) for it in yolo_files),
         numbers=_numbers(seen),
         val_fraction=data.val_fraction,
@@ -72,8 +74,9 @@ def _check_keys(data: BoxData, masks: bool, problems: Problems) -> None:
     if isinstance(data, Coco) and not data.val and not data.val_fraction:
         message = "write val = { images = …, json = … }, or val_fraction = 0.2, say"
         problems.add(("data", "val"), f"there is nothing to validate on; {message}")
-    if isinstance(data, WiderFace) and masks:
-        message = 'WIDER FACE has boxes only; write task = "detection"'
+    if isinstance(data, WiderFace | VocFolders) and masks:
+        things = "WIDER FACE has" if isinstance(data, WiderFace) else "these files have"
+        message = f'{things} boxes only; write task = "detection"'
         problems.add(("data", "format"), message, ("task",))
 
 
@@ -102,6 +105,10 @@ def _classes(data: BoxData, seen: Seen, problems: Problems) -> list[str]:
         return found
     if isinstance(data, Voc):
         return list(known_classes("voc").names)
+    if isinstance(data, VocFolders):
+        message = f"needed, as there are no XML files with objects in {data.root} to read them from"
+        problems.add(key, message, ("data", "root"), ("data", "train"), ("data", "xml"))
+        return []
     file = data.train.json if isinstance(data, Coco) else str(Path(data.root, "data.yaml"))
     message = f"needed, as there is no file {file} here to read them from"
     if Path(file).exists():
@@ -178,6 +185,8 @@ def _reads(data: BoxData, masks: bool) -> tuple[str, Call, Call | None]:
             case Voc():
                 lists = [under("", path) for path in voc_lists(it, masks)]
                 arguments = [Name(f"[{', '.join(lists)}]")]
+            case VocFolders():
+                arguments = [under("", it), *([under("", data.xml)] if data.xml else [])]
             case Yolo():
                 function = "list_images" if _is_list(it) else "find_images"
                 arguments = [Name(f"{function}({under('', it)})")]

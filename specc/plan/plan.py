@@ -264,7 +264,8 @@ class AnnotationsPlan:
     numbered: bool  # masks that are images of numbers
     reads_sizes: bool  # of images, from themselves
     cuts: bool  # boxes at the image's border, as not all have to be inside
-    folders: bool  # of YOLO's images
+    folders: bool  # of YOLO's images, or of those beside VOC's XML files
+    xml: bool  # whether VOC's files are in a folder of their own
     lists: bool  # of YOLO's images
     numbers: Name  # an expression for those of YOLO's classes
     val_fraction: float | None
