@@ -804,7 +804,7 @@ def test_classes_are_needed_where_no_data_are() -> None:
         (["Bag", "Bag"], '"Bag" is named 2 times'),
         (["__background__", "Bag"], "the background is no class to be named"),
         ("bad.yaml", "bad.yaml: not YAML: "),
-        ("odd.yaml", "odd.yaml: must have names, as a list or of the numbers from 0 on"),
+        ("odd.yaml", "odd.yaml: must have names, as a list or of the numbers from 0 or 1 on"),
     ],
 )
 def test_classes_that_cannot_be(

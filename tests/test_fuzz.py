@@ -231,6 +231,8 @@ def annotated(masks: bool) -> st.SearchStrategy[dict[str, Any]]:
     if not masks:
         style = {"annotations": st.sampled_from(["text", "voc"])}
         kinds.append(({"format": st.just("wider-face")} | root, style, text))
+        folders = {"format": st.just("voc-folders"), "classes": names} | root
+        kinds.append((folders, {"xml": text}, text))
     return st.one_of(
         table(needed | validated, optional)
         for needed, optional, split in kinds

@@ -442,3 +442,164 @@ def test_what_is_hidden_is_not_data(here: Path, case: str) -> None:
         assert train.classes == val.classes and not train.classes[0].startswith(".")
     assert len(files) == sum(counts)
     assert not [file for file in files if any(name.startswith(".") for name in file.parts)]
+
+
+def write(path: str, text: str) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(text)
+
+
+def in_yolo(images: str, labels: str, number: int = 1) -> None:
+    """Four images of 16 pixels, with an object in the middle of each."""
+    in_folders(".", images, count=4)
+    for index in range(4):
+        write(f"{labels}/{index}.txt", f"{number} 0.5 0.5 0.25 0.5\n")
+
+
+def yolo_with_path() -> None:
+    in_yolo("data/set/images/train", "data/set/labels/train")
+    in_yolo("data/set/images/val", "data/set/labels/val")
+    write("data/coco.yaml", "path: set\nnames: [ash, elm]\ntrain: images/train\nval: images/val")
+
+
+def yolo_of_lists() -> None:
+    """With a path of another machine, as most have it."""
+    for part in ("train", "val"):
+        in_yolo(f"data/images/{part}", f"data/labels/{part}")
+        write(f"data/{part}.txt", "".join(f"./images/{part}/{it}.png\n" for it in range(4)))
+    write("data/data.yaml", "path: /nowhere\nnames: [ash, elm]\ntrain: train.txt\nval: val.txt")
+
+
+def yolo_from_1(file: str = "data.yaml") -> None:
+    in_yolo("data/images/train", "data/labels/train", number=2)
+    in_yolo("data/images/val", "data/labels/val", number=2)
+    write(f"data/{file}", "names: {1: ash, 2: elm}\ntrain: images/train\nval: images/val")
+
+
+def yolo_of_roboflow() -> None:
+    for part in ("train", "valid", "test"):
+        in_yolo(f"data/{part}/images", f"data/{part}/labels")
+    write(
+        "data/data.yaml",
+        "train: ../train/images\nval: ../valid/images\ntest: ../test/images\nnames: [ash, elm]",
+    )
+
+
+def yolo_of_label_studio() -> None:
+    in_yolo("data/images", "data/labels")
+    write("data/classes.txt", "ash\nelm\n")
+
+
+def yolo_of_cvat() -> None:
+    """Whose list names a folder that is not there."""
+    in_yolo("data/obj_train_data", "data/obj_train_data")
+    write("data/obj.names", "ash\nelm\n")
+    write("data/train.txt", "".join(f"data/obj_train_data/{it}.png\n" for it in range(4)))
+
+
+YOLO = {
+    "path": yolo_with_path,
+    "lists": yolo_of_lists,
+    "names from 1": yolo_from_1,
+    "names from 1 elsewhere": lambda: yolo_from_1("trees.yaml"),
+    "Roboflow": yolo_of_roboflow,
+    "Label Studio": yolo_of_label_studio,
+    "CVAT": yolo_of_cvat,
+}
+
+
+@pytest.mark.parametrize("root", ["data", "images/data"])
+@pytest.mark.parametrize("case", YOLO)
+def test_yolo_is_read_as_others_write_it(here: Path, case: str, root: str) -> None:
+    """Also in a folder that has "images" in its path."""
+    YOLO[case]()
+    if root != "data":
+        Path("images").mkdir()
+        Path("data").rename(root)
+    said = write_spec(Path(root), Path("spec.toml"))
+    counts = re.match("yolo: 4 images to train on, (4|none) to validate on, 2 classes", said)
+    assert counts and 'from 0 objects of "ash" to 4 of "elm"' in said
+    annotations = compile_spec(Path("spec.toml")).module("annotations")
+    train, val = annotations.read_datasets(Path(annotations.DATA_DIR))
+    assert (len(train), len(val)) == ((4, 4) if counts[1] == "4" else (3, 1))
+    for record in train + val:
+        assert record.boxes.tolist() == [[6, 4, 10, 12]]
+        assert [annotations.CLASSES[it] for it in record.labels.tolist()] == ["elm"]
+
+
+def test_numbers_below_the_first_are_wrong(here: Path) -> None:
+    yolo_from_1()
+    write("data/labels/train/0.txt", "0 0.5 0.5 0.25 0.5\n")
+    said = write_spec(Path("data"), Path("spec.toml"))
+    assert "1 lines of labels have no class from 1 to 2" in said
+    annotations = compile_spec(Path("spec.toml")).module("annotations")
+    with pytest.raises(ValueError, match="0.txt:1: no class 0"):
+        annotations.read_datasets(Path("data"))
+
+
+def test_what_is_missing_is_said(here: Path) -> None:
+    image = {"id": 1, "file_name": "export/0.png", "height": 16, "width": 16}
+    coco = {"images": [image], "annotations": [], "categories": [{"id": 1, "name": "ash"}]}
+    in_folders("coco", "pictures")
+    write("coco/annotations/trees.json", json.dumps(coco))
+    in_folders("labelme", ".")
+    write("labelme/0.json", json.dumps({"version": "5.0", "shapes": [], "imagePath": "0.png"}))
+    in_yolo("numbers/images", "numbers/labels")
+    in_folders("yaml", "elsewhere")
+    write("yaml/data.yaml", "names: [ash, elm]\ntrain: images/train")
+    for folder, message in {
+        "coco": r'"export/0.png" is not there, but coco/pictures/0.png is',
+        "labelme": "labelme's JSON, .* python labelme2coco.py labelme OUT",
+        "numbers": "nothing names the classes; add a data.yaml",
+        "yaml": "yaml/data.yaml: .* no images to train on in yaml/images/train",
+    }.items():
+        with pytest.raises(UserError, match=message):
+            write_spec(Path(folder), Path("spec.toml"))
+
+
+XML = """<annotation><object><name>elm</name><bndbox>
+<xmin>7</xmin><ymin>5</ymin><xmax>10</xmax><ymax>12</ymax></bndbox></object></annotation>"""
+
+
+@pytest.mark.parametrize(
+    "images, xml, keys, counts",
+    [
+        (["train", "valid", "test"], "", {"train": "train", "val": "valid"}, (4, 4)),
+        (["."], "", {"train": ".", "val_fraction": 0.2}, (3, 1)),
+        (["images"], "annotations",
+         {"train": "images", "xml": "annotations", "val_fraction": 0.2}, (3, 1)),
+    ],
+)  # fmt: skip
+def test_voc_is_read_without_lists(
+    here: Path, images: list[str], xml: str, keys: dict[str, object], counts: tuple[int, int]
+) -> None:
+    """As Roboflow, labelImg and others write it: PNG or JPEG with XML of the same name."""
+    in_folders("data", *images, count=4)
+    for file in [*Path("data").rglob("*.png")]:
+        write(f"{Path('data', xml) if xml else file.parent}/{file.stem}.xml", XML)
+    said = write_spec(Path("data"), Path("spec.toml"))
+    assert 'elm" to 4 of "elm"' in said
+    assert written()[0]["data"] == {"format": "voc-folders", "root": "data", **keys}
+    annotations = compile_spec(Path("spec.toml")).module("annotations")
+    train, val = annotations.read_datasets(Path("data"))
+    assert (len(train), len(val)) == counts
+    for record in train + val:  # pixels 7 to 10 and 5 to 12 of those counted from 1
+        assert record.boxes.tolist() == [[6, 4, 10, 12]]
+        assert [annotations.CLASSES[it] for it in record.labels.tolist()] == ["elm"]
+    next(Path("data", xml or images[0]).glob("*.xml")).unlink()
+    Path("spec.toml").unlink()
+    assert "no XML that can be read: data/" in write_spec(Path("data"), Path("spec.toml"))
+    with pytest.raises(ValueError, match="No such file"):
+        annotations.read_datasets(Path("data"))
+
+
+def test_voc_of_png_without_some_xml(here: Path) -> None:
+    in_folders("data", "JPEGImages", count=4)
+    for part, names in {"train": "012", "val": "3"}.items():
+        write(f"data/ImageSets/Main/{part}.txt", "\n".join(names))
+    for name in "013":
+        write(f"data/Annotations/{name}.xml", XML)
+    said = write_spec(Path("data"), Path("spec.toml"))
+    assert "voc: 3 images to train on, 1 to validate on, 1 classes" in said
+    assert "no XML that can be read: data/Annotations/2.xml" in said
+    assert "cannot be read" not in said  # as data/JPEGImages/0.jpg would be

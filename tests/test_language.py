@@ -253,6 +253,7 @@ COCO = {
     "val": {"images": "a/val", "json": "a/val.json"},
 }
 YOLO = {"format": "yolo", "root": "yolo", "classes": ["a", "b"]}
+XML = {"format": "voc-folders", "root": "voc", "classes": ["a", "b"]}
 STREETS = {"format": "cityscapes", "root": "streets"}
 FACES = {"format": "wider-face", "root": "faces"}
 RESIZED = VOC | {"resize": {"short": 600, "long": 1000}}
@@ -294,6 +295,11 @@ DETECTION: Changes = SHARED | {
     "data=voc.root": ({}, "pictures"),
     "data=voc.train": ({}, ["VOC2007/trainval", "VOC2012/trainval"]),
     "data=voc.val": ({}, "test"),
+    "data=voc-folders.format": ({"data": XML}, "yolo"),
+    "data=voc-folders.root": ({"data": XML}, "pictures"),
+    "data=voc-folders.train": ({"data": XML}, "images"),
+    "data=voc-folders.val": ({"data": XML}, "valid"),
+    "data=voc-folders.xml": ({"data": XML}, "xml"),
     "data=cityscapes.format": ({"data": STREETS}, "voc"),
     "data=cityscapes.root": ({"data": STREETS}, "pictures"),
     "data=cityscapes.train": ({"data": STREETS}, "training"),

@@ -140,6 +140,9 @@ DETECTION = {  # the model first: it decides what of the others fits
         'data.classes = ["dog"]\ndata.val_fraction = 0.2',
         f'{COCO}data.val = {{ images = "a/d", json = "a/e.json" }}\ndata.classes = ["a", "b"]',
         f'{COCO}data.val_fraction = 0.2\ndata.classes = "coco"',
+        '"voc-folders"\ndata.root = "voc"\ndata.classes = ["a", "b"]',
+        '"voc-folders"\ndata.root = "voc"\ndata.classes = ["a"]\ndata.train = "images"\n'
+        'data.xml = "xml"\ndata.val_fraction = 0.2',
         '"cityscapes"\ndata.root = "streets"',
         '"wider-face"\ndata.root = "faces"',
         '"wider-face"\ndata.root = "faces"\ndata.annotations = "voc"\ndata.val_fraction = 0.2',
@@ -350,7 +353,7 @@ SPECS = {
 
 
 @pytest.mark.parametrize(
-    "task, number", [("classification", 5302), ("detection", 6190), ("video", 5915)]
+    "task, number", [("classification", 5302), ("detection", 6398), ("video", 5915)]
 )
 def test_all_pairs_of_options_are_built(task: str, number: int) -> None:
     met = set().union(*map(pairs, ROWS[task]))

@@ -151,6 +151,7 @@ def _names_of_images(content: dict[str, Any]) -> list[str]:
 def read_voc(folder: Path) -> Iterator[Found]:
     roots = [it for it in (folder, *children(folder)) if (it / "ImageSets/Main").is_dir()]
     if not roots or not (roots[0] / "Annotations").is_dir():
+        yield from _voc_folders(folder)
         return
     root = roots[0]
     lists = {it.stem: it for it in matching(root / "ImageSets/Main", "*.txt")}
@@ -170,6 +171,41 @@ def read_voc(folder: Path) -> Iterator[Found]:
         notes += kept_for_tests(str(lists[test]), len(read_lines(lists[test])), "images")
     held = len(read_lines(lists[val])) if val else None
     yield Found("detection", data, counts, len(names), held, files, notes)
+
+
+def _voc_folders(folder: Path) -> Iterator[Found]:
+    """XML files without lists: beside the images, of splits or not, or in a folder of their own."""
+    inside = {it.name: it for it in children(folder)}
+    splits = find_splits(name for name, path in inside.items() if matching(path, "*.xml"))
+    xml = next((it for it in inside.values() if it.name.lower() in XML_FOLDERS), None)
+    data: dict[str, Any] = {"format": "voc-folders", "root": str(folder)}
+    if "train" in splits:
+        data["train"] = splits["train"]
+    elif matching(folder, "*.xml") and media(folder, IMAGES):
+        data["train"] = "."
+    elif xml and matching(xml, "*.xml"):
+        images = [it.name for it in inside.values() if it != xml and media(it, IMAGES)]
+        if len(images) != 1:
+            return
+        data |= {"train": images[0], "xml": xml.name}
+    else:
+        return
+    files = media(folder / data["train"], IMAGES)
+    held = test = None
+    if "train" in splits and "val" in splits:
+        held = len(media(inside[splits["val"]], IMAGES))
+        data["val"] = splits["val"]
+    else:
+        data["val_fraction"] = VAL_FRACTION
+    if "train" in splits and "test" in splits:
+        test = inside[splits["test"]]
+    annotations = [file.with_suffix(".xml") for file in files]
+    if xml and "xml" in data:
+        annotations = [xml / file.name for file in annotations]
+    counts, notes = _count_objects(annotations)
+    if test:
+        notes += kept_for_tests(str(test), len(media(test, IMAGES)), "images")
+    yield Found("detection", data, counts, len(files), held, files, notes)
 
 
 def _is_image(path: Path) -> bool:

@@ -20,7 +20,7 @@ from specc.spec.schema import schema_text
 
 SCHEMA = "specc.schema.json"  # beside the spec
 COMMENTS = {
-    "val_fraction": "of each class, to validate on",
+    "val_fraction": "the share to validate on",
     "balance": "each class is drawn equally often",
     "freeze": "all but the new head",
 }

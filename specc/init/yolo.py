@@ -17,8 +17,9 @@ from specc.init.found import (
     media,
     read_lines,
 )
+from specc.plan.annotated import read_names
 from specc.plan.places import IMAGES
-from specc.plan.splits import find_splits
+from specc.plan.splits import find_splits, read_split
 
 NAMES = "classes.txt"  # Label Studio's
 Sets = dict[str, Any]  # what names the images of a split: a folder, a file, or a list of them
@@ -37,10 +38,9 @@ def read_yolo(folder: Path) -> Iterator[Found]:
 def unnamed(folder: Path) -> Iterator[str]:
     """Say what YOLO's files lack."""
     for _, bases, sets in _of_yaml(folder):
-        tried = " or ".join(
-            dict.fromkeys(os.path.normpath(base / str(sets["train"])) for base in bases)
-        )
-        yield f"{folder}: YOLO's YAML, but the training images are not there: no images in {tried}"
+        tried = dict.fromkeys(os.path.normpath(base / str(sets["train"])) for base in bases)
+        places = " or in ".join(tried)
+        yield f"{sets['yaml']}: YOLO's file, but there are no images to train on in {places}"
     if not (folder / "labels").is_dir():
         return
     if not media(folder, IMAGES):
@@ -63,24 +63,22 @@ def _of_yaml(folder: Path) -> Iterator[Described]:
             continue
         if not isinstance(content, dict) or not {"names", "train"} <= content.keys():
             continue
-        names = content["names"]
-        if isinstance(names, dict):
-            names = [names[number] for number in sorted(names, key=int)]
-        if not isinstance(names, list):
+        if not isinstance(content["names"], dict | list):
             continue
+        names = read_names(path)
         said = str(content.get("path") or ".")
         bases = list(dict.fromkeys([folder / said, folder, Path(said), folder.parent]))
-        yield [str(name) for name in names], bases, content
+        yield names, bases, {**content, "yaml": path}
 
 
 def _of_darknet(folder: Path) -> Iterator[Described]:
     """`obj.names`, and lists or folders; CVAT's lists name folders that it does not write."""
     for path in matching(folder, "*.names", "data/*.names"):
-        lists = find_splits(it.name for it in matching(path.parent, "*.txt"))
-        folders = find_splits(it.name for it in children(path.parent))
-        for sets in (folders, lists):
+        names = [line.strip() for line in read_lines(path)]
+        for files in (children(path.parent), matching(path.parent, "*.txt")):
+            sets = {read_split(it.stem)[0]: it.name for it in files}
             if "train" in sets:
-                yield [line.strip() for line in read_lines(path)], [path.parent], {**sets}
+                yield names, [path.parent], sets
 
 
 def _of_label_studio(folder: Path) -> Iterator[Described]:
@@ -129,6 +127,11 @@ def _found(
         "root": os.path.normpath(root),
         "classes": names,
     }
+    first = int(not names[0])  # the names may be counted from 1
+    if first and sets["yaml"].resolve() == (root / "data.yaml").resolve():
+        data["classes"] = names[1:]
+    elif first:
+        data["classes"] = str(sets["yaml"])
     if places != ["images/train"]:
         data["train"] = places[0] if len(places) == 1 else places
     val = _placed([root], sets["val"]) if sets.get("val") else None
@@ -139,15 +142,20 @@ def _found(
         data["val_fraction"] = VAL_FRACTION
     test = _placed([root], sets["test"]) if sets.get("test") else None
     notes = kept_for_tests(", ".join(test[1]), len(test[2]), "images") if test else ()
-    counts = Counter(dict.fromkeys(names, 0))
-    lengths, unlabelled = set(), 0
+    counts = Counter(dict.fromkeys(names[first:], 0))
+    lengths, unlabelled, odd = set(), 0, 0
     for file in files:
         label = _label(file)
         unlabelled += not label.is_file()
         for words in map(str.split, read_lines(label) if label.is_file() else []):
-            if words[0].isdecimal() and int(words[0]) < len(names):
+            if words[0].isdecimal() and first <= int(words[0]) < len(names):
                 counts[names[int(words[0])]] += 1
+            else:
+                odd += 1
             lengths.add(len(words))
+    if odd:
+        last = len(names) - 1
+        notes = (f"{odd} lines of labels have no class from {first} to {last}", *notes)
     if unlabelled:
         notes = (f"{unlabelled} of {len(files)} images have no file of labels: no objects", *notes)
     polygons = bool(lengths) and min(lengths) > 6 and "kpt_shape" not in sets

@@ -16,7 +16,7 @@ from specc.plan.lists import Unreadable
 from specc.plan.places import IMAGES, visible_files
 from specc.plan.remember import remembered
 from specc.problems import Problems
-from specc.spec.boxes import BoxData, Cityscapes, Coco, Voc, WiderFace, Yolo
+from specc.spec.boxes import BoxData, Cityscapes, Coco, Voc, VocFolders, WiderFace, Yolo
 
 YAML = (".yaml", ".yml")
 LARGE = 100_000_000  # bytes of JSON that take too long to read here
@@ -63,6 +63,8 @@ def look(data: BoxData, masks: bool, problems: Problems) -> Seen:
                 return Seen({"Cityscapes": names}, len(images))
             case Voc() if not train:
                 return _voc(data, masks)
+            case VocFolders() if not train:
+                return _voc_folders(data)
             case WiderFace() if not train:
                 return Seen(images=_wider_images(data))
     except (Unreadable, OSError) as error:
@@ -89,16 +91,22 @@ def voc_lists(names: str | list[str], masks: bool) -> list[str]:
 def read_names(path: Path) -> list[str]:
     """The names in a text file, one in each line, or those in YOLO's data.yaml.
 
+    Where that counts from 1, number 0 has the name "".
+
     Raises:
         Unreadable, OSError: if there are none.
     """
     if path.suffix not in YAML:
         return [line.strip() for line in _text(path).strip().splitlines()]
     names = _yaml(path).get("names")
-    if isinstance(names, dict) and sorted(names, key=str) == sorted(range(len(names)), key=str):
-        names = [names[number] for number in range(len(names))]
+    if isinstance(names, dict) and names:
+        numbers = sorted(names, key=str)
+        if numbers == sorted(range(len(names)), key=str):
+            names = [names[number] for number in range(len(names))]
+        elif numbers == sorted(range(1, len(names) + 1), key=str):
+            names = ["", *(names[number] for number in range(1, len(names) + 1))]  # none is 0
     if not isinstance(names, list) or not names:
-        raise Unreadable(f"{path}: must have names, as a list or of the numbers from 0 on")
+        raise Unreadable(f"{path}: must have names, as a list or of the numbers from 0 or 1 on")
     return [str(name).strip() for name in names]
 
 
@@ -147,6 +155,10 @@ def _places(data: BoxData, masks: bool) -> Iterator[tuple[Path, Key]]:
                     yield Path(data.root, path), key
                     for name in ("Annotations", "JPEGImages", *["SegmentationObject"] * masks):
                         yield folder / name, ("data", "root")
+            case VocFolders():
+                yield Path(data.root, value), key
+                if data.xml:
+                    yield Path(data.root, data.xml), ("data", "xml")
             case Cityscapes():
                 yield Path(data.root, "leftImg8bit", value), key
                 yield Path(data.root, "gtFine", value), key
@@ -160,7 +172,8 @@ def _places(data: BoxData, masks: bool) -> Iterator[tuple[Path, Key]]:
             case Yolo():
                 images = Path(data.root, value)
                 yield images, key
-                if images.suffix != ".txt":
+                beside = any(path.with_suffix(".txt").exists() for path in _images(images))
+                if images.suffix != ".txt" and not beside:
                     labels = "/labels/".join(f"/{images.as_posix()}/".rsplit("/images/", 1))
                     yield Path(labels[1:]), key
 
@@ -244,6 +257,27 @@ def _voc(data: Voc, masks: bool) -> Seen:
     return Seen({data.root: found} if found else {}, images)
 
 
+@remembered
+def _voc_folders(data: VocFolders) -> Seen:
+    names: set[str] = set()
+    for value in parts(data).values():
+        for image in _images(Path(data.root, value)):
+            xml = image.with_suffix(".xml")
+            names |= set(read_voc_names(Path(data.root, data.xml, xml.name) if data.xml else xml))
+    found = tuple(sorted(names - {""}))
+    images = len(_images(Path(data.root, data.train)))
+    return Seen({data.root: found} if found else {}, images)
+
+
+def read_voc_names(xml: Path) -> list[str]:
+    """The classes of a file's objects; none where it cannot be read, which training says."""
+    try:
+        objects = _xml(xml).findall("object")
+    except (OSError, ElementTree.ParseError, LookupError, ValueError):
+        return []
+    return [it.findtext("name", "").strip() for it in objects]
+
+
 def _wider_images(data: WiderFace) -> int:
     lines = _text(_wider_list(data, data.train)).splitlines()
     if data.annotations == "voc":
@@ -256,6 +290,9 @@ def _yolo_names(data: Yolo) -> dict[str, tuple[str, ...]]:
         path = Path(data.root, name)
         if path.is_file():
             return {str(path): tuple(read_names(path))}
+    given = Path(data.classes) if isinstance(data.classes, str) else None
+    if given and given.suffix in (".yaml", ".yml") and given.is_file():
+        return {str(given): tuple(read_names(given))}
     return {}
 
 
@@ -280,4 +317,9 @@ def _yolo_images(data: Yolo) -> list[str]:
     path = Path(data.root, data.train)
     if path.suffix == ".txt":
         return [line for line in _text(path).splitlines() if line.strip()]
-    return [str(file) for file in visible_files(path, IMAGES)]
+    return [str(file) for file in _images(path)]
+
+
+@remembered
+def _images(folder: Path) -> list[Path]:
+    return visible_files(folder, IMAGES)

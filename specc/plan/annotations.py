@@ -14,7 +14,7 @@ from specc.plan.lists import Unreadable
 from specc.plan.places import check_enough, common, under
 from specc.plan.plan import AnnotationsPlan
 from specc.problems import Problems
-from specc.spec.boxes import BoxData, Cityscapes, Coco, Voc, WiderFace, Yolo
+from specc.spec.boxes import BoxData, Cityscapes, Coco, Voc, VocFolders, WiderFace, Yolo
 from specc.spec.detection import Detection
 
 BACKGROUND = "__background__"
@@ -34,6 +34,7 @@ def plan_annotations(spec: Detection, *, background: bool, problems: Problems) -
     check_enough(spec, images, problems)
     root, train, val = _reads(data, masks)
     format_ = f"wider-face-{data.annotations}" if isinstance(data, WiderFace) else data.format
+    format_ = "voc" if isinstance(data, VocFolders) else format_
     subset = data.classes is not None
     named = Name("CLASSES[1:]" if background else "CLASSES")
     if isinstance(data, Yolo):
@@ -54,12 +55,14 @@ def plan_annotations(spec: Detection, *, background: bool, problems: Problems) -
         ids=isinstance(data, Coco),
         polygons=masks and isinstance(data, Coco | Yolo),
         numbered=masks and isinstance(data, Voc | Cityscapes),
-        difficult=isinstance(data, Voc | WiderFace),
+        difficult=isinstance(data, Voc | VocFolders | WiderFace),
         reads_lines=isinstance(data, Voc | WiderFace | Yolo),
         cuts=not isinstance(data, Cityscapes),
         keypoints=bool(seen.keypoints),
-        folders=any(not _is_list(it) for it in yolo_files),
+        folders=isinstance(data, VocFolders) or any(not _is_list(it) for it in yolo_files),
+        xml=isinstance(data, VocFolders) and data.xml is not None,
         lists=any(_is_list(it) for it in yolo_files),
+        numbers=_numbers(seen),
         val_fraction=data.val_fraction,
         keep_empty=data.keep_empty,
         min_size=data.min_size or None,
@@ -77,8 +80,9 @@ def _check_keys(data: BoxData, masks: bool, problems: Problems) -> None:
     if isinstance(data, Coco) and not data.val and not data.val_fraction:
         message = "write val = { images = …, json = … }, or val_fraction = 0.2, say"
         problems.add(("data", "val"), f"there is nothing to validate on; {message}")
-    if isinstance(data, WiderFace) and masks:
-        message = 'WIDER FACE has boxes only; write task = "detection"'
+    if isinstance(data, WiderFace | VocFolders) and masks:
+        things = "WIDER FACE has" if isinstance(data, WiderFace) else "these files have"
+        message = f'{things} boxes only; write task = "detection"'
         problems.add(("data", "format"), message, ("task",))
 
 
@@ -100,13 +104,18 @@ def _classes(data: BoxData, seen: Seen, problems: Problems) -> list[str]:
     if isinstance(data, Cityscapes | WiderFace):
         return list(known_classes(data.format).names)
     for place, named in seen.names.items():
-        found = [name for name in named if name not in seen.idle and name != "_background_"]
+        unused = {*seen.idle, "_background_"}
+        found = [name for name in _counted_from_0(named) if name not in unused]
         _check_names(found, key, f"{place}: ", problems)
         for other, names in seen.names.items():
             _check_known(found, other, names, problems)
-        return list(found)
+        return found
     if isinstance(data, Voc):
         return list(known_classes("voc").names)
+    if isinstance(data, VocFolders):
+        message = f"needed, as there are no XML files with objects in {data.root} to read them from"
+        problems.add(key, message, ("data", "root"), ("data", "train"), ("data", "xml"))
+        return []
     file = data.train.json if isinstance(data, Coco) else str(Path(data.root, "data.yaml"))
     if Path(file).exists():
         message = f"needed, as {file} has over {LARGE // 10**6} MB, which are not read here"
@@ -118,6 +127,10 @@ def _classes(data: BoxData, seen: Seen, problems: Problems) -> list[str]:
     return []
 
 
+def _counted_from_0(names: Sequence[str]) -> list[str]:
+    return list(names[1:] if names and not names[0] else names)
+
+
 def _given(data: BoxData, problems: Problems) -> list[str] | None:
     """The names that the spec gives; none where it gives a file that cannot be read."""
     if data.classes is None or isinstance(data.classes, list):
@@ -126,7 +139,7 @@ def _given(data: BoxData, problems: Problems) -> list[str] | None:
         return list(known_classes(data.classes).names)
     key = ("data", "classes")
     try:
-        return read_names(Path(data.classes))
+        return _counted_from_0(read_names(Path(data.classes)))
     except FileNotFoundError:
         others = " or ".join(f'"{it}"' for it in SETS)
         message = f"there is no file {data.classes} here; write a list of names, or {others}"
@@ -182,6 +195,8 @@ def _reads(data: BoxData, masks: bool) -> tuple[str, Call, Call | None]:
             case Voc():
                 lists = [under("", path) for path in voc_lists(it, masks)]
                 arguments = [Name(f"[{', '.join(lists)}]")]
+            case VocFolders():
+                arguments = [under("", it), *([under("", data.xml)] if data.xml else [])]
             case Yolo():
                 function = "list_images" if _is_list(it) else "find_images"
                 arguments = [Name(f"{function}({under('', it)})")]
@@ -189,6 +204,12 @@ def _reads(data: BoxData, masks: bool) -> tuple[str, Call, Call | None]:
                 arguments = [Name("root"), it]
         calls[part] = Call("read_records", (*arguments, Name("problems")))
     return root or ".", calls["train"], calls.get("val")
+
+
+def _numbers(seen: Seen) -> Name:
+    """The expression of the numbers that YOLO's labels may have."""
+    from_1 = any(names and not names[0] for names in seen.names.values())
+    return Name("range(1, len(NAMES))" if from_1 else "range(len(NAMES))")
 
 
 def _is_list(path: str) -> bool:

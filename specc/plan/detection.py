@@ -19,7 +19,7 @@ from specc.plan.plan import (
 from specc.plan.requirements import plan_requirements
 from specc.plan.train import plan_train
 from specc.problems import Problems
-from specc.spec.boxes import Voc
+from specc.spec.boxes import Voc, VocFolders
 from specc.spec.detection import Detection
 
 NAMED_CLASSES = 60  # for more a picture of all classes would be metres high
@@ -80,9 +80,7 @@ def plan_detection(name: str, spec: Detection, problems: Problems) -> DetectionP
             background=background,
             named=count <= NAMED_CLASSES,
         ),
-        export=ExportBoxesPlan(
-            masks=data.masks, two_stage=row.draws, resizes=not row.fixed_size
-        ),
+        export=ExportBoxesPlan(masks=data.masks, two_stage=row.draws, resizes=not row.fixed_size),
         launch=LaunchPlan(spec.launch.gpus, spec.launch.nodes, spec.launch.endpoint),
         requirements=plan_requirements(
             spec, model, optimizer, REQUIREMENTS | annotations.requirements
@@ -114,7 +112,7 @@ def _monitor(spec: Detection, problems: Problems) -> str:
     numbers = [*NUMBERS, f"AR{spec.evaluate.max_detections}"]
     measured = [f"{kind}_{number}" for kind in kinds for number in numbers]
     measured += ["loss"] if spec.evaluate.loss else []
-    default = "mask_AP" if masks else "box_AP50" if isinstance(spec.data, Voc) else "box_AP"
+    default = "mask_AP" if masks else "box_AP50" if isinstance(spec.data, Voc | VocFolders) else "box_AP"
     monitor = spec.evaluate.monitor or default
     if monitor not in measured:
         names = [f'"{kind}_{number}"' for kind in kinds for number in ("AP", "AP50", "AR1")]

@@ -321,8 +321,10 @@ class AnnotationsPlan:
     reads_lines: bool  # of text files
     cuts: bool  # boxes at the image's border, as not all have to be inside
     keypoints: bool  # after the boxes of YOLO's labels
-    folders: bool  # of YOLO's images
+    folders: bool  # of YOLO's images, or of those beside VOC's XML files
+    xml: bool  # whether VOC's files are in a folder of their own
     lists: bool  # of YOLO's images
+    numbers: Name  # an expression for those of YOLO's classes
     val_fraction: float | None
     keep_empty: bool
     min_size: float | None

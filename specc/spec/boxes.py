@@ -120,6 +120,21 @@ class Voc(_Splits):
     """The validation images' list, likewise; by default `"val"`."""
 
 
+class VocFolders(_Splits):
+    """Pascal VOC's XML files, and images in folders that no list names, as labelImg and Roboflow
+    write them: boxes only."""
+
+    format: Literal["voc-folders"]
+    """How the data lie on disk."""
+    train: Text = "train"
+    """The training images' folder in `root`, which is `"."` itself."""
+    val: Text | None = None
+    """The validation images' folder, likewise; by default `"val"`."""
+    xml: Text | None = None
+    """The folder in `root` of the XML files, which are called as the images; by default each lies
+    beside its image."""
+
+
 class Cityscapes(_Splits):
     """Cityscapes' folders `leftImg8bit`, and `gtFine` with its `*_instanceIds.png`."""
 
@@ -161,6 +176,7 @@ class Yolo(_Splits):
 BoxData = Annotated[
     Annotated[Coco, Tag("coco")]
     | Annotated[Voc, Tag("voc")]
+    | Annotated[VocFolders, Tag("voc-folders")]
     | Annotated[Cityscapes, Tag("cityscapes")]
     | Annotated[WiderFace, Tag("wider-face")]
     | Annotated[Yolo, Tag("yolo")],

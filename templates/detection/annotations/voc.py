@@ -1,4 +1,30 @@
-SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+#% if annotations.folders
+#% include "detection/annotations/find_images.py"
+
+
+#% if annotations.xml
+def read_records(folder: Path, xml: Path, problems: list[str]) -> list[Record]:
+    """The images in a folder, and the objects in files of their names in `xml`."""
+#% else
+def read_records(folder: Path, problems: list[str]) -> list[Record]:
+    """The images in a folder, and the objects in the XML files beside them."""
+#% endif
+    images = find_images(folder)
+    records = []
+    for image, size in zip(images, read_sizes(images, problems), strict=True):
+        #% if annotations.xml
+        file = xml / f"{image.stem}.xml"
+        #% else
+        file = image.with_suffix(".xml")
+        #% endif
+        if size and (objects := read_objects(file, image, size, problems)) is not None:
+            records.append(build_record(image, size, objects))
+    return records
+
+
+#% else
+SUFFIXES = {".bmp", ".jpeg", ".jfif", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff"}
+SUFFIXES |= {".avif", ".gif", ".webp"}
 
 
 def read_records(lists: list[Path], problems: list[str]) -> list[Record]:
@@ -37,6 +63,7 @@ def read_records(lists: list[Path], problems: list[str]) -> list[Record]:
     return records
 
 
+#% endif
 def read_objects(
     file: Path, image: Path, size: tuple[int, int], problems: list[str]
 ) -> list[Object] | None:

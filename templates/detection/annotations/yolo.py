@@ -1,19 +1,5 @@
 #% if annotations.folders
-SUFFIXES = {".bmp", ".jpeg", ".jfif", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff"}
-SUFFIXES |= {".avif", ".gif", ".webp"}
-
-
-def find_images(folder: Path) -> list[Path]:
-    """The images in a folder, and in folders in it, but for those that a dot hides.
-
-    Raises:
-        ValueError: if there are none.
-    """
-    files = map(folder.joinpath, glob.glob("**", root_dir=folder, recursive=True))
-    images = sorted(it for it in files if it.suffix.lower() in SUFFIXES)
-    if not images:
-        raise ValueError(f"{folder}: no images")
-    return images
+#% include "detection/annotations/find_images.py"
 
 
 #% endif
@@ -62,7 +48,7 @@ def read_records(images: list[Path], problems: list[str]) -> list[Record]:
             #% endif
                 problems.append(f"{where}: must be a class, and {wanted}")
                 continue
-            if key not in range(len(NAMES)):
+            if key not in {{ annotations.numbers }}:
                 problems.append(f"{where}: no class {key:g}; there are {len(NAMES)}")
                 continue
             #% if annotations.subset
