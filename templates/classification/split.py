@@ -5,7 +5,7 @@ def split(samples: Samples) -> tuple[Samples, Samples]:
     Raises:
         ValueError: if the samples are too few for that.
     """
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(VAL_SEED)
     order = torch.randperm(len(samples), generator=generator).tolist()
     count = round(VAL_FRACTION * len(order))
     train, val = order[count:], order[:count]
@@ -15,7 +15,7 @@ def split(samples: Samples) -> tuple[Samples, Samples]:
     Raises:
         ValueError: if the samples are too few for that.
     """
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(VAL_SEED)
     members = defaultdict(list)
     for index in torch.randperm(len(samples), generator=generator).tolist():
         members[samples.labels[index]].append(index)
