@@ -211,8 +211,8 @@ def _check_labels(
                 message = f"no class {show(label)}; there are {last}{dots}{more}"
                 used = {label for row in found for label in row.labels}
                 if label == str(len(names)) and "0" not in used:
-                    numbers = [str(number + 1) for number in range(len(names))]
-                    advice = _advice(data, numbers if numbers_only else ())
+                    from_1 = [str(number + 1) for number in range(len(names))]
+                    advice = _advice(data, from_1 if numbers_only else [])
                     message += f". Labels count from 0. {advice}"
                 problems.add(key, f"{row.place}: {message}", ("data", "classes"))
                 return False
