@@ -513,6 +513,11 @@ def test_a_part_of_each_class_is_validated_on(here: Path, fraction: float) -> No
         assert held[name] == min(round(fraction * count), count - 1)
     assert (train.transform, val.transform) == (module.train_transform, module.eval_transform)
 
+    module = compiled(data | {"val_seed": 1}).module("data")
+    _, other = module.build_datasets(Path("pictures"))
+    assert Counter(other.classes[label] for label in other.labels) == held
+    assert {other.name(index) for index in range(len(other))} != names[1]
+
 
 def test_a_part_of_each_of_several_labels_is_validated_on(here: Path) -> None:
     """Rare classes too, which a random fifth of 100 images has 0 to 4 of."""

@@ -300,6 +300,35 @@ def test_a_class_that_is_not_there_is_in_no_mean(spec: str) -> None:
     assert last.split() == ["-", "-", "-", "0", "d"]
 
 
+TYPES = {"off": "float32", "bf16": "bfloat16"}
+
+
+class Means(torch.nn.Module):
+    """A model that weighs the means of colours."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weights = torch.rand(3, 4, generator=torch.Generator().manual_seed(1))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.mean((2, 3)) @ self.weights
+
+
+@pytest.mark.parametrize("amp", ["off", "bf16"])
+def test_evaluation_has_the_precision_of_training(amp: str) -> None:
+    module = compiled(f"train.amp={amp}").module("evaluate")
+    images = torch.randint(256, (6, 3, 8, 8), generator=torch.Generator().manual_seed(0))
+    images, labels = images.to(torch.uint8), torch.arange(6) % 4
+    module.distributed.init()
+    try:
+        metrics, _ = module.evaluate(Means(), [(images, labels, labels)], torch.device("cpu"))
+    finally:
+        torch.distributed.destroy_process_group()
+    means, dtype = module.normalize(images).mean((2, 3)), getattr(torch, TYPES[amp])
+    logits = (means.to(dtype) @ Means().weights.to(dtype)).float()
+    assert metrics["loss"] == pytest.approx(F.cross_entropy(logits, labels).item(), rel=1e-6)
+
+
 def test_a_teacher_is_learned_from() -> None:
     """It sees images as its own weights were trained on them: of mean 0.5, as timm says."""
     torch.manual_seed(3)

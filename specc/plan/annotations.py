@@ -77,6 +77,9 @@ def _check_keys(data: BoxData, masks: bool, problems: Problems) -> None:
     if data.val and data.val_fraction:
         message = "takes validation images from the training images; leave it or val out"
         problems.add(("data", "val_fraction"), message, ("data", "val"))
+    if data.val_seed and not data.val_fraction:
+        message = "says which samples val_fraction takes; write that as well, or leave it out"
+        problems.add(("data", "val_seed"), message, ("data", "val_fraction"))
     if isinstance(data, Coco) and not data.val and not data.val_fraction:
         message = "write val = { images = …, json = … }, or val_fraction = 0.2, say"
         problems.add(("data", "val"), f"there is nothing to validate on; {message}")
@@ -235,6 +238,7 @@ def _settings(
         settings += [Setting("MIN_SIZE", data.min_size, comment)]
     if data.val_fraction:
         settings += [Setting("VAL_FRACTION", data.val_fraction, "of the images, to validate on")]
+        settings += [Setting("VAL_SEED", data.val_seed, "decides which")]
     return tuple(settings)
 
 

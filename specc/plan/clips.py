@@ -201,6 +201,9 @@ def _check_keys(spec: VideoClassification, problems: Problems) -> None:
     if not isinstance(data, Ucf101) and data.val and data.val_fraction:
         message = "takes validation videos from the training videos; leave it or val out"
         problems.add(("data", "val_fraction"), message, ("data", "val"))
+    if data.val_seed and not data.val_fraction:
+        message = "says which samples val_fraction takes; write that as well, or leave it out"
+        problems.add(("data", "val_seed"), message, ("data", "val_fraction"))
     if isinstance(data, RawFrames | Videos) and not data.val and not data.val_fraction:
         message = "write val = { root = …, list = … }, or val_fraction = 0.2, say"
         problems.add(("data", "val"), f"there is nothing to validate on; {message}")
@@ -270,6 +273,7 @@ def _settings(spec: VideoClassification) -> tuple[Setting, ...]:
         settings.append(Setting("CLASSES", given_classes(data)))
     if data.val_fraction:
         settings.append(Setting("VAL_FRACTION", data.val_fraction, "of the videos, to validate on"))
+        settings.append(Setting("VAL_SEED", data.val_seed, "decides which"))
     if data.repeat > 1:
         settings.append(Setting("REPEAT", data.repeat, "passes over the videos in an epoch"))
     return tuple(settings)

@@ -126,6 +126,9 @@ def _check_keys(spec: Classification, problems: Problems) -> None:
     if data.val and data.val_fraction:
         message = "takes validation images from the training images; leave it or val out"
         problems.add(("data", "val_fraction"), message, ("data", "val"))
+    if data.val_seed and not data.val_fraction:
+        message = "says which samples val_fraction takes; write that as well, or leave it out"
+        problems.add(("data", "val_seed"), message, ("data", "val_fraction"))
     single = isinstance(data, ListData | CsvData | OpenMMLabData) and not data.val
     if single and not data.val_fraction:
         name = {"list": "list", "csv": "csv", "openmmlab": "json"}[data.format]
@@ -194,6 +197,7 @@ def _settings(spec: Classification) -> tuple[Setting, ...]:
         settings += [Setting("CLASSES", given_classes(data))]
     if data.val_fraction:
         settings += [Setting("VAL_FRACTION", data.val_fraction, "of the images, to validate on")]
+        settings += [Setting("VAL_SEED", data.val_seed, "decides which")]
     if data.repeat > 1:
         settings += [Setting("REPEAT", data.repeat, "passes over the images in an epoch")]
     return tuple(settings)

@@ -112,7 +112,9 @@ def _monitor(spec: Detection, problems: Problems) -> str:
     numbers = [*NUMBERS, f"AR{spec.evaluate.max_detections}"]
     measured = [f"{kind}_{number}" for kind in kinds for number in numbers]
     measured += ["loss"] if spec.evaluate.loss else []
-    default = "mask_AP" if masks else "box_AP50" if isinstance(spec.data, Voc | VocFolders) else "box_AP"
+    default = (
+        "mask_AP" if masks else "box_AP50" if isinstance(spec.data, Voc | VocFolders) else "box_AP"
+    )
     monitor = spec.evaluate.monitor or default
     if monitor not in measured:
         names = [f'"{kind}_{number}"' for kind in kinds for number in ("AP", "AP50", "AR1")]

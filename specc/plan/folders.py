@@ -58,7 +58,9 @@ def count_folders(
             message = "training needs all classes that validation has"
             problems.add(root, f"only {val} has {names}; {message}")
         if not any(val_images.values()):
-            problems.add(root, f"{val} has no {noun} in it; add some, or write val_fraction = 0.2")
+            problems.add(
+                root, f"{val} has no folder of {noun}s; add some, or write val_fraction = 0.2"
+            )
     for name in (name for name, count in images.items() if not count):
         message = f"{train / name} has no {noun} in it; add some, or remove it"
         problems.add(root, message)

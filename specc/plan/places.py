@@ -18,10 +18,8 @@ NAME_CLASSES = Name("name_classes(rows)")
 Places = tuple[str, tuple[Name, ...], tuple[Name, ...], Name | None, Name | None]
 
 # What a generated project takes for an image: torchvision's IMG_EXTENSIONS, and three of Pillow's.
-IMAGES = (
-    *(".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"),
-    *(".avif", ".gif", ".jfif"),
-)
+TORCHVISION = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+IMAGES = (*TORCHVISION, ".avif", ".gif", ".jfif")
 VIDEOS = (".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv")
 
 

@@ -35,6 +35,8 @@ class _BoxData(Section):
     val_fraction: Share | None = None
     """Share of the training images that is validated on instead, where there are no validation
     images."""
+    val_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """Decides which images `val_fraction` takes; other seeds are other divisions."""
     keep_empty: bool = False
     """Whether images without objects are trained on as well; they are always validated on."""
     on_bad_annotation: Literal["error", "fix"] = "error"

@@ -49,6 +49,8 @@ class Prepared(Section):
     val_fraction: Share | None = None
     """Share of the training samples that is validated on instead, drawn from each class alike,
     where there are no validation samples."""
+    val_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """Decides which samples `val_fraction` takes; other seeds are other divisions."""
     image_size: Annotated[int, Field(ge=8)] | None = None
     """Height and width of the model's input in pixels; by default what the weights were
     evaluated at."""

@@ -54,10 +54,16 @@ def evaluate(
     progress = tqdm(loader, "evaluate", leave=False, disable=dist.get_rank() > 0)
     for inputs, labels, _ in progress:
         labels = labels.to(device, non_blocking=True)
-        #% if evaluate.views
-        logits = score(model, inputs.to(device, non_blocking=True))
-        #% else
-        logits = model(normalize(inputs.to(device, non_blocking=True)))
+        #% filter block(train.amp)
+        with torch.autocast(device.type, {{ train.amp }}):  # as in training
+            #% if evaluate.views
+            logits = score(model, inputs.to(device, non_blocking=True))
+            #% else
+            logits = model(normalize(inputs.to(device, non_blocking=True)))
+            #% endif
+        #% endfilter
+        #% if train.amp
+        logits = logits.float()
         #% endif
         loss.update(F.cross_entropy(logits, labels, reduction="none"))
         metrics.update(logits, labels)

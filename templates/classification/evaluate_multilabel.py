@@ -57,7 +57,13 @@ def evaluate(
     progress = tqdm(loader, "evaluate", leave=False, disable=dist.get_rank() > 0)
     for images, labels, _ in progress:
         labels = labels.to(device, non_blocking=True)
-        logits = model(normalize(images.to(device, non_blocking=True)))
+        #% filter block(train.amp)
+        with torch.autocast(device.type, {{ train.amp }}):  # as in training
+            logits = model(normalize(images.to(device, non_blocking=True)))
+        #% endfilter
+        #% if train.amp
+        logits = logits.float()
+        #% endif
         losses = F.binary_cross_entropy_with_logits(logits, labels, reduction="none")
         loss.update(losses.mean(1))
         # The metrics would take the sigmoid only in batches with a logit outside [0, 1].

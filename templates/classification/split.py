@@ -9,7 +9,7 @@ def split(samples: Samples) -> tuple[Samples, Samples]:
     Raises:
         ValueError: if the samples are too few for that.
     """
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(VAL_SEED)
     classes = [labels or [NUM_CLASSES] for labels in samples.labels]
     members = defaultdict(list)
     for index in torch.randperm(len(samples), generator=generator).tolist():
@@ -37,7 +37,7 @@ def split(samples: Samples) -> tuple[Samples, Samples]:
     Raises:
         ValueError: if the samples are too few for that.
     """
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(VAL_SEED)
     members = defaultdict(list)
     for index in torch.randperm(len(samples), generator=generator).tolist():
         members[samples.labels[index]].append(index)

@@ -116,7 +116,7 @@ def split(records: list[Record]) -> tuple[list[Record], list[Record]]:
     Raises:
         ValueError: if the images are too few for that.
     """
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(VAL_SEED)
     order = torch.randperm(len(records), generator=generator).tolist()
     count = round(VAL_FRACTION * len(records))
     if not 0 < count < len(records):
