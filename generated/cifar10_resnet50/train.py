@@ -14,7 +14,6 @@ import argparse
 import os
 import signal
 import threading
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -128,10 +127,7 @@ def main() -> None:
         state = checkpoint.load(last, previous, key="recipe")
         checkpoint.check_recipe(last, state["recipe"], recipe)
         step, finished, best = state["step"], state["finished"], state["best"]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of schedules that go before the optimizer
-            for _ in range(min(step, EPOCHS * steps_per_epoch)):
-                scheduler.step()
+        checkpoint.advance(scheduler, min(step, EPOCHS * steps_per_epoch))
         checkpoint.restore(parts, state)
     if args.resume and is_main:
         print(f"{last}: from step {step} on" if resuming else f"no {last}: a new run")

@@ -5,7 +5,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from itertools import chain
-from math import nan
+from math import isnan, nan
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -45,11 +45,12 @@ class Evaluation:
     results: list[dict[str, Any]]  # all that was found; [] but in the main process
 
 
-def build_truth(dataset: Samples) -> COCO:
+def build_truth(dataset: Samples, monitor: str = "loss") -> COCO:
     """All objects in the images of `dataset`; an image's id is its index + 1.
 
     Raises:
         ValueError: if there is none.
+        SystemExit: if none counts for the metric `monitor`.
     """
     images, objects = [], []
     for image_id, record in enumerate(dataset.records, start=1):
@@ -61,7 +62,20 @@ def build_truth(dataset: Samples) -> COCO:
         objects += to_coco(image_id, target, **others)
     if all(item["iscrowd"] for item in objects):
         raise ValueError("the validation images have no objects to be found")
-    return COCO(to_dataset(images, objects))
+    truth = COCO(to_dataset(images, objects))
+    check_monitor(truth, monitor)
+    return truth
+
+
+def check_monitor(truth: COCO, monitor: str) -> None:
+    """Stop if no object counts for a metric, such as box_APl where none is large."""
+    if monitor == "loss":
+        return
+    metrics, _ = measure(truth, [])
+    if isnan(metrics[monitor]):
+        raise SystemExit(
+            f"no validation object counts for MONITOR = {monitor!r}; name another"
+        )
 
 
 def evaluate(

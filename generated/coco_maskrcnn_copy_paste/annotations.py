@@ -19,6 +19,7 @@ DATA_DIR = "data/parts"
 CLASSES = ["__background__", "bolt", "nut", "washer"]
 NUM_CLASSES = len(CLASSES)
 VAL_FRACTION = 0.2  # of the images, to validate on
+VAL_SEED = 0  # decides which
 QUIET = os.environ.get("RANK", "0") != "0"  # one process speaks for all
 
 Object = tuple[list[float], int, bool, float, Any]  # its box, label, crowd, area, shape
@@ -71,7 +72,7 @@ def split(records: list[Record]) -> tuple[list[Record], list[Record]]:
     Raises:
         ValueError: if the images are too few for that.
     """
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(VAL_SEED)
     order = torch.randperm(len(records), generator=generator).tolist()
     count = round(VAL_FRACTION * len(records))
     if not 0 < count < len(records):

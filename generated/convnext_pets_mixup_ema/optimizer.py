@@ -1,5 +1,7 @@
 """The optimizer, and what parts of the model have their own settings in it."""
 
+from fnmatch import fnmatchcase
+
 import torch
 from torch import nn
 
@@ -8,6 +10,8 @@ BETAS = (0.9, 0.999)
 WEIGHT_DECAY = 0.05
 HEAD_LR = 0.001
 HEAD = ("classifier.2.",)
+# With the norms: tokens, positions or scales that the model's authors do not decay.
+NO_DECAY = ("*.layer_scale",)
 
 
 def build_optimizer(model: nn.Module) -> torch.optim.Optimizer:
@@ -33,6 +37,8 @@ def learning_rate(name: str) -> float:
 
 def weight_decay(name: str, parameter: nn.Parameter) -> float:
     """The weight decay of the parameter `name`."""
+    if any(fnmatchcase(name, pattern) for pattern in NO_DECAY):
+        return 0.0
     if parameter.ndim < 2:  # the scale of a norm, or a bias
         return 0.0
     return WEIGHT_DECAY

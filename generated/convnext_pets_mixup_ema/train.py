@@ -14,7 +14,6 @@ import argparse
 import os
 import signal
 import threading
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +50,7 @@ BATCH_SIZE = 128  # samples, over all processes together
 WARMUP_EPOCHS = 2
 WARMUP_FACTOR = 0.01  # of LR, at the first step
 LABEL_SMOOTHING = 0.1
-EMA_DECAY = 0.999  # of the moving average, for each step
+EMA_DECAY = 0.999  # of the moving average, after its first steps
 LOG_EVERY = 50  # steps
 MONITOR = "top1"  # the metric that says which model is best
 CHECKPOINT_STEPS = 1000  # last.pt; and at the end of every epoch
@@ -107,9 +106,13 @@ def main() -> None:
         load_pretrained(model)
     model.to(device, memory_format=torch.channels_last)
     ddp = DistributedDataParallel(model)
-    ema = AveragedModel(
-        model, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY), use_buffers=True
-    )
+
+    def average(averages: Any, values: Any, _: Any) -> None:
+        """Move the averages; TensorFlow's ramp lets the first steps be forgotten."""
+        decay = min(EMA_DECAY, (1 + step) / (10 + step))
+        get_ema_multi_avg_fn(decay)(averages, values, _)
+
+    ema = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
     optimizer = build_optimizer(model)
     scheduler = ChainedScheduler(
         [
@@ -136,10 +139,7 @@ def main() -> None:
         state = checkpoint.load(last, previous, key="recipe")
         checkpoint.check_recipe(last, state["recipe"], recipe)
         step, finished, best = state["step"], state["finished"], state["best"]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of schedules that go before the optimizer
-            for _ in range(min(step, EPOCHS * steps_per_epoch)):
-                scheduler.step()
+        checkpoint.advance(scheduler, min(step, EPOCHS * steps_per_epoch))
         checkpoint.restore(parts, state)
     if args.resume and is_main:
         print(f"{last}: from step {step} on" if resuming else f"no {last}: a new run")

@@ -1,12 +1,14 @@
 """Checkpoints that survive a kill at any moment, and a damaged file."""
 
 import os
+import warnings
 import zipfile
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from torch.optim.lr_scheduler import LRScheduler
 
 
 def save(path: Path, state: dict[str, Any], previous: Path | None = None) -> None:
@@ -67,6 +69,14 @@ def read(path: Path, key: str) -> dict[str, Any]:
     if not isinstance(state, dict) or key not in state:
         raise ValueError(f"another file, without {key!r}")
     return state
+
+
+def advance(scheduler: LRScheduler, steps: int) -> None:
+    """Bring a learning rate schedule, with its settings of now, to a step."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of steps that go before the optimizer's
+        for _ in range(steps):
+            scheduler.step()
 
 
 def restore(parts: dict[str, Any], state: dict[str, Any]) -> None:

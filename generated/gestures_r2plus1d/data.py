@@ -36,6 +36,7 @@ EVAL_BATCH_SIZE = 16  # videos, of each process
 WORKERS = 4  # that read videos, for each process
 SEPARATOR = " "  # of path and label, in a line
 VAL_FRACTION = 0.2  # of the videos, to validate on
+VAL_SEED = 0  # decides which
 
 # Transforms of uint8 frames [T, 3, H, W]; `normalize` makes them floats, on the device.
 train_transform = v2.Compose(
@@ -132,7 +133,7 @@ def split(samples: Samples) -> tuple[Samples, Samples]:
     Raises:
         ValueError: if the samples are too few for that.
     """
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(VAL_SEED)
     members = defaultdict(list)
     for index in torch.randperm(len(samples), generator=generator).tolist():
         members[samples.labels[index]].append(index)
@@ -174,8 +175,8 @@ def read_rows(root: Path, path: Path) -> list[Row]:
             if name and not label.strip():
                 raise ValueError(f"{path}:{number}: the label is empty; write one")
             if name:
-                video = root / name.strip()
-                rows.append((f"{path}:{number}", video, label.strip()))
+                source = root / name.strip()
+                rows.append((f"{path}:{number}", source, label.strip()))
             elif line.strip():
                 wanted = f"a path, {SEPARATOR!r} and a label"
                 raise ValueError(f"{path}:{number}: must be {wanted}, not {line!r}")
@@ -320,7 +321,9 @@ def build_loader(dataset: Dataset, **options: Any) -> DataLoader:
 
 def leave_group(worker: int) -> None:
     """Let what tells all the group to stop reach the training process alone."""
-    os.setsid()
+    if hasattr(os, "setsid"):  # not on Windows, where Ctrl-C alone reaches a group
+        os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which that one ends its workers
 
 

@@ -14,7 +14,6 @@ import argparse
 import os
 import signal
 import threading
-import warnings
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -53,7 +52,7 @@ BATCH_SIZE = 32  # samples, over all processes together
 MAX_BATCH_PER_GPU = 8  # samples; more are taken in parts
 WARMUP_EPOCHS = 1
 WARMUP_FACTOR = 0.01  # of LR, at the first step
-EMA_DECAY = 0.999  # of the moving average, for each step
+EMA_DECAY = 0.999  # of the moving average, after its first steps
 LOG_EVERY = 50  # steps
 MONITOR = "top1"  # the metric that says which model is best
 EARLY_STOP = 4  # evaluations without a better one
@@ -110,9 +109,13 @@ def main() -> None:
         load_pretrained(model)
     model.to(device)
     ddp = DistributedDataParallel(model)
-    ema = AveragedModel(
-        model, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY), use_buffers=True
-    )
+
+    def average(averages: Any, values: Any, _: Any) -> None:
+        """Move the averages; TensorFlow's ramp lets the first steps be forgotten."""
+        decay = min(EMA_DECAY, (1 + step) / (10 + step))
+        get_ema_multi_avg_fn(decay)(averages, values, _)
+
+    ema = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
     counts = torch.bincount(torch.tensor(train_set.labels), minlength=NUM_CLASSES)
     class_weights = (len(train_set) / NUM_CLASSES / counts.clamp(min=1)).to(device)
     optimizer = build_optimizer(model)
@@ -143,10 +146,7 @@ def main() -> None:
         checkpoint.check_recipe(last, state["recipe"], recipe)
         step, finished, best = state["step"], state["finished"], state["best"]
         stale = state.get("stale", 0)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of schedules that go before the optimizer
-            for _ in range(min(step, EPOCHS * steps_per_epoch)):
-                scheduler.step()
+        checkpoint.advance(scheduler, min(step, EPOCHS * steps_per_epoch))
         checkpoint.restore(parts, state)
     if args.resume and is_main:
         print(f"{last}: from step {step} on" if resuming else f"no {last}: a new run")

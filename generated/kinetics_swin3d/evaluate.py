@@ -53,7 +53,9 @@ def evaluate(
     progress = tqdm(loader, "evaluate", leave=False, disable=dist.get_rank() > 0)
     for inputs, labels, _ in progress:
         labels = labels.to(device, non_blocking=True)
-        logits = score(model, inputs.to(device, non_blocking=True))
+        with torch.autocast(device.type, torch.bfloat16):  # as in training
+            logits = score(model, inputs.to(device, non_blocking=True))
+        logits = logits.float()
         loss.update(F.cross_entropy(logits, labels, reduction="none"))
         metrics.update(logits, labels)
         confusion.update(logits, labels)

@@ -48,7 +48,9 @@ def evaluate(
     progress = tqdm(loader, "evaluate", leave=False, disable=dist.get_rank() > 0)
     for images, labels, _ in progress:
         labels = labels.to(device, non_blocking=True)
-        logits = model(normalize(images.to(device, non_blocking=True)))
+        with torch.autocast(device.type, torch.bfloat16):  # as in training
+            logits = model(normalize(images.to(device, non_blocking=True)))
+        logits = logits.float()
         losses = F.binary_cross_entropy_with_logits(logits, labels, reduction="none")
         loss.update(losses.mean(1))
         # The metrics would take the sigmoid only in batches with a logit outside [0, 1].

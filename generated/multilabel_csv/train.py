@@ -14,7 +14,6 @@ import argparse
 import os
 import signal
 import threading
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +51,7 @@ BETAS = (0.9, 0.999)
 WEIGHT_DECAY = 0.01
 PCT_START = 0.3  # of the steps LR rises
 DIV_FACTOR = 25.0  # LR by the first step's
-EMA_DECAY = 0.999  # of the moving average, for each step
+EMA_DECAY = 0.999  # of the moving average, after its first steps
 LOG_EVERY = 50  # steps
 MONITOR = "mAP"  # the metric that says which model is best
 CHECKPOINT_STEPS = 1000  # last.pt; and at the end of every epoch
@@ -108,9 +107,15 @@ def main() -> None:
         load_pretrained(model)
     model.to(device)
     ddp = DistributedDataParallel(model)
-    ema = AveragedModel(
-        model, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY), use_buffers=True
-    )
+
+    def average(averages: Any, values: Any, _: Any) -> None:
+        """Move the averages; TensorFlow's ramp lets the first steps be forgotten."""
+        decay = min(EMA_DECAY, (1 + step) / (10 + step))
+        get_ema_multi_avg_fn(decay)(averages, values, _)
+
+    ema = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
+    if MONITOR != "loss" and not any(val_set.labels):
+        raise SystemExit(f"no validation image has a label, and so {MONITOR} no value")
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=LR, betas=BETAS, weight_decay=WEIGHT_DECAY
     )
@@ -136,10 +141,7 @@ def main() -> None:
         state = checkpoint.load(last, previous, key="recipe")
         checkpoint.check_recipe(last, state["recipe"], recipe)
         step, finished, best = state["step"], state["finished"], state["best"]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of schedules that go before the optimizer
-            for _ in range(min(step, EPOCHS * steps_per_epoch)):
-                scheduler.step()
+        checkpoint.advance(scheduler, min(step, EPOCHS * steps_per_epoch))
         checkpoint.restore(parts, state)
     if args.resume and is_main:
         print(f"{last}: from step {step} on" if resuming else f"no {last}: a new run")

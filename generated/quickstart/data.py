@@ -267,7 +267,9 @@ def build_loader(dataset: Dataset, **options: Any) -> DataLoader:
 
 def leave_group(worker: int) -> None:
     """Let what tells all the group to stop reach the training process alone."""
-    os.setsid()
+    if hasattr(os, "setsid"):  # not on Windows, where Ctrl-C alone reaches a group
+        os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which that one ends its workers
 
 

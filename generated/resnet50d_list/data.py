@@ -132,8 +132,8 @@ def read_rows(root: Path, path: Path) -> list[Row]:
             if name and not label.strip():
                 raise ValueError(f"{path}:{number}: the label is empty; write one")
             if name:
-                image = root / name.strip()
-                rows.append((f"{path}:{number}", image, label.strip()))
+                source = root / name.strip()
+                rows.append((f"{path}:{number}", source, label.strip()))
             elif line.strip():
                 wanted = f"a path, {SEPARATOR!r} and a label"
                 raise ValueError(f"{path}:{number}: must be {wanted}, not {line!r}")
@@ -287,7 +287,9 @@ def build_loader(dataset: Dataset, **options: Any) -> DataLoader:
 
 def leave_group(worker: int) -> None:
     """Let what tells all the group to stop reach the training process alone."""
-    os.setsid()
+    if hasattr(os, "setsid"):  # not on Windows, where Ctrl-C alone reaches a group
+        os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which that one ends its workers
 
 

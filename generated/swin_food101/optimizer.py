@@ -1,11 +1,15 @@
 """The optimizer, and what parts of the model have their own settings in it."""
 
+from fnmatch import fnmatchcase
+
 import torch
 from torch import nn
 
 LR = 0.00025
 BETAS = (0.9, 0.999)
 WEIGHT_DECAY = 0.05
+# With the norms: tokens, positions or scales that the model's authors do not decay.
+NO_DECAY = ("*.relative_position_bias_table",)
 
 
 def build_optimizer(model: nn.Module) -> torch.optim.Optimizer:
@@ -24,6 +28,8 @@ def build_optimizer(model: nn.Module) -> torch.optim.Optimizer:
 
 def weight_decay(name: str, parameter: nn.Parameter) -> float:
     """The weight decay of the parameter `name`."""
+    if any(fnmatchcase(name, pattern) for pattern in NO_DECAY):
+        return 0.0
     if parameter.ndim < 2:  # the scale of a norm, or a bias
         return 0.0
     return WEIGHT_DECAY

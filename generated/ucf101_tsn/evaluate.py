@@ -36,9 +36,8 @@ def evaluate(
     """Evaluate on this process's share of the samples, and combine with all others'.
 
     Returns:
-        The mean cross entropy and metrics, as fractions, each sample counted once, and
-        means over the classes that have a sample; and the confusion matrix,
-        int64 [NUM_CLASSES, NUM_CLASSES], a row per true class.
+        The mean cross entropy and metrics, as fractions, each sample counted once; and
+        the confusion matrix, int64 [NUM_CLASSES, NUM_CLASSES], a row per true class.
     """
     loss = MeanMetric().to(device)
     # Each counts for itself: those that agree on a first batch need not on all.
@@ -46,11 +45,8 @@ def evaluate(
         {
             "top1": MulticlassAccuracy(NUM_CLASSES, 1, "micro"),
             "top5": MulticlassAccuracy(NUM_CLASSES, 5, "micro"),
+            "mean_class_accuracy": MulticlassAccuracy(NUM_CLASSES, average="none"),
         },
-        compute_groups=False,
-    ).to(device)
-    class_metrics = MetricCollection(
-        {"mean_class_accuracy": MulticlassAccuracy(NUM_CLASSES, average="none")},
         compute_groups=False,
     ).to(device)
     confusion = MulticlassConfusionMatrix(NUM_CLASSES).to(device)
@@ -61,11 +57,10 @@ def evaluate(
         logits = score(model, inputs.to(device, non_blocking=True))
         loss.update(F.cross_entropy(logits, labels, reduction="none"))
         metrics.update(logits, labels)
-        class_metrics.update(logits, labels)
         confusion.update(logits, labels)
     values = {"loss": loss.compute(), **metrics.compute()}
-    present = confusion.compute().sum(1) > 0
-    values |= {k: v[present].mean() for k, v in class_metrics.compute().items()}
+    present = confusion.compute().sum(1) > 0  # a class without samples is in no mean
+    values |= {k: v[present].mean() for k, v in values.items() if v.ndim}
     return {k: v.item() for k, v in values.items()}, confusion.compute().cpu()
 
 

@@ -1,5 +1,7 @@
 """The optimizer, and what parts of the model have their own settings in it."""
 
+from fnmatch import fnmatchcase
+
 import torch
 from torch import nn
 
@@ -22,6 +24,8 @@ LAYERS = (
     ("encoder.layers.encoder_layer_10.",),
     ("encoder.layers.encoder_layer_11.",),
 )
+# With the norms: tokens, positions or scales that the model's authors do not decay.
+NO_DECAY = ("class_token", "encoder.pos_embedding")
 
 
 def build_optimizer(model: nn.Module) -> torch.optim.Optimizer:
@@ -48,6 +52,8 @@ def learning_rate(name: str) -> float:
 
 def weight_decay(name: str, parameter: nn.Parameter) -> float:
     """The weight decay of the parameter `name`."""
+    if any(fnmatchcase(name, pattern) for pattern in NO_DECAY):
+        return 0.0
     if parameter.ndim < 2:  # the scale of a norm, or a bias
         return 0.0
     return WEIGHT_DECAY

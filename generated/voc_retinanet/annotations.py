@@ -183,7 +183,8 @@ def build_record(file: Path, size: tuple[int, int], objects: list[Object]) -> Re
     return Record(file, *size, boxes, labels, crowd)
 
 
-SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+SUFFIXES = {".bmp", ".jpeg", ".jfif", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff"}
+SUFFIXES |= {".avif", ".gif", ".webp"}
 
 
 def read_records(lists: list[Path], problems: list[str]) -> list[Record]:

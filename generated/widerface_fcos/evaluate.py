@@ -5,7 +5,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from itertools import chain
-from math import nan
+from math import isnan, nan
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from faster_coco_eval import COCO, COCOeval_faster
+from faster_coco_eval.core import mask as rle
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -36,6 +37,27 @@ NUMBERS += ("AR1", "AR10", f"AR{MAX_DETECTIONS}", "ARs", "ARm", "ARl")
 DRAWN_SCORE = 0.5  # from which on what was found is drawn
 
 
+class Evaluator(COCOeval_faster):
+    """COCO's, with objects that are neither a hit nor a miss as Pascal VOC's devkit has them.
+
+    They take up what overlaps them by the IoU asked for; COCO's crowds take up whatever
+    lies inside.
+    """
+
+    def computeIoU(self, imgId: int, catId: int) -> Any:
+        """IoUs [found, objects], of what was found in the order of scores."""
+        objects = self.gt_dataset.get_instances([imgId], [catId], True)[0][0]
+        found = self.dt_dataset.get_instances([imgId], [catId], True)[0][0]
+        if not objects or not found:
+            return []
+        found = sorted(found, key=lambda item: -item["score"])[
+            : self.params.maxDets[-1]
+        ]
+        shape = "bbox"
+        shapes = [[item[shape] for item in items] for items in (found, objects)]
+        return rle.iou(*shapes, [0] * len(objects))
+
+
 @dataclass
 class Evaluation:
     """What `evaluate` found out. The AP and AR of what is not there is NaN."""
@@ -45,11 +67,12 @@ class Evaluation:
     results: list[dict[str, Any]]  # all that was found; [] but in the main process
 
 
-def build_truth(dataset: Samples) -> COCO:
+def build_truth(dataset: Samples, monitor: str = "loss") -> COCO:
     """All objects in the images of `dataset`; an image's id is its index + 1.
 
     Raises:
         ValueError: if there is none.
+        SystemExit: if none counts for the metric `monitor`.
     """
     images, objects = [], []
     for image_id, record in enumerate(dataset.records, start=1):
@@ -60,7 +83,20 @@ def build_truth(dataset: Samples) -> COCO:
         objects += to_coco(image_id, target, **others)
     if all(item["iscrowd"] for item in objects):
         raise ValueError("the validation images have no objects to be found")
-    return COCO(to_dataset(images, objects))
+    truth = COCO(to_dataset(images, objects))
+    check_monitor(truth, monitor)
+    return truth
+
+
+def check_monitor(truth: COCO, monitor: str) -> None:
+    """Stop if no object counts for a metric, such as box_APl where none is large."""
+    if monitor == "loss":
+        return
+    metrics, _ = measure(truth, [])
+    if isnan(metrics[monitor]):
+        raise SystemExit(
+            f"no validation object counts for MONITOR = {monitor!r}; name another"
+        )
 
 
 def evaluate(
@@ -107,7 +143,7 @@ def measure(
 ) -> tuple[dict[str, float], dict[str, list[float]]]:
     """NUMBERS, and AP and AP50 of each of CATEGORIES."""
     found = [item.copy() for item in results]  # COCO's tools write to them
-    evaluator = COCOeval_faster(truth, truth.loadRes(found), "bbox")
+    evaluator = Evaluator(truth, truth.loadRes(found), "bbox")
     evaluator.params.maxDets = [1, 10, MAX_DETECTIONS]
     evaluator.run()
     # Of IoUs, recalls and classes, for objects of any size, MAX_DETECTIONS in an image.

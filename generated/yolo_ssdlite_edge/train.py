@@ -14,7 +14,6 @@ import argparse
 import os
 import signal
 import threading
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +40,7 @@ EPOCHS = 60
 BATCH_SIZE = 32  # samples, over all processes together
 WARMUP_EPOCHS = 1
 WARMUP_FACTOR = 0.01  # of LR, at the first step
-EMA_DECAY = 0.999  # of the moving average, for each step
+EMA_DECAY = 0.999  # of the moving average, after its first steps
 LOG_EVERY = 50  # steps
 MONITOR = "box_AP"  # the metric that says which model is best
 EARLY_STOP = 10  # evaluations without a better one
@@ -106,10 +105,14 @@ def main() -> None:
         load_pretrained(model)
     model.to(device)
     ddp = DistributedDataParallel(model)
-    ema = AveragedModel(
-        model, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY), use_buffers=True
-    )
-    truth = build_truth(val_set) if is_main else None
+
+    def average(averages: Any, values: Any, _: Any) -> None:
+        """Move the averages; TensorFlow's ramp lets the first steps be forgotten."""
+        decay = min(EMA_DECAY, (1 + step) / (10 + step))
+        get_ema_multi_avg_fn(decay)(averages, values, _)
+
+    ema = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
+    truth = build_truth(val_set, MONITOR) if is_main else None
     optimizer = build_optimizer(model)
     scheduler = ChainedScheduler(
         [
@@ -138,10 +141,7 @@ def main() -> None:
         checkpoint.check_recipe(last, state["recipe"], recipe)
         step, finished, best = state["step"], state["finished"], state["best"]
         stale = state.get("stale", 0)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of schedules that go before the optimizer
-            for _ in range(min(step, EPOCHS * steps_per_epoch)):
-                scheduler.step()
+        checkpoint.advance(scheduler, min(step, EPOCHS * steps_per_epoch))
         checkpoint.restore(parts, state)
     if args.resume and is_main:
         print(f"{last}: from step {step} on" if resuming else f"no {last}: a new run")
