@@ -118,13 +118,10 @@ def main() -> None:
     scheduler = CosineAnnealingLR(optimizer, T_max=EPOCHS * steps_per_epoch)
     parts: dict[str, Any] = dict(model=model, optimizer=optimizer)
     # A run is resumed with the same of these; any other setting may be a new one.
-    recipe: dict[str, Any] = {
-        "SEED": SEED,
-        "BATCH_SIZE": BATCH_SIZE,
-        "MONITOR": MONITOR,
-    }
+    recipe: dict[str, Any] = {"SEED": SEED, "BATCH_SIZE": BATCH_SIZE}
+    recipe |= {"MONITOR": MONITOR, "classes": train_set.classes}
     recipe |= {"steps per epoch": steps_per_epoch, "samples": len(train_set)}
-    recipe |= {"classes": train_set.classes, **checkpoint.describe(parts)}
+    recipe |= checkpoint.describe(parts)
     step, finished, best = 0, 0, -1.0
     stale = 0  # evaluations since the best one
     if resuming:
@@ -161,9 +158,7 @@ def main() -> None:
     for epoch in range(finished, EPOCHS):
         if stale >= EARLY_STOP:
             break
-        first = (
-            step - epoch * steps_per_epoch
-        )  # not 0 where a run was stopped in an epoch
+        first = step - epoch * steps_per_epoch  # above 0 after a stop
         batches.start(epoch, first)
         title = f"epoch {epoch + 1}/{EPOCHS}"
         progress = tqdm(

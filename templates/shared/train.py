@@ -160,9 +160,10 @@ def main() -> None:
     #% endif
     parts: dict[str, Any] = {{ train.parts }}
     # A run is resumed with the same of these; any other setting may be a new one.
-    recipe: dict[str, Any] = {"SEED": SEED, "BATCH_SIZE": BATCH_SIZE, "MONITOR": MONITOR}
+    recipe: dict[str, Any] = {"SEED": SEED, "BATCH_SIZE": BATCH_SIZE}
+    recipe |= {"MONITOR": MONITOR, "classes": {{ train.classes }}}
     recipe |= {"steps per epoch": steps_per_epoch, "samples": len(train_set)}
-    recipe |= {"classes": {{ train.classes }}, **checkpoint.describe(parts)}
+    recipe |= checkpoint.describe(parts)
     #% if train.plateau
     lrs = tuple({{ train.initial_lr }} for group in optimizer.param_groups)
     recipe["learning rates"] = lrs
@@ -258,7 +259,7 @@ def main() -> None:
         if set_frozen(model, epoch):
             ddp = DistributedDataParallel(model)
         #% endif
-        first = step - epoch * steps_per_epoch  # not 0 where a run was stopped in an epoch
+        first = step - epoch * steps_per_epoch  # above 0 after a stop
         batches.start(epoch, first)
         title = f"epoch {epoch + 1}/{EPOCHS}"
         progress = tqdm(
