@@ -135,7 +135,7 @@ def test_odd_images_and_classes_are_told_of(images: Path) -> None:
 
     Path("images/train/ash/2.png").write_bytes(b"no image")
     Path("images/val/elm/1.png").write_bytes(b"")
-    said = check("--set", "model.name=resnet18")
+    said = check("--set", "model.name=resnet18", code=1)
     assert "not counted: 2 of 36 images are wrong:\n" in said
     assert "images/train/ash/2.png: not a readable image" in said
     assert "images/val/elm/1.png: not a readable image" in said

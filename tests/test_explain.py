@@ -14,6 +14,7 @@ from specc.diagnostics import SpecError, UserError
 from specc.explain import Search, Trial, explain
 from specc.keys import dotted
 from specc.pages import Page, hunks, origins
+from specc.plan import folders
 from specc.project.state import SUFFIX
 from specc.render import draft, render
 from specc.source import Source, read
@@ -339,8 +340,10 @@ def test_an_output_goes_with_a_line(tmp_path: Path) -> None:
 
 def test_data_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     listed: list[str] = []
-    rglob = Path.rglob
-    monkeypatch.setattr(Path, "rglob", lambda it, *a: listed.append(str(it)) or rglob(it, *a))
+    files = folders.visible_files
+    monkeypatch.setattr(
+        folders, "visible_files", lambda it, *a: listed.append(str(it)) or files(it, *a)
+    )
     explain(QUICKSTART, "train.seed")
     assert listed and len(listed) == len(set(listed))
 

@@ -350,7 +350,7 @@ def test_a_share_of_splits_is_refused(here: Path) -> None:
         data = {{ format = "{}", root = "{}", {} }}
         optim = {{ lr = 0.1 }}
         schedule = {{ epochs = 1 }}
-        train = {{ batch_size = 1 }}
+        train = {{ batch_size = 2 }}
     """
     for task, model, format, root, val in [
         (IMAGES, "resnet18", "imagefolder", "data", "Valid"),

@@ -96,7 +96,8 @@ def read_sizes(files: list[Path], problems: list[str]) -> list[tuple[int, int] |
     """Height and width of each image; None for those that are none."""
     with ThreadPoolExecutor() as pool:
         found = pool.map(read_size, files)
-        sizes = list(tqdm(found, "images", len(files), leave=False, disable=QUIET))
+        silent = QUIET or None  # or where there is no terminal
+        sizes = list(tqdm(found, "images", len(files), leave=False, disable=silent))
     for file, size in zip(files, sizes, strict=True):
         if size is None:
             fault = "not a readable image" if file.exists() else "no such image"

@@ -152,10 +152,11 @@ def readable(parts: list[Samples]) -> list[Samples]:
 
 def find_faults(files: Sequence[str | Path]) -> list[str]:
     """Find what is wrong with the header of each image, "" if nothing is."""
-    quiet = os.environ.get("RANK", "0") != "0"
+    others = os.environ.get("RANK", "0") != "0"
+    silent = others or None  # or where there is no terminal
     with ThreadPoolExecutor() as pool:
         faults = pool.map(find_fault, files)
-        return list(tqdm(faults, "check", len(files), leave=False, disable=quiet))
+        return list(tqdm(faults, "check", len(files), leave=False, disable=silent))
 
 
 def find_fault(path: str | Path) -> str:

@@ -68,7 +68,8 @@ def read_sizes(files: list[Path], problems: list[str]) -> list[tuple[int, int] |
     """Height and width of each image; None for those that are none."""
     with ThreadPoolExecutor() as pool:
         found = pool.map(read_size, files)
-        sizes = list(tqdm(found, "images", len(files), leave=False, disable=QUIET))
+        silent = QUIET or None  # or where there is no terminal
+        sizes = list(tqdm(found, "images", len(files), leave=False, disable=silent))
     for file, size in zip(files, sizes, strict=True):
         if size is None:
             fault = "not a readable image" if file.exists() else "no such image"
@@ -176,6 +177,8 @@ def read_records(images: list[Path], problems: list[str]) -> list[Record]:
         # Where YOLO looks: the last folder "images" on the path makes way for "labels".
         path = "/labels/".join(image.absolute().as_posix().rsplit("/images/", 1))
         file = Path(path).with_suffix(".txt")
+        if not file.exists():
+            file = image.with_suffix(".txt")  # beside it, as Darknet has it
         objects: list[Object] = []
         try:
             lines = read_lines(file) if file.exists() else []

@@ -89,7 +89,7 @@ def _read_csv(data: Any, path: Path) -> Iterator[Row]:
             needed = {data.image_column, *columns}
             for missing in needed - set(reader.fieldnames or ()):
                 there = ", ".join(reader.fieldnames or ()) or "none"
-                hint = _delimiter_hint(data.delimiter.join(reader.fieldnames or ()), needed)
+                hint = _delimiter_hint(path, needed)
                 raise Unreadable(f'{path}: no column "{missing}"; there are {there}{hint}')
             for row in reader:
                 place = f"{path}:{reader.line_num}"
@@ -117,8 +117,10 @@ def _stripped(labels: Sequence[str], place: str, multi_label: bool) -> tuple[str
     return found
 
 
-def _delimiter_hint(header: str, columns: set[str]) -> str:
-    """Advise the delimiter with which a header has all the columns."""
+def _delimiter_hint(path: Path, columns: set[str]) -> str:
+    """Advise the delimiter with which a file's header has all the columns."""
+    with open(path, encoding="utf-8-sig") as file:
+        header = file.readline()
     found = (it for it in DELIMITERS if columns <= {*next(csv.reader([header], delimiter=it), [])})
     return next((f"; write data.delimiter = {show(it)}" for it in found), "")
 

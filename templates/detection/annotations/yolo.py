@@ -21,6 +21,8 @@ def read_records(images: list[Path], problems: list[str]) -> list[Record]:
         # Where YOLO looks: the last folder "images" on the path makes way for "labels".
         path = "/labels/".join(image.absolute().as_posix().rsplit("/images/", 1))
         file = Path(path).with_suffix(".txt")
+        if not file.exists():
+            file = image.with_suffix(".txt")  # beside it, as Darknet has it
         objects: list[Object] = []
         try:
             lines = read_lines(file) if file.exists() else []
