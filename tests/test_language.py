@@ -644,3 +644,42 @@ def test_a_mistake_is_one_error_at_its_key(
 ) -> None:
     (error,) = validator.iter_errors(start | changes)
     assert list(error.path) == path
+
+
+# ---- keys that cancel each other ----
+
+PLATEAU = {"name": "plateau", "epochs": 30}
+
+
+@pytest.mark.parametrize(
+    "changes, noted",
+    [
+        # The rate falls after patience + 1 evaluations that are no better, here 6.
+        ({"schedule": PLATEAU, "train": {"early_stop": 5}}, "train.early_stop"),
+        ({"schedule": PLATEAU, "train": {"early_stop": 6}}, "train.early_stop"),
+        ({"schedule": PLATEAU, "train": {"early_stop": 7}}, ""),
+        ({"schedule": PLATEAU | {"patience": 4}, "train": {"early_stop": 6}}, ""),
+        # The first of 30 is the best so far; 29 more can be no better, and the last trains nothing.
+        ({"schedule": PLATEAU | {"patience": 27}}, ""),
+        ({"schedule": PLATEAU | {"patience": 28}}, "schedule.patience"),
+        ({"schedule": PLATEAU, "evaluate": {"every": 5}}, "schedule.patience"),
+        ({"schedule": PLATEAU, "evaluate": {"every": 4}}, ""),
+        ({"train": {"early_stop": 19}}, ""),
+        ({"train": {"early_stop": 20}}, "train.early_stop"),
+        ({"evaluate": {"every": 20}}, ""),
+        ({"evaluate": {"every": 21}}, "evaluate.every"),
+        ({"train": {"checkpoint_every": 21}}, "train.checkpoint_every"),
+        ({"schedule": {"epochs": 3, "warmup": {"epochs": 3}}}, "schedule.warmup.epochs"),
+        ({"train": {"class_weights": "balanced"}, "data": FOLDER | {"balance": True}}, "train"),
+    ],
+)
+def test_keys_that_cancel_each_other_are_noted(
+    changes: dict[str, Any], noted: str, tmp_path: Path
+) -> None:
+    spec = {"task": "classification", "model": MODEL, "data": FOLDER}
+    file = tmp_path / "spec.json"
+    file.write_text(json.dumps(spec | changes))
+    source = read(file)
+    build.plan(source)
+    keys = {note.key for note in source.notes}
+    assert len(keys) == bool(noted) and all(key.startswith(noted) for key in keys)

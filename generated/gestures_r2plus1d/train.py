@@ -33,7 +33,6 @@ import checkpoint
 import distributed
 from data import (
     DATA_DIR,
-    NUM_CLASSES,
     Batches,
     Samples,
     build_datasets,
@@ -116,8 +115,6 @@ def main() -> None:
         get_ema_multi_avg_fn(decay)(averages, values, _)
 
     ema = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
-    counts = torch.bincount(torch.tensor(train_set.labels), minlength=NUM_CLASSES)
-    class_weights = (len(train_set) / NUM_CLASSES / counts.clamp(min=1)).to(device)
     optimizer = build_optimizer(model)
     scheduler = ChainedScheduler(
         [
@@ -192,9 +189,7 @@ def main() -> None:
             for inputs, targets in splits:
                 with nullcontext() if len(losses) + 1 == count else ddp.no_sync():
                     logits = ddp(inputs)
-                    loss = F.cross_entropy(
-                        logits, targets, weight=class_weights, reduction="none"
-                    ).mean()
+                    loss = F.cross_entropy(logits, targets)
                     loss = loss * len(inputs) / share
                     losses.append(loss.detach())
                     loss.backward()

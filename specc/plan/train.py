@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from specc.plan.code import Call, Name, Setting
+from specc.plan.idle import note_idle
 from specc.plan.optimizer import OptimizerPlan
 from specc.plan.plan import TrainPlan
 from specc.plan.schedule import plan_schedule
@@ -45,6 +46,7 @@ def plan_train(
     if train.keep and not train.checkpoint_every:
         message = "says how many of the checkpoints of checkpoint_every stay; write that as well"
         problems.add(("train", "keep"), message, ("train", "checkpoint_every"))
+    note_idle(spec, problems)
     parts = {
         "model": True,
         "optimizer": True,
