@@ -139,6 +139,7 @@ def test_odd_images_and_classes_are_told_of(images: Path) -> None:
     assert "not counted: 2 of 36 images are wrong:\n" in said
     assert "images/train/ash/2.png: not a readable image" in said
     assert "images/val/elm/1.png: not a readable image" in said
+    assert 'data.on_bad_image = "skip" leaves these out' in said
     said = check("--set", "data.on_bad_image=skip")
     assert "data   23 images to train on, 11 to validate on\n" in said
 
@@ -175,6 +176,7 @@ def test_objects_of_a_detector_are_counted(here: Path) -> None:
     wrong = "annotation 7: the box from 5, 5 to 5, 14 has no area in the image"
     done = specc("check", "spec.toml")
     assert done.returncode == 1 and wrong in done.stdout
+    assert 'data.on_bad_annotation = "fix" leaves these out' in done.stdout
     said = check("--set", "data.on_bad_annotation=fix")
     assert "1 wrong annotations are left out or mended:" in said and wrong[:26] in said
     assert re.search(r"^ +Absent +0 +0 *$", said, re.MULTILINE)

@@ -17,6 +17,7 @@ from projects import Project, compile_spec, make_images
 
 from specc import build
 from specc.diagnostics import SpecError
+from specc.plan.places import common
 
 CLASSES = ("ash", "birch", "cedar", "elm")
 FILES = {"list": "list", "csv": "csv", "openmmlab": "json"}
@@ -208,6 +209,12 @@ def test_a_project_trains_where_the_data_is_elsewhere(images: None, kind: str) -
         for script in ("train.py", "evaluate.py", "data.py"):
             printed = project.fail(script)
             assert printed == f"gone: no such folder in {folder}; name it by --data DIR\n"
+
+
+def test_paths_without_a_folder_in_common_stay_whole() -> None:
+    assert common(["//data/a", "/data/b"]) == ""  # POSIX gives "//" a meaning of its own
+    assert common(["/data/a", "/data/b"]) == "/data"
+    assert common(["data/a", "/data/b"]) == ""
 
 
 HOSTILE = ["a\"b'", "{{ x }} #% if", "\\", '"""; exit()', "-x œ", "x" * 300]

@@ -324,6 +324,31 @@ def test_a_project_of_a_newer_specc_is_left_alone(folder: Path) -> None:
     assert tree(folder) == before
 
 
+ODD = [
+    {"files": {"train.py": 5}},
+    {"renamed": {"train.py": 3}},
+    {"conflicts": [None]},
+    {"language": "2"},
+    {"spec": 5},
+    {"version": None},
+]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_values_in_a_lock_stop_the_build(folder: Path, odd: dict[str, object]) -> None:
+    lock = folder / ".specc/lock.json"
+    lock.write_text(json.dumps(json.loads(lock.read_text()) | odd))
+    with pytest.raises(UserError, match=rf"lock\.json: damaged.*\({next(iter(odd))}.*: Input"):
+        write(folder, NEW)
+
+
+def test_a_plan_that_was_edited_is_given_up(folder: Path) -> None:
+    (folder / ".specc/ready").mkdir()
+    (folder / ".specc/ready/plan.json").write_text('{"steps": [{"path": 3}]}')
+    with pytest.raises(UserError, match=r"plan\.json: damaged; remove .*ready"):
+        write(folder, NEW)
+
+
 @pytest.mark.parametrize("text", ["", "<<<<<<< mine", "[]", "{}", '{"files": 1}'])
 def test_a_damaged_lock_stops_the_build(folder: Path, text: str) -> None:
     (folder / ".specc/lock.json").write_text(text)

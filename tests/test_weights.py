@@ -32,6 +32,8 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 from torchvision import models
 
+from specc.diagnostics import SpecError
+
 
 def project_of(weights: str, *overrides: str) -> Project:
     return compile_spec(
@@ -258,6 +260,9 @@ def test_safetensors_of_a_package_load(here: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.syspath_prepend(str(here))
     model = loaded(project_of("package://resnet_weights/a.safetensors"))
     assert_all_but_the_head(model, weights, "fc.")
+    # What an installed package lacks is known before training.
+    with pytest.raises(SpecError, match="has no file b.pth; there is a.safetensors$"):
+        project_of("package://resnet_weights/b.pth")
 
 
 # ---- a URL ----

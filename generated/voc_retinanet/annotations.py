@@ -94,8 +94,9 @@ def report(problems: list[str], shown: int = 20) -> None:
     if problems:
         if len(problems) > shown:
             problems = [*problems[:shown], f"and {len(problems) - shown} more"]
-        advice = 'mend or remove them; data.on_bad_annotation = "fix" leaves them out'
-        raise ValueError("\n".join([f"annotations are wrong: {advice}", *problems]))
+        raise ValueError(
+            "\n".join(["annotations are wrong; mend or remove:", *problems])
+        )
 
 
 def read_sizes(files: list[Path], problems: list[str]) -> list[tuple[int, int] | None]:

@@ -20,6 +20,11 @@ CLASSES = 12  # that are listed; of more the largest and the smallest
 LEFT_OUT = 5  # wrong annotations that are shown
 HEIGHT, BLOCKS = 5, " ▁▂▃▄▅▆▇█"
 WIDTH = 100
+# How to leave out what stops a training, by what the generated project says of it.
+LEAVE_OUT = {
+    "annotations are wrong; ": 'data.on_bad_annotation = "fix" leaves these out',
+    " images are wrong:": 'data.on_bad_image = "skip" leaves these out',
+}
 
 
 def check(
@@ -80,7 +85,8 @@ def repeat(source: Source) -> int:
 
 def _data(checked: Plan, answers: Mapping[str, Any]) -> Iterator[str]:
     if "data" not in answers:
-        yield f"not counted: {answers['missing']['data']}"
+        yield f"not counted: {(reason := answers['missing']['data'])}"
+        yield from (advice for text, advice in LEAVE_OUT.items() if text in reason)
         return
     found = answers["data"]
     noun = f"{checked.sample}s"

@@ -1,9 +1,10 @@
 """Where pretrained weights come from, and how their names become the model's."""
 
+import importlib.util
 import os
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from specc.diagnostics import show
 from specc.keys import Key
@@ -13,6 +14,7 @@ from specc.problems import Problems
 from specc.spec.model import WeightsFile
 
 PICKLED = {".pth", ".pt", ".bin", ".ckpt", ".tar"}
+WEIGHTS = {*PICKLED, ".safetensors"}
 
 
 def written(weights: str | WeightsFile) -> tuple[str, Key, WeightsFile | None]:
@@ -24,13 +26,33 @@ def written(weights: str | WeightsFile) -> tuple[str, Key, WeightsFile | None]:
 
 
 def is_file(source: str) -> bool:
-    return "/" in source or PurePath(source).suffix in {*PICKLED, ".safetensors"}
+    return "/" in source or PurePath(source).suffix in WEIGHTS
 
 
 def check_here(path: str, key: Key, problems: Problems) -> None:
     """Say if a file is not there: training may be started elsewhere, but a typo is likelier."""
     if not os.path.isfile(path):
         problems.note(key, f"there is no file {show(path)} here, where training would read it")
+
+
+def _check_packaged(package: str, file: str, key: Key, problems: Problems) -> None:
+    """Report a file that a package does not have, if the package is installed here."""
+    parent, *rest = package.split(".")
+    try:
+        found = importlib.util.find_spec(parent)  # which imports nothing
+    except (ImportError, ValueError):
+        return
+    folders = [Path(it, *rest) for it in (found and found.submodule_search_locations) or ()]
+    if not folders or any((folder / file).is_file() for folder in folders):
+        return
+    there = [
+        path.relative_to(folder).as_posix()
+        for folder in folders
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in WEIGHTS
+    ]
+    hint = f"; there is {', '.join(there[:3])}" if there else ""
+    problems.add(key, f"the package {package} that is installed here has no file {file}{hint}")
 
 
 def check_name(source: str, key: Key, table: WeightsFile | None, problems: Problems) -> None:
@@ -67,6 +89,8 @@ def file_weights(
         if not file or not re.fullmatch(r"(?ai:[a-z]([\w.]*[a-z0-9])?)", package):
             message = "must be package://PACKAGE/FILE, with the package's import name"
             problems.add(key, f"{message}, not {show(source)}")
+        else:
+            _check_packaged(package, file, key, problems)
         path = Name(f"files({python(package)}) / {python(file)}")
         fetch = "shared/weights/package.py"
     elif re.match(r"https?://", source):
