@@ -288,9 +288,8 @@ def test_the_loss_of_real_detectors(here: Path, name: str) -> None:
     truth, detections = make_up(3, images=4)
     write(truth, detections, False)
     task = "instance-segmentation" if "mask" in name else "detection"
-    module = compile_spec(SPEC.format(task=task, model=name, loss="true", most=100)).module(
-        "evaluate"
-    )
+    text = SPEC.format(task=task, model=name, loss="true", most=100)
+    module = compile_spec(text, "train.batch_size=2").module("evaluate")
     torch.manual_seed(1)
     model = module.build_model().eval()
     if "ssd" not in name:

@@ -169,7 +169,7 @@ DETECTION = {  # the model first: it decides what of the others fits
     "optim.name": ['"sgd"', '"adamw"', '"muon"'],
     "optim.groups": ["", '[{ match = "backbone", lr = 0.001, weight_decay = 0 }]'],
     "train.group_by_shape": ["true", "false"],
-    "evaluate.max_detections": ["100", '300\nevaluate.monitor = "box_AR300"'],
+    "evaluate.max_detections": ["100", "300"],
     "evaluate.loss": [
         "true",
         "false",
