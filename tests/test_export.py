@@ -155,7 +155,7 @@ def test_a_file_that_disagrees_is_an_error(format: str, here: Path) -> None:
 
 DETECTORS = sorted({*list_models(module=builders)} - {"keypointrcnn_resnet50_fpn", QUICK})
 # Of the made weights; with 0 this one's boxes overlap so nearly alike that rounding decides which
-# of them suppresses the other: 3 of 31 objects differ, and the other 28 agree within a pixel.
+# of them suppresses the other: 24 of 31 agree then.
 SEEDS = {"maskrcnn_resnet50_fpn": 2}
 
 
