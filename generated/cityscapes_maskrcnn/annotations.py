@@ -117,28 +117,6 @@ def read_size(file: Path) -> tuple[int, int] | None:
         return None
 
 
-def has_size(
-    file: Path,
-    size: tuple[int, int],
-    wanted: tuple[int, int],
-    where: str,
-    problems: list[str],
-) -> bool:
-    """Whether an image of height and width `size` has those that annotations are for.
-
-    Those may be in the wrong order, as many tools write them; zeros are not known.
-    """
-    if 0 in wanted or size == wanted:
-        return True
-    with Image.open(file) as image:
-        turned = image.size[::-1] != size
-    if size == wanted[::-1] and not turned:
-        return True
-    found = f"{file} has {size[1]} x {size[0]}" + ", turned by its EXIF data" * turned
-    problems.append(f"{where}: is for {wanted[1]} x {wanted[0]} pixels, but {found}")
-    return False
-
-
 def build_record(
     file: Path, size: tuple[int, int], objects: list[Object], mask_file: Path
 ) -> Record:

@@ -52,7 +52,7 @@ def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
 
 
 def build_model() -> nn.Module:
-    """The model, for small images and with few boxes, which finds something untrained."""
+    """The model, for small images and few boxes, which finds something untrained."""
     detector = model.build_model()
     detector.transform.min_size, detector.transform.max_size = (96,), 128
     detector.roi_heads.fg_bg_sampler.batch_size_per_image = 16

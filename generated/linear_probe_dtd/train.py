@@ -2,8 +2,7 @@
 
     python train.py             on one GPU, or the CPU
     ./launch.sh                 on all GPUs of this machine, or of many
-    python train.py --resume    continue a stopped run as if it had never stopped, or
-                                begin it: the same line for each restart of a job
+    python train.py --resume    continue a run as if it had never stopped, or begin one
 
 A run writes its checkpoints last.pt, previous.pt (the one before it) and best.pt, a
 sheet of samples, pictures of the results and curves to a folder, runs/ unless --output
@@ -73,9 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Train the model.")
     parser.add_argument("--data", type=Path, default=DATA_DIR)
     parser.add_argument("--output", type=Path, default=RUN_DIR, help="the run's folder")
-    parser.add_argument(
-        "--resume", action="store_true", help="continue that run, if there is one"
-    )
+    parser.add_argument("--resume", action="store_true", help="continue it, or begin")
     args = parser.parse_args()
 
     stop = threading.Event()
@@ -87,8 +84,7 @@ def main() -> None:
     device = distributed.init()
     is_main = dist.get_rank() == 0
     last, previous = args.output / "last.pt", args.output / "previous.pt"
-    begun = last.exists() or previous.exists()
-    resuming = distributed.any_process(begun)  # the same answer in all
+    resuming = distributed.any_process(last.exists() or previous.exists())
     if resuming and not args.resume:
         raise SystemExit(f"{last} exists: --resume that run, or name another --output")
 
@@ -109,10 +105,9 @@ def main() -> None:
     scheduler = CosineAnnealingLR(optimizer, T_max=EPOCHS * steps_per_epoch)
     parts: dict[str, Any] = dict(model=model, optimizer=optimizer)
     # A run is resumed with the same of these; any other setting may be a new one.
-    recipe: dict[str, Any] = {"SEED": SEED, "BATCH_SIZE": BATCH_SIZE}
+    recipe = checkpoint.describe(parts) | {"SEED": SEED, "BATCH_SIZE": BATCH_SIZE}
     recipe |= {"MONITOR": MONITOR, "classes": train_set.classes}
     recipe |= {"steps per epoch": steps_per_epoch, "samples": len(train_set)}
-    recipe |= checkpoint.describe(parts)
     step, finished, best = 0, 0, -1.0
     if resuming:
         state = checkpoint.load(last, previous, key="recipe")

@@ -55,7 +55,7 @@ def load_pretrained(model: nn.Module) -> None:
 
 
 def read_pretrained(model: nn.Module) -> dict[str, Tensor]:
-    """The pretrained weights, by the names and in the shapes that `model` has for them."""
+    """The pretrained weights, with the names and shapes that `model` has for them."""
     with reading(WEIGHTS):
         content = WEIGHTS.read_bytes()
         state = torch.load(BytesIO(content), map_location="cpu", weights_only=True)

@@ -215,7 +215,7 @@ def read_records(lists: list[Path], problems: list[str]) -> list[Record]:
 def read_objects(
     file: Path, image: Path, size: tuple[int, int], problems: list[str]
 ) -> list[Object] | None:
-    """The objects that an XML file names; None if it cannot be read, or is not of `image`."""
+    """The objects of an XML file; None if it is unreadable or of another image."""
     try:
         root = read_xml(file)
     except (OSError, ElementTree.ParseError, LookupError, ValueError) as error:

@@ -53,6 +53,7 @@ def plan_annotations(spec: Detection, *, background: bool, problems: Problems) -
         masks=masks,
         areas=isinstance(data, Coco),
         ids=isinstance(data, Coco),
+        sizes=format_ in ("coco", "voc", "wider-face-voc"),
         polygons=masks and isinstance(data, Coco | Yolo),
         numbered=masks and isinstance(data, Voc | Cityscapes),
         difficult=isinstance(data, Voc | VocFolders | WiderFace),

@@ -315,6 +315,7 @@ class AnnotationsPlan:
     masks: bool
     areas: bool  # of objects, as the file says
     ids: bool  # whether a file numbers images and classes
+    sizes: bool  # of images, as the files say
     polygons: bool  # masks that are polygons or RLE
     numbered: bool  # masks that are images of numbers
     difficult: bool  # whether objects neither hit nor missed count as in VOC, not as crowds

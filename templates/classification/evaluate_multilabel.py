@@ -66,7 +66,7 @@ def evaluate(
         #% endif
         losses = F.binary_cross_entropy_with_logits(logits, labels, reduction="none")
         loss.update(losses.mean(1))
-        # The metrics would take the sigmoid only in batches with a logit outside [0, 1].
+        # The metrics apply a sigmoid only to batches with a logit outside [0, 1].
         probabilities, labels = logits.sigmoid(), labels.int()
         average_precision.update(probabilities, labels)
         counts.update(probabilities, labels)

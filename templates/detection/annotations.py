@@ -171,6 +171,7 @@ def read_size(file: Path) -> tuple[int, int] | None:
         return None
 
 
+#% if annotations.sizes
 def has_size(
     file: Path,
     size: tuple[int, int],
@@ -193,6 +194,7 @@ def has_size(
     return False
 
 
+#% endif
 #% if annotations.reads_lines
 def read_lines(file: Path) -> list[str]:
     """The lines of a text file.

@@ -44,7 +44,7 @@ DRAWN_SCORE = 0.5  # from which on what was found is drawn
 
 #% if annotations.difficult
 class Evaluator(COCOeval_faster):
-    """COCO's, with objects that are neither a hit nor a miss as Pascal VOC's devkit has them.
+    """COCO's, with VOC's objects that are neither a hit nor a miss.
 
     They take up what overlaps them by the IoU asked for; COCO's crowds take up whatever
     lies inside.

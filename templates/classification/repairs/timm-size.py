@@ -1,2 +1,2 @@
-# They may be trained on images of another size: timm interpolates positions and tables.
+# Trained on images of another size, maybe: timm interpolates positions and tables.
 state = {{ model.weights.resize }}(state, {{ model.weights.network }})

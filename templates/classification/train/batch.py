@@ -7,7 +7,7 @@ targets = targets.to(device, non_blocking=True)
 inputs, targets = mix(inputs, targets, SEED, step)
 #% endif
 #% if loss.weighted_mean
-# The weighted mean of the whole batch, as DistributedDataParallel averages the processes.
+# The weighted mean of the whole batch: processes are averaged by DDP.
 share_weight = class_weights[targets].sum()
 dist.all_reduce(share_weight)
 share_weight = (share_weight / dist.get_world_size()).clamp(min=1e-8)

@@ -37,7 +37,7 @@ def load_pretrained(model: nn.Module) -> None:
 
 #% if model.weights.fits
 def read_pretrained(model: nn.Module) -> dict[str, Tensor]:
-    """The pretrained weights, by the names and in the shapes that `model` has for them."""
+    """The pretrained weights, with the names and shapes that `model` has for them."""
 #% else
 def read_pretrained() -> dict[str, Tensor]:
     """The pretrained weights, by the names that the model has for them."""

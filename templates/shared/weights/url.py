@@ -1,3 +1,3 @@
-# Not from torch.hub's cache: without a hash, half a file or another would do there.
+# Not from torch.hub's cache, which would take half a file, as it has no hash.
 with urlopen(WEIGHTS) as response:
     content = response.read()

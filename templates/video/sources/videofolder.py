@@ -1,5 +1,5 @@
 def list_classes(folder: Path) -> list[str]:
-    """The names of the folders in `folder`, sorted; a dot at the beginning hides one."""
+    """The names of the folders in `folder`, sorted; a leading dot hides one."""
     names = (it.name for it in folder.iterdir() if it.is_dir())
     return sorted(name for name in names if not name.startswith("."))
 
