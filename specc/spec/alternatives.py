@@ -55,6 +55,7 @@ EXAMPLES: dict[str, tuple[Any, ...]] = {
     "model.backbone": MODELS[:2],
     "model.unfreeze.freeze": ("none", 0),
     "model.weights": ("none",),
+    "model.weights.source": ("weights.pth",),
     "model.weights.rename": ({"other.": ""},),
     "model.options": ({"box_detections_per_img": 50},),
     "data.train_transforms": ([{"name": "CenterCrop", "size": 96}],),
