@@ -54,7 +54,9 @@ SLOWEST = 0.6
 VIEW = 1.5  # the short side of half a photograph, in those of the largest window
 
 CODECS: dict[str, dict[str, Any]] = {
-    "libx264": {"preset": "veryfast", "crf": 18, "g": 12},  # has B-frames, and several key frames
+    # With B-frames and several key frames. The macroblock tree's vector code is not the same in
+    # each call: half of the processes that wrote a video twice wrote two files.
+    "libx264": {"preset": "veryfast", "crf": 18, "g": 12, "x264-params": "mbtree=0"},
     "mpeg4": {"qmin": 2, "qmax": 4},
 }
 KINETICS = {
