@@ -4,18 +4,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from specc.plan.classification import plan_classification
-from specc.plan.detection import plan_detection
-from specc.plan.plan import Plan
-from specc.plan.video import plan_video
-from specc.problems import Problems
+from specc.language.parse import parse
 from specc.project.write import Changes, write
 from specc.render import render
-from specc.source import Source, read
-from specc.spec.classification import Classification
-from specc.spec.detection import Detection
-from specc.spec.parse import parse
-from specc.spec.video import VideoClassification
+from specc.source.problems import Problems
+from specc.source.read import Source, read
+from specc.tasks.classification.language import Classification
+from specc.tasks.classification.plan import plan_classification
+from specc.tasks.common.plan import Plan
+from specc.tasks.detection.language import Detection
+from specc.tasks.detection.plan import plan_detection
+from specc.tasks.video.language import VideoClassification
+from specc.tasks.video.plan import plan_video
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Plan:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from specc.plan.plan import Plan
+    from specc.tasks.common.plan import Plan
 
 # What a command needs is imported inside it, so that `specc --help` stays quick.
 
@@ -113,7 +113,7 @@ def run(
 ) -> None:
     """Build the project of a spec, and train it: with torchrun in several processes."""
     from specc import launch
-    from specc.diagnostics import visible
+    from specc.source.diagnostics import visible
 
     folder = output or Path("out", visible(spec.stem))
     launch.claim(folder, spec, named=output is not None)
@@ -138,7 +138,7 @@ def diff(
 
     As a patch that `git apply` takes; of a build also because of which keys.
     """
-    from specc.compare import compare
+    from specc.project.compare import compare
     from specc.project.diff import colored
 
     text = compare(folder, spec, overrides or ())
@@ -164,7 +164,7 @@ def explain(
     overrides: Overrides = None,
 ) -> None:
     """Tell which keys shape a line, or which lines a key."""
-    from specc import explain as explainer
+    from specc.explain import search as explainer
 
     print(explainer.explain(spec, what, overrides or (), output))
 
@@ -192,7 +192,7 @@ def models(
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of the language, for editors."""
-    from specc.spec.schema import schema_text
+    from specc.language.schema import schema_text
 
     print(schema_text(), end="")
 
@@ -203,7 +203,7 @@ def migrate(spec: SpecFile) -> None:
 
     All else in it stays as it is, comments included.
     """
-    from specc.migrate import migrate_file
+    from specc.source.migrate import migrate_file
 
     print(migrate_file(spec))
 
@@ -213,7 +213,7 @@ def _build(
 ) -> tuple["Plan", Path]:
     """Build, and exit where that leaves something to be done by hand; the plan and the folder."""
     from specc import build as builder
-    from specc.source import read
+    from specc.source.read import read
 
     source = read(spec, overrides or ())
     print(*source.notes, sep="\n", end="\n" * bool(source.notes), file=sys.stderr)
@@ -230,7 +230,7 @@ def _build(
 
 def main() -> None:
     """The entry point. What can go wrong ends in a message and an exit code."""
-    from specc.diagnostics import SpecError, UserError
+    from specc.source.diagnostics import SpecError, UserError
 
     if isinstance(sys.stdout, TextIOWrapper):  # file names need not be text
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -12,8 +12,8 @@ from typing import NoReturn
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from specc.diagnostics import UserError
-from specc.plan.plan import LaunchPlan
+from specc.source.diagnostics import UserError
+from specc.tasks.common.plan import LaunchPlan
 
 
 def where(

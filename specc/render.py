@@ -14,8 +14,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.ext import Extension
 from markupsafe import Markup
 
-from specc.plan.code import Name, python
-from specc.plan.plan import Plan
+from specc.tasks.common.code import Name, python
+from specc.tasks.common.plan import Plan
 
 HERE = Path(__file__).parent
 # An installed specc carries the templates inside; a checkout has them beside.

@@ -12,11 +12,12 @@ import pytest
 import torch
 from PIL import Image
 
-from specc import render, source
-from specc.diagnostics import SpecError
-from specc.plan.annotations import AnnotationsPlan, plan_annotations
-from specc.problems import Problems
-from specc.spec.detection import Detection
+from specc import render
+from specc.source import read as source
+from specc.source.diagnostics import SpecError
+from specc.source.problems import Problems
+from specc.tasks.detection.formats.plan import AnnotationsPlan, plan_annotations
+from specc.tasks.detection.language import Detection
 from tests import garments
 from tests.garments import CITYSCAPES, CLASSES, Picture, compose
 
@@ -854,9 +855,9 @@ def test_files_too_large_to_be_read_twice(
     garments.write_coco("d", pictures["train"], pictures["val"])
     small = Path("d/annotations/instances_val.json").stat().st_size
     rewrite(lambda coco: coco.update(info=" " * small))
-    monkeypatch.setattr("specc.plan.annotated.LARGE", small)
+    monkeypatch.setattr("specc.tasks.detection.formats.read.LARGE", small)
     assert set(plan(COCO).classes) == {"__background__", *CLASSES}
-    monkeypatch.setattr("specc.plan.annotated.LARGE", 10)
+    monkeypatch.setattr("specc.tasks.detection.formats.read.LARGE", 10)
     assert problems_of(COCO) == [
         f"data.classes: needed, as {FILE} has over 100 MB, which are not read here"
     ]

@@ -11,8 +11,8 @@ import pytest
 from commands import specc
 
 from specc import launch
-from specc.diagnostics import UserError
-from specc.plan.plan import LaunchPlan
+from specc.source.diagnostics import UserError
+from specc.tasks.common.plan import LaunchPlan
 
 SPEC = """
 task = "classification"
@@ -279,7 +279,7 @@ def test_run_starts_torchrun_where_the_user_stands_and_the_reason_comes_last(her
     )
     # The build refuses a project with edits, and so we start what it would have started.
     code = (
-        "from pathlib import Path; from specc import launch; from specc.plan.plan import "
+        "from pathlib import Path; from specc import launch; from specc.tasks.common.plan import "
         "LaunchPlan; launch.train(Path('out'), LaunchPlan(None, 1, '', cpu=2), ['--a b'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -18,8 +18,8 @@ from torchvision import datasets as tv
 
 from specc import build
 from specc.catalog.datasets import datasets
-from specc.diagnostics import SpecError
-from specc.spec.data import Emnist, NamedData
+from specc.source.diagnostics import SpecError
+from specc.tasks.classification.formats.language import Emnist, NamedData
 
 ROWS = datasets()
 RANDOM = np.random.default_rng(0)

@@ -10,16 +10,16 @@ import pytest
 from test_language import ALONE, LANGUAGES, known
 
 from specc import build
-from specc.diagnostics import SpecError, UserError
-from specc.explain import Search, Trial, explain
-from specc.keys import dotted
-from specc.pages import Page, hunks, origins
-from specc.plan import folders
+from specc.explain.alternatives import Option
+from specc.explain.pages import Page, hunks, origins
+from specc.explain.search import Search, Trial, explain
+from specc.language.section import Section
 from specc.project.state import SUFFIX
 from specc.render import draft, render
-from specc.source import Source, read
-from specc.spec.alternatives import Option
-from specc.spec.section import Section
+from specc.source.diagnostics import SpecError, UserError
+from specc.source.keys import dotted
+from specc.source.read import Source, read
+from specc.tasks.classifier import folders
 
 ROOT = Path(__file__).parent.parent
 CIFAR = Path("specs/cifar10_resnet50.toml")

@@ -16,8 +16,8 @@ from PIL import Image
 from projects import Project, compile_spec, make_images
 
 from specc import build
-from specc.diagnostics import SpecError
-from specc.plan.places import common
+from specc.source.diagnostics import SpecError
+from specc.tasks.common.places import common
 
 CLASSES = ("ash", "birch", "cedar", "elm")
 FILES = {"list": "list", "csv": "csv", "openmmlab": "json"}

@@ -20,9 +20,9 @@ from specc.catalog import models
 from specc.catalog.classes import classes as known_classes
 from specc.catalog.detectors import detectors
 from specc.catalog.videos import tsn, video_models
-from specc.diagnostics import SpecError
-from specc.plan.detector import MMDET_MODELS
 from specc.render import render
+from specc.source.diagnostics import SpecError
+from specc.tasks.detection.model import MMDET_MODELS
 
 DETECTORS = list(detectors())
 TORCHVISION = [row.name for row in models.models().values() if row.library == "torchvision"]

@@ -16,9 +16,9 @@ from PIL import Image
 from projects import compile_spec, make_images
 
 from specc.build import load
-from specc.diagnostics import SpecError, UserError
 from specc.init.write import init as write_spec
-from specc.plan.plan import ClassesPlan, Plan
+from specc.source.diagnostics import SpecError, UserError
+from specc.tasks.common.plan import ClassesPlan, Plan
 
 SMALL = {"count": 8, "size": (32, 32)}
 MOTIONS = ("left", "right")

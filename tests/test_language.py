@@ -10,16 +10,16 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from specc import build
-from specc.diagnostics import SpecError
+from specc.language.schema import schema_text
+from specc.language.section import Section
 from specc.render import render
-from specc.source import read
-from specc.spec.classification import Classification
-from specc.spec.data import Transform
-from specc.spec.detection import Detection
-from specc.spec.schema import schema_text
-from specc.spec.section import Section
-from specc.spec.tasks import TASKS
-from specc.spec.video import VideoClassification
+from specc.source.diagnostics import SpecError
+from specc.source.read import read
+from specc.tasks.classification.formats.language import Transform
+from specc.tasks.classification.language import Classification
+from specc.tasks.detection.language import Detection
+from specc.tasks.languages import TASKS
+from specc.tasks.video.language import VideoClassification
 
 ROOT = Path(__file__).parent.parent
 SPECS = sorted((ROOT / "specs").glob("*.toml"))

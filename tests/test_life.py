@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from specc.build import load
-from specc.diagnostics import SpecError, UserError
 from specc.project.merge import conflicts
 from specc.project.write import write
 from specc.render import render
+from specc.source.diagnostics import SpecError, UserError
 
 pytestmark = pytest.mark.slow
 

@@ -25,8 +25,8 @@ from torchvision.models.regnet import BlockParams
 
 from specc import build, render
 from specc.catalog import models
-from specc.diagnostics import SpecError
-from specc.plan.plan import Plan
+from specc.source.diagnostics import SpecError
+from specc.tasks.common.plan import Plan
 
 CLASSES = 5
 TORCHVISION = [row.name for row in models.models().values() if row.library == "torchvision"]

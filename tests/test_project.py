@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from specc import __version__
-from specc.diagnostics import UserError
 from specc.project.write import Changes, write
+from specc.source.diagnostics import UserError
 
 OLD = {"train.py": "LR = 0.1\nSEED = 1\n", "data.py": "SIZE = 32\n", "launch.sh": "#!/bin/sh\n"}
 NEW = {"train.py": "LR = 0.2\nSEED = 1\n", "model.py": "HEAD = 'fc'\n", "launch.sh": "#!/bin/sh\n"}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from projects import SPEC, compile_spec
 
-from specc.diagnostics import SpecError
+from specc.source.diagnostics import SpecError
 
 pytestmark = pytest.mark.slow
 # What makes it run everywhere, torchcodec without FFmpeg included, and in a minute or two.

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from specc.diagnostics import Place, SpecError, visible
-from specc.keys import Key, dotted
-from specc.source import Source, read
+from specc.source.diagnostics import Place, SpecError, visible
+from specc.source.keys import Key, dotted
+from specc.source.read import Source, read
 
 Write = Callable[..., Path]
 

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from specc import build
-from specc.diagnostics import SpecError
-from specc.keys import quoted
-from specc.migrate import migrate_file
 from specc.project.state import read_state
 from specc.render import render
-from specc.source import read
-from specc.versions import NEWEST, RENAMES
+from specc.source.diagnostics import SpecError
+from specc.source.keys import quoted
+from specc.source.migrate import migrate_file
+from specc.source.read import read
+from specc.source.versions import NEWEST, RENAMES
 
 OLD = """\
 #:schema schema.json

@@ -32,7 +32,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 from torchvision import models
 
-from specc.diagnostics import SpecError
+from specc.source.diagnostics import SpecError
 
 
 def project_of(weights: str, *overrides: str) -> Project:

@@ -17,9 +17,9 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from specc.spec.schema import schema_text
-from specc.spec.section import Section
-from specc.spec.tasks import TASKS
+from specc.language.schema import schema_text
+from specc.language.section import Section
+from specc.tasks.languages import TASKS
 
 README = Path("README.md")
 SCHEMA = Path("specs/schema.json")

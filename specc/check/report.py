@@ -11,10 +11,10 @@ from typing import Any
 
 from specc.build import plan
 from specc.check.warnings import warnings
-from specc.diagnostics import visible
-from specc.plan.plan import ClassesPlan, ClassificationPlan, Plan
 from specc.render import render
-from specc.source import Source, read
+from specc.source.diagnostics import visible
+from specc.source.read import Source, read
+from specc.tasks.common.plan import ClassesPlan, ClassificationPlan, Plan
 
 CLASSES = 12  # that are listed; of more the largest and the smallest
 LEFT_OUT = 5  # wrong annotations that are shown

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from specc.diagnostics import Diagnostic
-from specc.keys import Key, dotted
-from specc.plan.plan import ClassesPlan, DetectionPlan, Plan
-from specc.source import Source
+from specc.source.diagnostics import Diagnostic
+from specc.source.keys import Key, dotted
+from specc.source.read import Source
+from specc.tasks.common.plan import ClassesPlan, DetectionPlan, Plan
 
 FEW = 5  # samples of a class
 IMBALANCE = 20  # times as many of one class as of another

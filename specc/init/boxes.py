@@ -20,8 +20,8 @@ from specc.init.found import (
     split_of,
 )
 from specc.init.yolo import read_yolo, unnamed
-from specc.plan.places import IMAGES
-from specc.plan.splits import find_splits
+from specc.tasks.common.places import IMAGES
+from specc.tasks.common.splits import find_splits
 
 __all__ = ["near_miss", "read_coco", "read_voc", "read_yolo"]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from specc.plan.places import IMAGES, VIDEOS, visible_files, visible_folders
-from specc.plan.splits import read_split
+from specc.tasks.common.places import IMAGES, VIDEOS, visible_files, visible_folders
+from specc.tasks.common.splits import read_split
 
 VAL_FRACTION = 0.2  # where there is no validation split
 # Raised by what reads a file that has the name of one of the format only.

@@ -23,9 +23,9 @@ from specc.init.found import (
     read_lines,
     train_files,
 )
-from specc.plan.lists import DELIMITERS
-from specc.plan.places import VIDEOS
-from specc.plan.splits import find_splits, read_split
+from specc.tasks.common.lists import DELIMITERS
+from specc.tasks.common.places import VIDEOS
+from specc.tasks.common.splits import find_splits, read_split
 
 FRAMES = re.compile(r"(.*?)(\d+)(\.\w+)")
 

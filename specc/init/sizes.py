@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
-from specc.diagnostics import visible
-from specc.plan.places import VIDEOS
+from specc.source.diagnostics import visible
+from specc.tasks.common.places import VIDEOS
 
 LOOKED_AT = 1000  # images, from all over
 OPENED = 200  # videos

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from specc.build import plan
-from specc.diagnostics import SpecError, UserError, choices, visible
 from specc.init.boxes import near_miss
 from specc.init.found import Found
 from specc.init.look import look
 from specc.init.recipe import IMBALANCE, imbalance, recipe
 from specc.init.sizes import sizes
-from specc.keys import dotted, quoted
-from specc.source import Source
-from specc.spec.schema import schema_text
+from specc.language.schema import schema_text
+from specc.source.diagnostics import SpecError, UserError, choices, visible
+from specc.source.keys import dotted, quoted
+from specc.source.read import Source
 
 SCHEMA = "specc.schema.json"  # beside the spec
 COMMENTS = {

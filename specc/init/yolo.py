@@ -17,9 +17,9 @@ from specc.init.found import (
     media,
     read_lines,
 )
-from specc.plan.annotated import read_names
-from specc.plan.places import IMAGES
-from specc.plan.splits import find_splits, read_split
+from specc.tasks.common.places import IMAGES
+from specc.tasks.common.splits import find_splits, read_split
+from specc.tasks.detection.formats.read import read_names
 
 NAMES = "classes.txt"  # Label Studio's
 Sets = dict[str, Any]  # what names the images of a split: a folder, a file, or a list of them

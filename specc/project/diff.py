@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from specc.diagnostics import UserError
 from specc.project.merge import rows
 from specc.project.state import FOLDER, State, read_state
 from specc.project.steps import Step, owners_names
+from specc.source.diagnostics import UserError
 
 COLORS = {"diff": "1", "---": "1", "+++": "1", "@@": "36", "+": "32", "-": "31", "#": "33"}
 

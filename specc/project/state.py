@@ -15,8 +15,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from specc import __version__
-from specc.diagnostics import UserError
-from specc.versions import NEWEST, migrate
+from specc.source.diagnostics import UserError
+from specc.source.versions import NEWEST, migrate
 
 FOLDER = ".specc"
 SUFFIX = ".base"

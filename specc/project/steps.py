@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from specc.diagnostics import UserError
 from specc.project.broken import broken, needed
 from specc.project.merge import Matcher, chosen, conflicts, like, merge, plain
 from specc.project.state import FOLDER, State, digest
+from specc.source.diagnostics import UserError
 
 SIMILAR = 0.6  # of two texts, from which on one is the other renamed
 LARGEST = 1_000_000  # bytes of a file that may be a renamed one

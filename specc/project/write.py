@@ -17,10 +17,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict
 
-from specc.diagnostics import UserError
 from specc.project.merge import conflicts
 from specc.project.state import FOLDER, SUFFIX, State, base_path, digest, lock_text, read_state
 from specc.project.steps import Step, plan_steps, said
+from specc.source.diagnostics import UserError
 
 WAIT = 60  # seconds, for another build of the same folder
 IGNORED = "/build.lock\n/new/\n/ready/\n"  # of .specc, by git

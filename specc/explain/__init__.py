@@ -1,0 +1,1 @@
+"""Which keys of a spec make which lines of a project."""

@@ -1,0 +1,1 @@
+"""What the languages of all tasks share."""

@@ -1,1 +1,0 @@
-"""Every decision that a generated project needs, made."""

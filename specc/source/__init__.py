@@ -1,0 +1,1 @@
+"""Reading a spec: its text, the place of every key, and what is wrong with it."""

@@ -1,0 +1,1 @@
+"""The formats that the data of an image classifier come in."""

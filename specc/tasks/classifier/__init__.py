@@ -1,0 +1,1 @@
+"""What classifiers of images and of videos share."""

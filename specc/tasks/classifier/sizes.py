@@ -1,0 +1,76 @@
+"""The sizes of the images that a model gets."""
+
+from collections.abc import Mapping
+
+from specc.catalog import models as catalog
+from specc.catalog.videos import VideoClassifier, VideoWeights
+from specc.source.keys import Key
+from specc.source.problems import Problems
+from specc.tasks.classification.formats.language import Prepared
+from specc.tasks.common.transforms import last_sized, sides
+
+Row = catalog.Classifier | VideoClassifier
+
+
+def built_for(model: Row | None, weights: catalog.Weights | VideoWeights | None) -> int:
+    """The size at which a model is evaluated if nothing is said."""
+    if model and (not model.size_multiple or not weights):
+        return model.image_size
+    return weights.crop_size if weights else 224
+
+
+def agreed_size(
+    data: Prepared, model: Row | None, default: int, own: int | None, problems: Problems
+) -> int:
+    """Height and width of the model's input in evaluation; checked for training as well.
+
+    Args:
+        default: what they are if nothing is said.
+        own: those of the data's images, where all have the same.
+    """
+    key = ("data", "image_size")
+    size = data.image_size or default
+    found: dict[Key, list[int]] = {}  # what the model gets, and the key that says so
+    for name, transforms in (("train", data.train_transforms), ("eval", data.eval_transforms)):
+        if transforms is None:
+            found[key] = [size]
+        elif (last := last_sized(transforms)) is not None:
+            found["data", f"{name}_transforms", last, "size"] = sides(transforms[last])
+        elif own is not None:
+            found["data", f"{name}_transforms"] = [own]
+    if model:
+        check_sizes(model, found, problems)
+    if data.eval_transforms is None or not found:
+        return size
+    where, shape = found.popitem()
+    if len(set(shape)) > 1:
+        problems.add(where, f"must be square, as [{shape[0]}, {shape[0]}]")
+    if data.image_size not in (None, shape[0]):
+        message = f"eval_transforms make images of {shape[0]}; write that, or leave it out"
+        problems.add(key, message)
+    return shape[0]
+
+
+def check_sizes(model: Row, found: Mapping[Key, list[int]], problems: Problems) -> None:
+    """Report the sizes of images that the model does not take.
+
+    Args:
+        found: height and width of the images, or one number for both, by the key that says so.
+    """
+    step, own = model.size_multiple, model.image_size
+    first = next(iter(found.values()), [])
+    for key, shape in found.items():
+        if not step and set(shape) != {own}:
+            problems.add(key, f"{model.name} takes images of {own} only")
+        elif min(shape) < model.min_size:
+            problems.add(key, f"{model.name} needs images of {model.min_size} or more")
+        elif wrong := [side for side in shape if side != own and side % step]:
+            below = wrong[0] - wrong[0] % step
+            sizes = " or ".join(str(n) for n in (below, below + step) if n >= model.min_size)
+            message = f"{model.name} takes images whose size is a multiple of {step}"
+            problems.add(key, f"{message}; write {sizes}")
+        elif model.size_argument and len(set(shape)) > 1:
+            problems.add(key, f"must be square, as [{shape[0]}, {shape[0]}]")
+        elif model.size_argument and {*shape} != {*first}:
+            message = f"{model.name} takes images of one size"
+            problems.add(key, f"{message}, and in training they have {first[0]}", *found)

@@ -1,0 +1,1 @@
+"""What the projects of all tasks have, and how it is planned."""

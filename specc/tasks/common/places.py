@@ -1,0 +1,83 @@
+"""Where data are, and whether there are enough of them."""
+
+import glob
+import os
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+
+from specc.source.problems import Problems
+from specc.tasks.classification.formats.language import OpenMMLabData
+from specc.tasks.classifier.labels import given_classes
+from specc.tasks.common.code import Name, python
+from specc.tasks.common.lists import Labelled, noun, split_files
+from specc.tasks.languages import Spec
+
+NAME_CLASSES = Name("name_classes(rows)")
+# The folder that `--data` replaces; expressions for what is where in it, as arguments of the
+# functions that list training and validation samples; and for the classes that each has.
+Places = tuple[str, tuple[Name, ...], tuple[Name, ...], Name | None, Name | None]
+
+# What a generated project takes for an image: torchvision's IMG_EXTENSIONS, and three of Pillow's.
+TORCHVISION = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+IMAGES = (*TORCHVISION, ".avif", ".gif", ".jfif")
+VIDEOS = (".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv")
+
+
+def visible_files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+    """Return the files in a folder, and in those in it, whose names end so.
+
+    As in the generated code: a name that begins with a dot hides a file or a folder, which is not
+    data then, and symbolic links to folders are followed.
+    """
+    names = sorted(glob.glob("**", root_dir=folder, recursive=True))
+    return [folder / name for name in names if os.path.splitext(name)[1].lower() in suffixes]
+
+
+def visible_folders(folder: Path) -> list[Path]:
+    """Return the folders in a folder that are not hidden."""
+    return sorted(
+        path for path in folder.glob("*") if path.is_dir() and not path.name.startswith(".")
+    )
+
+
+def common(paths: Sequence[str]) -> str:
+    """The folder that all paths are in; "" for the current one."""
+    if len({PurePath(path).anchor for path in paths}) > 1:  # "", "/", and POSIX's own "//"
+        return ""
+    return os.path.commonpath([PurePath(path) for path in paths])
+
+
+def under(root: str, path: str) -> Name:
+    """The expression of a path in `root`."""
+    inside = str(PurePath(path).relative_to(root)) if root else path
+    return Name("root" if inside == "." else f"root / {python(inside)}")
+
+
+def list_places(data: Labelled) -> Places:
+    """Where list files and their samples are, in the folder that all have in common."""
+    paths = split_files(data.train)
+    val_paths = split_files(data.val) if data.val else ()
+    file = data.classes if isinstance(data.classes, str) else None
+    root = common([*paths, *val_paths, *([file] if file else [])])
+    train_args = tuple(under(root, path) for path in paths)
+    val_args = tuple(under(root, path) for path in val_paths)
+    classes, val_classes = NAME_CLASSES, None
+    if file:
+        text = f'({under(root, file)}).read_text(encoding="utf-8-sig")'
+        classes = Name(f"[line.strip() for line in {text}.strip().splitlines()]")
+    elif given_classes(data):
+        classes = Name("CLASSES")
+    elif isinstance(data, OpenMMLabData):
+        classes = Name(f"read_classes({train_args[1]})")
+        val_classes = Name(f"read_classes({val_args[1]})") if val_args else None
+    return root or ".", train_args, val_args, classes, val_classes
+
+
+def check_enough(spec: Spec, samples: int, problems: Problems) -> None:
+    """Whether the training images or videos, if their number is known, make a batch."""
+    size, epoch = spec.train.batch_size, samples * spec.data.repeat
+    if 0 < epoch < size:
+        things = f"{noun(spec.data)}s"
+        message = f"needs {size} {things}, and an epoch has {epoch}; write {epoch} or less"
+        others = [("data", "format"), ("data", "val_fraction"), ("data", "repeat")]
+        problems.add(("train", "batch_size"), message, *others)

@@ -1,0 +1,1 @@
+"""The formats that boxes and masks come in."""

@@ -1,0 +1,259 @@
+"""How the objects in images are read from annotations, and what their classes are called."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+
+from specc.catalog.classes import classes as known_classes
+from specc.source.diagnostics import choices, nearest, show
+from specc.source.keys import Key
+from specc.source.problems import Problems
+from specc.tasks.classifier.labels import NAMED
+from specc.tasks.common.code import Call, Name, Setting
+from specc.tasks.common.lists import Unreadable
+from specc.tasks.common.places import check_enough, common, under
+from specc.tasks.common.plan import AnnotationsPlan
+from specc.tasks.detection.formats.language import (
+    BoxData,
+    Cityscapes,
+    Coco,
+    Voc,
+    VocFolders,
+    WiderFace,
+    Yolo,
+)
+from specc.tasks.detection.formats.read import LARGE, Seen, look, parts, read_names, voc_lists
+from specc.tasks.detection.language import Detection
+
+BACKGROUND = "__background__"
+SETS = ("coco", "voc")  # whose classes have to be said by no more than that
+
+
+def plan_annotations(spec: Detection, *, background: bool, problems: Problems) -> AnnotationsPlan:
+    """Decide how annotations are read, for a model that counts the background or does not."""
+    data, masks = spec.data, spec.task == "instance-segmentation"
+    _check_keys(data, masks, problems)
+    seen = look(data, masks, problems)
+    if masks and seen.keypoints:
+        message = 'the labels have boxes and keypoints, no outlines; write task = "detection"'
+        problems.add(("data", "format"), message, ("task",))
+    classes = _classes(data, seen, problems)
+    images = seen.images - round((data.val_fraction or 0) * seen.images)
+    check_enough(spec, images, problems)
+    root, train, val = _reads(data, masks)
+    format_ = f"wider-face-{data.annotations}" if isinstance(data, WiderFace) else data.format
+    format_ = "voc" if isinstance(data, VocFolders) else format_
+    subset = data.classes is not None
+    named = Name("CLASSES[1:]" if background else "CLASSES")
+    if isinstance(data, Yolo):
+        subset = any(names != tuple(classes) for names in seen.names.values())
+    yolo_files = [it for it in parts(data).values() if isinstance(data, Yolo)]
+    return AnnotationsPlan(
+        root=root,
+        data_dir=Setting("DATA_DIR", root),
+        classes=(BACKGROUND, *classes) if background else tuple(classes),
+        named=named,
+        settings=_settings(data, classes, named, seen, subset),
+        template=f"detection/annotations/{format_}.py",
+        train=train,
+        val=val,
+        subset=subset,
+        masks=masks,
+        areas=isinstance(data, Coco),
+        ids=isinstance(data, Coco),
+        sizes=format_ in ("coco", "voc", "wider-face-voc"),
+        polygons=masks and isinstance(data, Coco | Yolo),
+        numbered=masks and isinstance(data, Voc | Cityscapes),
+        difficult=isinstance(data, Voc | VocFolders | WiderFace),
+        reads_lines=isinstance(data, Voc | WiderFace | Yolo),
+        cuts=not isinstance(data, Cityscapes),
+        keypoints=bool(seen.keypoints),
+        folders=isinstance(data, VocFolders) or any(not _is_list(it) for it in yolo_files),
+        xml=isinstance(data, VocFolders) and data.xml is not None,
+        lists=any(_is_list(it) for it in yolo_files),
+        numbers=_numbers(seen),
+        val_fraction=data.val_fraction,
+        keep_empty=data.keep_empty,
+        min_size=data.min_size or None,
+        fix=data.on_bad_annotation == "fix",
+        images=images,
+        requirements=_requirements(data, masks),
+    )
+
+
+def _check_keys(data: BoxData, masks: bool, problems: Problems) -> None:
+    """What keys of [data] have against each other, and against the task."""
+    if data.val and data.val_fraction:
+        message = "takes validation images from the training images; leave it or val out"
+        problems.add(("data", "val_fraction"), message, ("data", "val"))
+    if data.val_seed and not data.val_fraction:
+        message = "says which samples val_fraction takes; write that as well, or leave it out"
+        problems.add(("data", "val_seed"), message, ("data", "val_fraction"))
+    if isinstance(data, Coco) and not data.val and not data.val_fraction:
+        message = "write val = { images = …, json = … }, or val_fraction = 0.2, say"
+        problems.add(("data", "val"), f"there is nothing to validate on; {message}")
+    if isinstance(data, WiderFace | VocFolders) and masks:
+        things = "WIDER FACE has" if isinstance(data, WiderFace) else "these files have"
+        message = f'{things} boxes only; write task = "detection"'
+        problems.add(("data", "format"), message, ("task",))
+
+
+# ---- classes ----
+
+
+def _classes(data: BoxData, seen: Seen, problems: Problems) -> list[str]:
+    """The names of the classes, in the order of their labels."""
+    key = ("data", "classes")
+    given = _given(data, problems)
+    if given is not None:
+        place = f"{data.classes}: " if isinstance(data.classes, str) else ""
+        _check_names(given, key, place, problems)
+        if isinstance(data, WiderFace) and len(given) > 1:
+            problems.add(key, f"WIDER FACE has one class, not {len(given)}")
+        for file, names in seen.names.items():
+            _check_known(given, file, names, problems)
+        return given
+    if isinstance(data, Cityscapes | WiderFace):
+        return list(known_classes(data.format).names)
+    for place, named in seen.names.items():
+        unused = {*seen.idle, "_background_"}
+        found = [name for name in _counted_from_0(named) if name not in unused]
+        _check_names(found, key, f"{place}: ", problems)
+        for other, names in seen.names.items():
+            _check_known(found, other, names, problems)
+        return found
+    if isinstance(data, Voc):
+        return list(known_classes("voc").names)
+    if isinstance(data, VocFolders):
+        message = f"needed, as there are no XML files with objects in {data.root} to read them from"
+        problems.add(key, message, ("data", "root"), ("data", "train"), ("data", "xml"))
+        return []
+    file = data.train.json if isinstance(data, Coco) else str(Path(data.root, "data.yaml"))
+    if Path(file).exists():
+        message = f"needed, as {file} has over {LARGE // 10**6} MB, which are not read here"
+        problems.add(key, message, ("data", "train"), ("data", "root"))
+        return []
+    file_key = ("data", "train", "json") if isinstance(data, Coco) else ("data", "root")
+    message = f"there is no file {file} here to read the classes from; correct the path or, if the "
+    problems.add(file_key, f"{message}data are elsewhere, write data.classes", key)
+    return []
+
+
+def _counted_from_0(names: Sequence[str]) -> list[str]:
+    return list(names[1:] if names and not names[0] else names)
+
+
+def _given(data: BoxData, problems: Problems) -> list[str] | None:
+    """The names that the spec gives; none where it gives a file that cannot be read."""
+    if data.classes is None or isinstance(data.classes, list):
+        return data.classes
+    if data.classes in SETS:
+        return list(known_classes(data.classes).names)
+    key = ("data", "classes")
+    try:
+        return _counted_from_0(read_names(Path(data.classes)))
+    except FileNotFoundError:
+        others = " or ".join(f'"{it}"' for it in SETS)
+        message = f"there is no file {data.classes} here; write a list of names, or {others}"
+        problems.add(key, f"{message}{nearest(data.classes, SETS)}")
+    except (Unreadable, OSError) as error:
+        problems.add(key, str(error))
+    problems.left_out([key])
+    return []
+
+
+def _check_names(names: Sequence[str], key: Key, place: str, problems: Problems) -> None:
+    if not names:
+        problems.add(key, f"{place}there are no names")
+    for name, count in Counter(names).items():
+        if count > 1:
+            problems.add(key, f"{place}{show(name)} is named {count} times")
+        if not name:
+            problems.add(key, f"{place}a name is empty")
+        if name == BACKGROUND:
+            message = "the background is no class to be named; leave it out"
+            problems.add(key, f"{place}{show(name)}: {message}")
+
+
+def _check_known(
+    classes: Sequence[str], place: str, names: Sequence[str], problems: Problems
+) -> None:
+    """Whether the data have the classes that are asked for."""
+    missing = [name for name in classes if name not in (*names, BACKGROUND)]
+    if missing:
+        there = ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")
+        hint = nearest(missing[0], names) if len(missing) == 1 else ""
+        hint = hint or f"; there are {there or 'none'}"
+        more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+        message = f"{place} has no class {choices(missing[:NAMED])}{more}{hint}"
+        problems.add(("data", "classes"), message, ("data", "train"))
+
+
+# ---- code ----
+
+
+def _reads(data: BoxData, masks: bool) -> tuple[str, Call, Call | None]:
+    """The folder that `--data` replaces, and the calls that read what is in it."""
+    splits = parts(data)
+    root = "" if isinstance(data, Coco) else data.root
+    if isinstance(data, Coco):
+        root = common([path for it in splits.values() for path in (it.images, it.json)])
+    calls: dict[str, Call] = {}
+    for part, it in splits.items():
+        arguments: list[Name | str] = []
+        match data:
+            case Coco():
+                arguments = [under(root, it.images), under(root, it.json)]
+            case Voc():
+                lists = [under("", path) for path in voc_lists(it, masks)]
+                arguments = [Name(f"[{', '.join(lists)}]")]
+            case VocFolders():
+                arguments = [under("", it), *([under("", data.xml)] if data.xml else [])]
+            case Yolo():
+                function = "list_images" if _is_list(it) else "find_images"
+                arguments = [Name(f"{function}({under('', it)})")]
+            case _:
+                arguments = [Name("root"), it]
+        calls[part] = Call("read_records", (*arguments, Name("problems")))
+    return root or ".", calls["train"], calls.get("val")
+
+
+def _numbers(seen: Seen) -> Name:
+    """The expression of the numbers that YOLO's labels may have."""
+    from_1 = any(names and not names[0] for names in seen.names.values())
+    return Name("range(1, len(NAMES))" if from_1 else "range(len(NAMES))")
+
+
+def _is_list(path: str) -> bool:
+    return PurePath(path).suffix == ".txt"
+
+
+def _settings(
+    data: BoxData, classes: Sequence[str], named: Name, seen: Seen, subset: bool
+) -> tuple[Setting, ...]:
+    settings: list[Setting] = []
+    if isinstance(data, Cityscapes):
+        numbers = known_classes("cityscapes").numbers
+        found = {name: numbers[name] for name in classes if name in numbers}
+        settings += [Setting("LABEL_IDS", found)]
+    if isinstance(data, Yolo):
+        names = list(next(iter(seen.names.values()))) if subset else named
+        settings += [Setting("NAMES", names, "by their numbers in files of labels")]
+        if seen.keypoints:
+            comment = "of keypoints in a line, after the box"
+            settings += [Setting("KEYPOINT_NUMBERS", seen.keypoints, comment)]
+    if data.min_size:
+        comment = "pixels of a side, below which an object does not count"
+        settings += [Setting("MIN_SIZE", data.min_size, comment)]
+    if data.val_fraction:
+        settings += [Setting("VAL_FRACTION", data.val_fraction, "of the images, to validate on")]
+        settings += [Setting("VAL_SEED", data.val_seed, "decides which")]
+    return tuple(settings)
+
+
+def _requirements(data: BoxData, masks: bool) -> frozenset[str]:
+    """What reading takes beyond torch and torchvision."""
+    requirements = {"pillow>=10.3", "tqdm>=4.66"}
+    if masks or isinstance(data, Cityscapes | Yolo):
+        requirements.add("numpy>=1.26")
+    return frozenset(requirements)

@@ -1,0 +1,333 @@
+"""What annotations of objects say of classes and images, where they are here to be read."""
+
+import glob
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import Any
+from xml.etree import ElementTree
+
+from specc.catalog.classes import classes
+from specc.source.keys import Key
+from specc.source.problems import Problems
+from specc.tasks.common.lists import Unreadable
+from specc.tasks.common.places import IMAGES, visible_files
+from specc.tasks.common.remember import remembered
+from specc.tasks.detection.formats.language import (
+    BoxData,
+    Cityscapes,
+    Coco,
+    Voc,
+    VocFolders,
+    WiderFace,
+    Yolo,
+)
+
+YAML = (".yaml", ".yml")
+LARGE = 100_000_000  # bytes of JSON that take too long to read here
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is known of the data."""
+
+    # The names of all classes that a file or folder tells of, in its order.
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    images: int = 0  # to train on, at most; 0 if that is not known
+    # The names that stand for no class: of categories without objects.
+    idle: frozenset[str] = frozenset()
+    keypoints: int = 0  # numbers of keypoints that follow the box in a line of YOLO's
+
+
+def look(data: BoxData, masks: bool, problems: Problems) -> Seen:
+    """Read what is here, and report what is missing beside it, or not as it should be."""
+    places: dict[Path, Key] = {}
+    for path, key in _places(data, masks):
+        places.setdefault(path, key)
+    here = [path for path in places if os.path.exists(path)]
+    missing: dict[Key, list[str]] = {}
+    for path, key in places.items():
+        if path not in here:
+            missing.setdefault(key, []).append(str(path))
+    for key, paths in missing.items() if here else ():
+        hint = "; write val_fraction = 0.2, say" if key[1] == "val" and not data.val else ""
+        there = f"there is no {' and no '.join(paths)}, but there is {here[0]}"
+        problems.add(key, f"{there}{hint}")
+    train = [key for key in missing if key[1] != "val"]
+    try:
+        match data:
+            case Coco():
+                return _coco(data, problems)
+            case Yolo():
+                count = len(_yolo_images(data)) if not train else 0
+                return Seen(_yolo_names(data), count, keypoints=_yolo_keypoints(data))
+            case Cityscapes():
+                names = tuple(classes("cityscapes").numbers)
+                folder = Path(data.root, "leftImg8bit", data.train)
+                images = glob.glob("*/*_leftImg8bit.png", root_dir=folder)
+                return Seen({"Cityscapes": names}, len(images))
+            case Voc() if not train:
+                return _voc(data, masks)
+            case VocFolders() if not train:
+                return _voc_folders(data)
+            case WiderFace() if not train:
+                return Seen(images=_wider_images(data))
+    except (Unreadable, OSError) as error:
+        problems.add(("data",), str(error))
+    return Seen()
+
+
+def parts(data: BoxData) -> dict[str, Any]:
+    """The values of data.train and data.val, if something else than training images is that."""
+    found = {"train": data.train}
+    if isinstance(data, Coco):
+        return found | ({"val": data.val} if data.val else {})
+    default = "images/val" if isinstance(data, Yolo) else "val"
+    return found | ({} if data.val_fraction else {"val": data.val or default})
+
+
+def voc_lists(names: str | list[str], masks: bool) -> list[str]:
+    """The files in VOC's folder that list images: of "VOC2007/train" and the like."""
+    kind = "Segmentation" if masks else "Main"
+    paths = [PurePath(name) for name in ([names] if isinstance(names, str) else names)]
+    return [str(path.parent / "ImageSets" / kind / f"{path.name}.txt") for path in paths]
+
+
+def read_names(path: Path) -> list[str]:
+    """The names in a text file, one in each line, or those in YOLO's data.yaml.
+
+    Where that counts from 1, number 0 has the name "".
+
+    Raises:
+        Unreadable, OSError: if there are none.
+    """
+    if path.suffix not in YAML:
+        return [line.strip() for line in _text(path).strip().splitlines()]
+    names = _yaml(path).get("names")
+    if isinstance(names, dict) and names:
+        numbers = sorted(names, key=str)
+        if numbers == sorted(range(len(names)), key=str):
+            names = [names[number] for number in range(len(names))]
+        elif numbers == sorted(range(1, len(names) + 1), key=str):
+            names = ["", *(names[number] for number in range(1, len(names) + 1))]  # none is 0
+    if not isinstance(names, list) or not names:
+        raise Unreadable(f"{path}: must have names, as a list or of the numbers from 0 or 1 on")
+    return [str(name).strip() for name in names]
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    import yaml  # takes a while, and few need it
+
+    try:
+        content = yaml.safe_load(_text(path))
+    except yaml.YAMLError as error:
+        raise Unreadable(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    return content if isinstance(content, dict) else {}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"{path}: must be UTF-8 ({error})") from error
+
+
+def _xml(path: Path) -> ElementTree.Element:
+    """The root of an XML file, in the encoding that it declares, as projects read it."""
+    content = path.read_bytes()
+    declared = re.match(rb"""<\?xml[^>]*?encoding=["']([\w.:-]+)""", content)
+    if declared is None:
+        return ElementTree.fromstring(content)
+    encoding = declared[1].decode().lower()
+    encoding = "gb18030" if encoding == "gb2312" else encoding
+    return ElementTree.fromstring(content.decode(encoding))
+
+
+# ---- where things are ----
+
+
+def _places(data: BoxData, masks: bool) -> Iterator[tuple[Path, Key]]:
+    """The files and folders that the format has."""
+    for part, value in parts(data).items():
+        key = ("data", part)
+        match data:
+            case Coco():
+                yield Path(value.json), (*key, "json")
+                yield Path(value.images), (*key, "images")
+            case Voc():
+                for path in voc_lists(value, masks):
+                    folder = Path(data.root, path).parents[2]
+                    yield Path(data.root, path), key
+                    for name in ("Annotations", "JPEGImages", *["SegmentationObject"] * masks):
+                        yield folder / name, ("data", "root")
+            case VocFolders():
+                yield Path(data.root, value), key
+                if data.xml:
+                    yield Path(data.root, data.xml), ("data", "xml")
+            case Cityscapes():
+                yield Path(data.root, "leftImg8bit", value), key
+                yield Path(data.root, "gtFine", value), key
+            case WiderFace(annotations="text"):
+                yield _wider_list(data, value), key
+                yield Path(data.root, f"WIDER_{value}", "images"), key
+            case WiderFace():
+                yield _wider_list(data, value), key
+                yield Path(data.root, f"WIDER_{value}"), key
+                yield Path(data.root, f"WIDER_{value}", "Annotations"), key
+            case Yolo():
+                images = Path(data.root, value)
+                yield images, key
+                beside = any(path.with_suffix(".txt").exists() for path in _images(images))
+                if images.suffix != ".txt" and not beside:
+                    labels = "/labels/".join(f"/{images.as_posix()}/".rsplit("/images/", 1))
+                    yield Path(labels[1:]), key
+
+
+def _wider_list(data: WiderFace, part: str) -> Path:
+    if data.annotations == "voc":
+        return Path(data.root, f"{part}.txt")
+    return Path(data.root, "wider_face_split", f"wider_face_{part}_bbx_gt.txt")
+
+
+# ---- what they say ----
+
+
+@remembered
+def _json(path: Path) -> Any:
+    return json.loads(path.read_bytes())
+
+
+def _coco(data: Coco, problems: Problems) -> Seen:
+    names: dict[str, tuple[str, ...]] = {}
+    images = 0
+    idle: set[str] = set()
+    used: set[str] = set()
+    for part, split in parts(data).items():
+        path, key = Path(split.json), ("data", part, "json")
+        if not path.is_file() or path.stat().st_size > LARGE:
+            continue
+        try:
+            content = _json(path)
+            rows = sorted(content["categories"], key=lambda row: row["id"])
+            names[split.json] = tuple(dict.fromkeys(str(row["name"]) for row in rows))
+            # Roboflow's first category is the project, of which the others are; labelme has
+            # its background in all lists.
+            above = {"_background_", *(str(row.get("supercategory")) for row in rows)}
+            ids = {row.get("category_id") for row in content["annotations"]}
+            used |= {str(row["name"]) for row in rows if row["id"] in ids}
+            idle |= {
+                str(row["name"])
+                for row in rows
+                if row["name"] in above and row.get("supercategory") != row["name"]
+            }
+            rows = [row for row in content["images"] if {"id", "file_name"} <= row.keys()]
+            files = {row["id"]: Path(split.images, row["file_name"]) for row in rows}
+            objects = [row for row in content["annotations"] if row.get("iscrowd") not in (1, "1")]
+            wanted = set(files) if data.keep_empty else {row.get("image_id") for row in objects}
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+            wants = "categories, images and annotations"
+            problems.add(key, f"{path}: not JSON with {wants} as COCO has them ({error!r})")
+            problems.left_out([("data", "classes")])
+            continue
+        missing = [file for file in files.values() if not file.exists()]
+        if missing and len(missing) == len(files):
+            images_ = f"{len(files)} images are" if len(files) > 1 else "1 image is"
+            problems.add(key, f"{path}: all of its {images_} missing, e.g. {missing[0]}")
+        elif missing and data.on_bad_annotation == "error":
+            more = f", and {len(missing) - 1} more are missing" if len(missing) > 1 else ""
+            problems.add(key, f"{path}: no image {missing[0]}{more}")
+        if part == "train":
+            images = len(wanted & set(files))
+    return Seen(names, images, frozenset(idle - used))
+
+
+@remembered
+def _voc(data: Voc, masks: bool) -> Seen:
+    names: set[str] = set()
+    images = 0
+    for part, value in parts(data).items():
+        for path in voc_lists(value, masks):
+            file = Path(data.root, path)
+            text = _text(file) if file.exists() else ""
+            lines = [line.strip() for line in text.splitlines() if line.strip()]
+            images += len(lines) if part == "train" else 0
+            for line in lines:
+                xml = file.parents[2] / "Annotations" / f"{line}.xml"
+                try:
+                    objects = _xml(xml).findall("object")
+                except (OSError, ElementTree.ParseError, LookupError, ValueError):
+                    continue  # which is said when training starts
+                names |= {it.findtext("name", "").strip() for it in objects}
+    found = tuple(sorted(names - {""}))
+    return Seen({data.root: found} if found else {}, images)
+
+
+@remembered
+def _voc_folders(data: VocFolders) -> Seen:
+    names: set[str] = set()
+    for value in parts(data).values():
+        for image in _images(Path(data.root, value)):
+            xml = image.with_suffix(".xml")
+            names |= set(read_voc_names(Path(data.root, data.xml, xml.name) if data.xml else xml))
+    found = tuple(sorted(names - {""}))
+    images = len(_images(Path(data.root, data.train)))
+    return Seen({data.root: found} if found else {}, images)
+
+
+def read_voc_names(xml: Path) -> list[str]:
+    """The classes of a file's objects; none where it cannot be read, which training says."""
+    try:
+        objects = _xml(xml).findall("object")
+    except (OSError, ElementTree.ParseError, LookupError, ValueError):
+        return []
+    return [it.findtext("name", "").strip() for it in objects]
+
+
+def _wider_images(data: WiderFace) -> int:
+    lines = _text(_wider_list(data, data.train)).splitlines()
+    if data.annotations == "voc":
+        return len(" ".join(lines).split())
+    return sum(Path(line.strip()).suffix.lower() in IMAGES for line in lines)
+
+
+def _yolo_names(data: Yolo) -> dict[str, tuple[str, ...]]:
+    for name in ("data.yaml", "data.yml", "classes.txt"):
+        path = Path(data.root, name)
+        if path.is_file():
+            return {str(path): tuple(read_names(path))}
+    given = Path(data.classes) if isinstance(data.classes, str) else None
+    if given and given.suffix in (".yaml", ".yml") and given.is_file():
+        return {str(given): tuple(read_names(given))}
+    return {}
+
+
+def _yolo_keypoints(data: Yolo) -> int:
+    """The numbers of keypoints in a line, as `kpt_shape` says: points times numbers of each."""
+    paths = [Path(data.root, "data.yaml"), Path(data.root, "data.yml")]
+    if isinstance(data.classes, str):
+        paths.append(Path(data.classes))
+    for path in paths:
+        shape = _yaml(path).get("kpt_shape") if path.suffix in YAML and path.is_file() else None
+        match shape:
+            case [int(points), int(numbers)] if points > 0 and numbers in (2, 3):
+                return points * numbers
+            case None:
+                continue
+        raise Unreadable(f"{path}: kpt_shape must be as [17, 3], not {shape}")
+    return 0
+
+
+@remembered
+def _yolo_images(data: Yolo) -> list[str]:
+    path = Path(data.root, data.train)
+    if path.suffix == ".txt":
+        return [line for line in _text(path).splitlines() if line.strip()]
+    return [str(file) for file in _images(path)]
+
+
+@remembered
+def _images(folder: Path) -> list[Path]:
+    return visible_files(folder, IMAGES)

@@ -1,0 +1,1 @@
+"""The formats that videos and their labels come in."""
