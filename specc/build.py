@@ -5,17 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from specc.language.parse import parse
+from specc.project.diff import coming, edits, known
+from specc.project.reasons import reasons
+from specc.project.steps import plan_steps
 from specc.project.write import Changes, write
 from specc.render import render
 from specc.source.problems import Problems
 from specc.source.read import Source, read
-from specc.tasks.classification.language import Classification
-from specc.tasks.classification.plan import plan_classification
+from specc.tasks import LANGUAGES, TASKS
 from specc.tasks.common.plan import Plan
-from specc.tasks.detection.language import Detection
-from specc.tasks.detection.plan import plan_detection
-from specc.tasks.video.language import VideoClassification
-from specc.tasks.video.plan import plan_video
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Plan:
@@ -37,16 +35,10 @@ def plan(source: Source) -> Plan:
         SpecError: with everything that is wrong with it.
     """
     problems = Problems(source)
-    spec = parse(source, problems)
+    spec = parse(source, LANGUAGES, problems)
     if spec is None:
         raise problems.error()
-    match spec:
-        case Classification():
-            return plan_classification(source.path.stem, spec, problems)
-        case Detection():
-            return plan_detection(source.path.stem, spec, problems)
-        case VideoClassification():
-            return plan_video(source.path.stem, spec, problems)
+    return TASKS[spec.task].plan(source.path.stem, spec, problems)
 
 
 def build(
@@ -69,3 +61,33 @@ def build(
         OSError: if the folder cannot be written.
     """
     return write(folder, render(plan), spec, adopt=adopt, dry_run=dry_run)
+
+
+def compare(folder: Path, spec: Path | None, overrides: Sequence[str]) -> str:
+    """Return the owner's edits of a project as a patch; or what a build of `spec` would change.
+
+    Raises:
+        UserError: if no project is there, or it could not be built.
+        SpecError: with everything that is wrong with the spec.
+    """
+    if spec is None:
+        return "".join(it.patch() for it in edits(folder))
+    state = known(folder)
+    source = read(spec, overrides)
+    steps, _ = plan_steps(folder, state, built(source), adopt=False)
+    paths = {step.target: step.path for step in steps}
+    why = reasons(state, source, built)
+    text = ""
+    for it in coming(folder, steps):
+        text += "".join(f"# {it.new_path}: {reason}\n" for reason in why[paths[it.new_path]])
+        text += it.patch()
+    return text
+
+
+def built(source: Source) -> dict[str, str]:
+    """Return the files of a spec's project: path and text.
+
+    Raises:
+        SpecError: with everything that is wrong with the spec.
+    """
+    return render(plan(source))

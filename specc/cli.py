@@ -138,7 +138,7 @@ def diff(
 
     As a patch that `git apply` takes; of a build also because of which keys.
     """
-    from specc.project.compare import compare
+    from specc.build import compare
     from specc.project.diff import colored
 
     text = compare(folder, spec, overrides or ())
@@ -193,8 +193,9 @@ def models(
 def schema() -> None:
     """Print the JSON Schema of the language, for editors."""
     from specc.language.schema import schema_text
+    from specc.tasks import LANGUAGES
 
-    print(schema_text(), end="")
+    print(schema_text(LANGUAGES), end="")
 
 
 @app.command()

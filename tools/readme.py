@@ -18,8 +18,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from specc.language.schema import schema_text
-from specc.language.section import Section
-from specc.tasks.languages import TASKS
+from specc.language.section import Section, sections
+from specc.tasks import LANGUAGES
 
 README = Path("README.md")
 SCHEMA = Path("specs/schema.json")
@@ -33,8 +33,8 @@ def readme(text: str) -> str:
 
 
 def part(source: str) -> str:
-    if source in TASKS:
-        return "\n".join(reference(TASKS[source])) + "\n"
+    if source in LANGUAGES:
+        return "\n".join(reference(LANGUAGES[source])) + "\n"
     path = Path(source)
     return f"```{path.suffix[1:].replace('py', 'python')}\n{path.read_text()}```\n"
 
@@ -42,12 +42,14 @@ def part(source: str) -> str:
 def reference(task: type[Section]) -> Iterator[str]:
     """A heading and a table of keys for each section of a task's language."""
     plain = {
-        name: field for name, field in task.model_fields.items() if not sections(field.annotation)
+        name: field
+        for name, field in task.model_fields.items()
+        if not any(sections(field.annotation))
     }
     yield from table(plain)
     told = told_before(task)
     for name, field in task.model_fields.items():
-        if (kinds := sections(field.annotation)) and name not in told:
+        if (kinds := [*sections(field.annotation)]) and name not in told:
             yield from section_reference(name, kinds)
     if told:
         yield f"\n{', '.join(f'`[{name}]`' for name in told)}: as for the tasks above."
@@ -55,12 +57,12 @@ def reference(task: type[Section]) -> Iterator[str]:
 
 def told_before(task: type[Section]) -> list[str]:
     """The sections that are the same in a task before this one."""
-    tasks = list(dict.fromkeys(TASKS.values()))
+    tasks = list(dict.fromkeys(LANGUAGES.values()))
     before = [it.model_fields for it in tasks[: tasks.index(task)]]  # type: ignore[arg-type]
     return [
         name
         for name, field in task.model_fields.items()
-        if sections(field.annotation)
+        if any(sections(field.annotation))
         and any(name in it and it[name].annotation == field.annotation for it in before)
     ]
 
@@ -107,12 +109,6 @@ def same(field: FieldInfo, other: FieldInfo | None) -> bool:
     )
 
 
-def sections(annotation: Any) -> list[type[Section]]:
-    if isinstance(annotation, type) and issubclass(annotation, Section):
-        return [annotation]
-    return [section for argument in get_args(annotation) for section in sections(argument)]
-
-
 def table(fields: dict[str, FieldInfo]) -> Iterator[str]:
     yield "| key | value | default | meaning |"
     yield "|---|---|---|---|"
@@ -149,7 +145,7 @@ def kind(annotation: Any) -> str:
 
 
 def main() -> None:
-    files = {README: readme(README.read_text()), SCHEMA: schema_text()}
+    files = {README: readme(README.read_text()), SCHEMA: schema_text(LANGUAGES)}
     stale = [path for path, text in files.items() if path.read_text() != text]
     print(*(f"{path} is not up to date" for path in stale), sep="\n")
     if "--check" in sys.argv:

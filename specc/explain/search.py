@@ -23,6 +23,7 @@ from specc.source.diagnostics import SpecError, UserError, nearest, show
 from specc.source.keys import Key, dotted
 from specc.source.problems import Problems
 from specc.source.read import Source, read
+from specc.tasks import LANGUAGES
 from specc.tasks.common.plan import Plan
 from specc.tasks.common.remember import remembering
 
@@ -68,7 +69,7 @@ class Search:
         """Raises SpecError if the spec cannot be built as it is."""
         self.source = source
         self.plan = build.plan(source)
-        spec = parse(source, Problems(source))
+        spec = parse(source, LANGUAGES, Problems(source))
         assert spec is not None  # as there is a plan
         self.options = list(options(type(spec), spec))
         self._pages: dict[str, Page] = {}

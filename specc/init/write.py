@@ -17,6 +17,7 @@ from specc.language.schema import schema_text
 from specc.source.diagnostics import SpecError, UserError, choices, visible
 from specc.source.keys import dotted, quoted
 from specc.source.read import Source
+from specc.tasks import LANGUAGES
 
 SCHEMA = "specc.schema.json"  # beside the spec
 COMMENTS = {
@@ -76,7 +77,7 @@ def init(
     _check(text)
     path.write_text(text, encoding="utf-8")
     # Editors find the schema by the spec's first line, relative to the spec.
-    path.with_name(SCHEMA).write_text(schema_text(), encoding="utf-8")
+    path.with_name(SCHEMA).write_text(schema_text(LANGUAGES), encoding="utf-8")
     return "\n".join([*told, f"so {why}", f"{path}: written; specc check {path}"]) + "\n"
 
 

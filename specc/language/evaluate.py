@@ -7,12 +7,12 @@ from pydantic import Field
 from specc.language.section import Count, Section, Text
 
 
-class _Evaluate(Section):
+class Evaluation(Section):
     every: Count = 1
     """Epochs between two evaluations; the last epoch always ends with one."""
 
 
-class _EvaluateClasses(_Evaluate):
+class EvaluateClasses(Evaluation):
     topk: Annotated[list[Count], Field(min_length=1)] | None = None
     """The k of the top-k accuracies; by default 1, and 5 where there are more classes."""
     metrics: list[Literal["precision", "recall", "f1", "mean_class_accuracy"]] = []
@@ -22,7 +22,7 @@ class _EvaluateClasses(_Evaluate):
     by default `"top1"`, and with `data.multi_label` `"mAP"`."""
 
 
-class Evaluate(_EvaluateClasses):
+class Evaluate(EvaluateClasses):
     batch_size: Count = 64
     """Images of a step, for each GPU; changes the speed only."""
 
@@ -39,7 +39,7 @@ class Testing(Section):
     """What of all these is averaged: probabilities, or what the model's last layer gives."""
 
 
-class EvaluateClips(_EvaluateClasses):
+class EvaluateClips(EvaluateClasses):
     batch_size: Count = 16
     """Videos of a step, for each GPU; changes the speed only."""
     test: Testing | None = None
@@ -48,7 +48,7 @@ class EvaluateClips(_EvaluateClasses):
     if nothing is said here."""
 
 
-class EvaluateBoxes(_Evaluate):
+class EvaluateBoxes(Evaluation):
     max_detections: Annotated[int, Field(gt=10)] = 100
     """Objects found in an image, the most certain ones, that average precision counts. COCO counts
     100, which is too few where there are more in an image."""

@@ -1,22 +1,21 @@
 """From a source to a typed spec, or to everything that is wrong with its keys and values."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from typing import Any, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from specc.language.section import Section
+from specc.language.section import Section, sections
+from specc.language.spec import Spec
 from specc.source.diagnostics import choices, nearest, show
 from specc.source.keys import Key, dotted
 from specc.source.problems import Problems
 from specc.source.read import Source
 from specc.source.versions import RENAMES
-from specc.tasks.classification.language import Classification
-from specc.tasks.detection.language import Detection
-from specc.tasks.languages import TASKS, Spec
-from specc.tasks.video.language import VideoClassification
+
+Languages = Mapping[str, type[Spec]]
 
 # The keys that choose among the sections of a union.
 TAGS = {"data": "format", "optim": "name", "schedule": "name"}
@@ -42,11 +41,6 @@ STAND_INS: dict[str, Any] = {
     "freeze": "none",
     "clips": 1,
 }
-FORMATS: dict[type[Section], str] = {
-    Classification: "imagefolder",
-    Detection: "voc",
-    VideoClassification: "videofolder",
-}
 
 # What to write in one task instead of another one's key.
 INSTEAD = {
@@ -70,20 +64,26 @@ EXPECTED = {
 BOUNDS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
 
 
-def parse(source: Source, problems: Problems) -> Spec | None:
+def parse(source: Source, languages: Languages, problems: Problems) -> Spec | None:
     """Check `source` against the language of its task; what is wrong goes to `problems`.
+
+    Args:
+        languages: of all tasks, by their names.
 
     Wrong values are left out then, so that the rest of the spec can be checked as well. The
     answer is None where the task, and so the language, is unknown.
     """
     name = source.tree.get("task")
-    task = TASKS.get(name) if isinstance(name, str) else None
+    task = languages.get(name) if isinstance(name, str) else None
     if task is None:
-        missing = f"missing; write task = {choices(TASKS)}"
-        problems.add(("task",), missing if name is None else _must_be(TASKS, name))
+        missing = f"missing; write task = {choices(languages)}"
+        problems.add(("task",), missing if name is None else _must_be(languages, name))
         return None
     tree = deepcopy(source.tree)
-    formats = {"format": FORMATS[task], "data": {"format": FORMATS[task], "root": "?"}}
+    formats = {
+        "format": task.usual_format,
+        "data": {"format": task.usual_format, "root": "?"},
+    }
     stood_in: set[Key] = set()
     while True:
         try:
@@ -94,7 +94,7 @@ def parse(source: Source, problems: Problems) -> Spec | None:
         for key, detail in zip(keys, details, strict=True):
             # That a key is unknown may follow from what chose the wrong section.
             tag = (key[0], TAGS.get(str(key[0]), ""))
-            problems.add(key, _message(key, detail, tree, task), tag)
+            problems.add(key, _message(key, detail, tree, languages), tag)
         for key, detail in zip(keys, details, strict=True):
             needed = detail["type"] in ("missing", "union_tag_not_found")
             if needed and key in stood_in:  # what stood in for it was refused
@@ -138,11 +138,12 @@ def _mend(tree: dict[str, Any], key: Key, stand_ins: dict[str, Any] | None) -> b
     return False
 
 
-def _message(key: Key, detail: ErrorDetails, tree: dict[str, Any], task: type[Section]) -> str:
+def _message(key: Key, detail: ErrorDetails, tree: dict[str, Any], languages: Languages) -> str:
+    task = languages[tree["task"]]
     kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
     if kind.startswith("union_tag") and isinstance(value, dict):
-        sections = _sections(task.model_fields[str(key[0])].annotation)
-        tags = [tag for it in sections if _is_variant(it) for tag in _tags(it)]
+        kinds = sections(task.model_fields[str(key[0])].annotation)
+        tags = [tag for it in kinds if _is_variant(it) for tag in _tags(it)]
         written = key[-1] in value
         missing = f"missing; write {key[-1]} = {choices(tags)}"
         return _must_be(tags, value[key[-1]]) if written else missing
@@ -152,7 +153,7 @@ def _message(key: Key, detail: ErrorDetails, tree: dict[str, Any], task: type[Se
         return f"must be {EXPECTED[kind]}, not {show(value)}"
     match kind:
         case "extra_forbidden":
-            return _unknown_key(key, tree, task)
+            return _unknown_key(key, tree, languages)
         case "missing":
             field = _section(key[:-1], tree, task).model_fields[str(key[-1])]
             missing = f"missing; write [{key[0]}]" if len(key) == 1 else "missing"
@@ -171,40 +172,41 @@ def _message(key: Key, detail: ErrorDetails, tree: dict[str, Any], task: type[Se
     return f"{detail['msg']}, not {show(value)}"
 
 
-def _unknown_key(key: Key, tree: dict[str, Any], task: type[Section]) -> str:
-    """What to write instead, or where such a key belongs."""
+def _unknown_key(key: Key, tree: dict[str, Any], languages: Languages) -> str:
+    """Say what to write instead, or where such a key belongs."""
+    task = languages[tree["task"]]
     name, parent = str(key[-1]), key[:-1]
     section = _section(parent, tree, task)
     if renamed := [it for it in RENAMES if it.old == key]:
         return f"{renamed[-1]}; `specc migrate` rewrites a spec"
     if len(parent) == 1:
         for inner, field in section.model_fields.items():
-            if any(name in it.model_fields for it in _sections(field.annotation)):
+            if any(name in it.model_fields for it in sections(field.annotation)):
                 return f"unknown key; did you mean {parent[0]}.{inner}.{name}?"
-        siblings = filter(_is_variant, _sections(task.model_fields[str(parent[0])].annotation))
+        siblings = filter(_is_variant, sections(task.model_fields[str(parent[0])].annotation))
         if tags := [tag for it in siblings if name in it.model_fields for tag in _tags(it)]:
             tag = TAGS[str(parent[0])]
             chosen = tree[str(parent[0])].get(tag, _tags(section)[0])
             return f'only for {tag} = {choices(tags)}, not for "{chosen}"'
-    others = [other for other, language in TASKS.items() if language is not task]
-    if tasks := [other for other in others if _has(TASKS[other], key)]:
+    others = [other for other, language in languages.items() if language is not task]
+    if tasks := [other for other in others if _has(languages[other], key)]:
         hint = f"; {INSTEAD[name]}" if name in INSTEAD else ""
         return f'only for task = {choices(tasks)}, not for "{tree["task"]}"{hint}'
     if hint := nearest(name, section.model_fields):
         return f"unknown key{hint}"
     for other, field in task.model_fields.items():
-        if len(parent) < 2 and any(name in it.model_fields for it in _sections(field.annotation)):
+        if len(parent) < 2 and any(name in it.model_fields for it in sections(field.annotation)):
             return f"unknown key; did you mean {other}.{name}?"
     return f"unknown key; allowed are {', '.join(section.model_fields)}"
 
 
 def _has(task: type[Section], key: Key) -> bool:
     """Whether the language of `task` has such a key, in any kind of section."""
-    sections = [task]
+    found = [task]
     for part in key[:-1]:
-        fields = [it.model_fields[part] for it in sections if part in it.model_fields]
-        sections = [it for field in fields for it in _sections(field.annotation)]
-    return any(key[-1] in it.model_fields for it in sections)
+        fields = [it.model_fields[part] for it in found if part in it.model_fields]
+        found = [it for field in fields for it in sections(field.annotation)]
+    return any(key[-1] in it.model_fields for it in found)
 
 
 def _section(key: Key, tree: dict[str, Any], task: type[Section]) -> type[Section]:
@@ -213,19 +215,11 @@ def _section(key: Key, tree: dict[str, Any], task: type[Section]) -> type[Sectio
     for part in key:
         node = node[part]  # type: ignore[index]  # lists have whole numbers
         if isinstance(part, str):
-            sections = list(_sections(section.model_fields[part].annotation))
+            found = list(sections(section.model_fields[part].annotation))
             named = node.get(TAGS.get(part, "")) if isinstance(node, dict) else None
-            chosen = [s for s in sections if _is_variant(s) and named in _tags(s)]
-            section = (chosen or sections)[0]
+            chosen = [s for s in found if _is_variant(s) and named in _tags(s)]
+            section = (chosen or found)[0]
     return section
-
-
-def _sections(annotation: Any) -> Iterator[type[Section]]:
-    """All sections that a type is made of."""
-    if isinstance(annotation, type) and issubclass(annotation, Section):
-        yield annotation
-    for argument in get_args(annotation):
-        yield from _sections(argument)
 
 
 def _is_variant(section: type[Section]) -> bool:

@@ -5,18 +5,17 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from specc.language.parse import TAGS
+from specc.language.parse import TAGS, Languages
 from specc.source.versions import NEWEST
-from specc.tasks.languages import TASKS
 
 
-def schema_text() -> str:
-    """JSON Schema (draft 2020-12) of a spec file, as editors use it.
+def schema_text(languages: Languages) -> str:
+    """Return the JSON Schema (draft 2020-12) of a spec file, as editors use it.
 
     It does not say what is needed: a file may leave that to those that it extends, or that extend
     it. A build does.
     """
-    tasks = list(dict.fromkeys(TASKS.values()))
+    tasks = list(dict.fromkeys(languages.values()))
     _, schema = models_json_schema([(task, "validation") for task in tasks])
     sections = schema["$defs"]
     for section in sections.values():

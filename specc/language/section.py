@@ -1,8 +1,8 @@
 """What all sections of the language have in common."""
 
 import json
-from collections.abc import Callable
-from typing import Annotated, Any
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, get_args
 
 from pydantic import (
     AfterValidator,
@@ -38,6 +38,14 @@ def _printable(text: str) -> str:
             message = "must be text that can be seen; leave out the {it} in it"
             raise PydanticCustomError("text", message, {"it": json.dumps(character)})
     return text
+
+
+def sections(annotation: Any) -> Iterator[type[Section]]:
+    """Yield all sections that a type is made of."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from sections(argument)
 
 
 Text = Annotated[str, AfterValidator(_printable)]

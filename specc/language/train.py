@@ -18,7 +18,7 @@ class Focal(Section):
     """How much less; 0 is cross entropy."""
 
 
-class _Train(Section):
+class Training(Section):
     batch_size: Count = 64
     """Samples of a step over all GPUs together, so that 1 GPU and 8 train the same recipe."""
     max_batch_per_gpu: Count | None = None
@@ -51,7 +51,7 @@ class _Train(Section):
     """Whether trained batch norms take their statistics over all GPUs, as one GPU would."""
 
 
-class _TrainClasses(_Train):
+class TrainClasses(Training):
     loss: Annotated[
         Annotated[Literal["cross-entropy", "focal"], Tag("name")] | Annotated[Focal, Tag("table")],
         Discriminator(lambda v: "table" if isinstance(v, dict | Focal) else "name"),
@@ -70,17 +70,17 @@ class _TrainClasses(_Train):
     """Whether torch.compile makes the model faster, after some minutes."""
 
 
-class Train(_TrainClasses):
+class Train(TrainClasses):
     channels_last: bool = False
     """Whether tensors lie in memory as tensor cores like them; pays with `amp` on GPUs."""
 
 
-class TrainClips(_TrainClasses):
+class TrainClips(TrainClasses):
     batch_size: Count = 32
     """Videos of a step over all GPUs together, so that 1 GPU and 8 train the same recipe."""
 
 
-class TrainBoxes(_Train):
+class TrainBoxes(Training):
     batch_size: Count = 16
     """Images of a step over all GPUs together, so that 1 GPU and 8 train the same recipe."""
     group_by_shape: bool = True

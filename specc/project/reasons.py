@@ -1,13 +1,11 @@
 """Why a build changes files: the keys of the spec that are not what they were."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
 from specc import __version__
-from specc.build import plan
 from specc.project.state import State
-from specc.render import render
 from specc.source.diagnostics import SpecError, show
 from specc.source.keys import Key, dotted
 from specc.source.read import Source
@@ -15,7 +13,9 @@ from specc.source.read import Source
 ABSENT = object()
 
 
-def reasons(state: State, source: Source, files: Mapping[str, str]) -> dict[str, list[str]]:
+def reasons(
+    state: State, source: Source, built: Callable[[Source], Mapping[str, str]]
+) -> dict[str, list[str]]:
     """For each file that is generated otherwise than last time, why, in words.
 
     Found by taking back one key after the other: it is a reason for the files that this changes.
@@ -23,8 +23,9 @@ def reasons(state: State, source: Source, files: Mapping[str, str]) -> dict[str,
     Args:
         state: what is remembered of the last build.
         source: the spec now.
-        files: what it is built to.
+        built: gives the files of a spec, or raises SpecError.
     """
+    files = built(source)
     changed = [path for path in {*files, *state.base} if files.get(path) != state.base.get(path)]
     found: dict[str, list[str]] = {path: [] for path in changed}
     if state.spec is None:
@@ -34,7 +35,7 @@ def reasons(state: State, source: Source, files: Mapping[str, str]) -> dict[str,
         text = f"{dotted(key)} = {show(new)}" if new is not ABSENT else f"{dotted(key)} left out"
         text += f", which was {show(old)}" if old is not ABSENT else ", which was not written"
         try:
-            without = render(plan(Source(_with(source.tree, key, old), {}, source.path)))
+            without = built(Source(_with(source.tree, key, old), {}, source.path))
         except SpecError:  # with other keys as they are now
             unsure.append(text)
             continue

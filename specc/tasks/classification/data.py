@@ -62,7 +62,7 @@ def plan_data(
     num_classes, images = _num_classes(spec, problems)
     files = None if isinstance(data, NamedData | Emnist) else data
     deep = files.value_range if files else None
-    check_enough(spec, images, problems)
+    check_enough(spec, images * spec.data.repeat, problems)
     return ImagesPlan(
         root=root,
         data_dir=Setting("DATA_DIR", root, dataset.place if dataset else ""),

@@ -1,22 +1,19 @@
 """The language of `task = "classification"`."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from specc.language.evaluate import Evaluate
-from specc.language.export import Export
-from specc.language.launch import Launch
-from specc.language.log import Log
 from specc.language.model import Model
-from specc.language.optim import SGD, Optim
-from specc.language.schedule import Cosine, Schedule
-from specc.language.section import Section
 from specc.language.train import Train
 from specc.tasks.classification.distill import Distill
 from specc.tasks.classification.formats.language import Data
+from specc.tasks.classifier.language import Classifier
 
 
-class Classification(Section):
+class Classification(Classifier):
     """Fine-tune an image classifier."""
+
+    usual_format: ClassVar[str] = "imagefolder"
 
     task: Literal["classification"]
     """What the model learns to do."""
@@ -24,19 +21,9 @@ class Classification(Section):
     """Which network, its weights, and what of it is frozen."""
     data: Data
     """Where the images are, and what is done to them before the model sees them."""
-    optim: Optim = SGD()
-    """The optimizer."""
-    schedule: Schedule = Cosine()
-    """How long to train, and how the learning rate changes meanwhile."""
     train: Train = Train()
     """The training loop."""
-    distill: Distill | None = None
-    """A teacher model whose answers are learned as well."""
     evaluate: Evaluate = Evaluate()
     """What is measured on the validation data."""
-    export: Export = Export()
-    """The file that a trained model becomes."""
-    log: Log = Log()
-    """Where curves go."""
-    launch: Launch = Launch()
-    """On which GPUs to train if not told otherwise."""
+    distill: Distill | None = None
+    """A teacher model whose answers are learned as well."""

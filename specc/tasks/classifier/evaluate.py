@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from specc.source.diagnostics import choices, nearest
 from specc.source.problems import Problems
+from specc.tasks.classifier.language import Classifier
 from specc.tasks.common.code import Call, Name
 from specc.tasks.common.plan import EvaluatePlan, SamplesPlan
-from specc.tasks.languages import Classifier
 from specc.tasks.video.language import VideoClassification
 
 NAMED_CLASSES = 60  # for more a picture of all classes would be metres wide

@@ -7,10 +7,10 @@ from specc.source.diagnostics import show
 from specc.source.problems import Problems
 from specc.tasks.classification.formats.language import ImageFolder
 from specc.tasks.classifier.labels import ELSEWHERE, left
+from specc.tasks.classifier.language import Classifier
 from specc.tasks.common.places import IMAGES, VIDEOS, visible_files, visible_folders
 from specc.tasks.common.remember import remembered
 from specc.tasks.common.splits import find_splits
-from specc.tasks.languages import Classifier
 from specc.tasks.video.formats.language import VideoFolder
 
 

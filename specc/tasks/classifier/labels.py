@@ -10,6 +10,7 @@ from specc.source.diagnostics import show
 from specc.source.keys import Key
 from specc.source.problems import Problems
 from specc.tasks.classification.formats.language import CsvData, ListData, OpenMMLabData
+from specc.tasks.classifier.language import Classifier
 from specc.tasks.common.lists import (
     FILE_KEYS,
     File,
@@ -23,7 +24,6 @@ from specc.tasks.common.lists import (
     split_files,
 )
 from specc.tasks.common.remember import remembered
-from specc.tasks.languages import Classifier
 
 NAMED = 10  # classes, or lines, that a message names
 ELSEWHERE = "correct the path or, if the data are elsewhere, write model.num_classes"

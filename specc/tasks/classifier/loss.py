@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from specc.language.train import Focal, Train, TrainClips
+from specc.language.train import Focal, TrainClasses
 from specc.source.problems import Problems
+from specc.tasks.classifier.language import Classifier
 from specc.tasks.common.code import Call, Name, Setting, python
-from specc.tasks.languages import Classifier
 
 GAMMA = Focal(name="focal").gamma
 
@@ -35,6 +35,9 @@ def plan_loss(spec: Classifier, *, classes: int, multi_label: bool, problems: Pr
         and not (multi_label or blended)
         and train.loss == "cross-entropy"
     )
+    if train.class_weights == "balanced" and spec.data.balance:
+        message = "with data.balance rare classes count twice as much as wanted; write one of them"
+        problems.note(("train", "class_weights"), message)
     if isinstance(train.class_weights, list):
         _check_class_weights(train.class_weights, classes, problems)
         settings.append(Setting("CLASS_WEIGHTS", train.class_weights))
@@ -70,7 +73,7 @@ def plan_loss(spec: Classifier, *, classes: int, multi_label: bool, problems: Pr
     )
 
 
-def _focal(train: Train | TrainClips, multi_label: bool) -> Call:
+def _focal(train: TrainClasses, multi_label: bool) -> Call:
     if multi_label:
         options = {"alpha": -1, "gamma": Name("FOCAL_GAMMA"), "reduction": "mean"}
         return Call("sigmoid_focal_loss", (LOGITS, TARGETS), options)

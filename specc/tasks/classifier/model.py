@@ -13,11 +13,11 @@ from specc.source.diagnostics import choices, nearest
 from specc.source.keys import Key
 from specc.source.problems import Problems
 from specc.tasks.classification.language import Classification
+from specc.tasks.classifier.language import Classifier
 from specc.tasks.common.code import Call, Name, python
 from specc.tasks.common.freezing import backbone, frozen_by_epoch, inside
 from specc.tasks.common.plan import ClassifierPlan, WeightsPlan
 from specc.tasks.common.weights import check_name, file_weights, is_file, written
-from specc.tasks.languages import Classifier
 
 # How names begin in files of OpenMMLab's ResNets, and in torchvision's.
 OPENMMLAB = {"backbone.": "", "head.fc.": "fc."}

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from specc.language.spec import Spec
 from specc.source.problems import Problems
 from specc.tasks.common.plan import ModelPlan
-from specc.tasks.languages import Spec
 
 
 def check_batch(spec: Spec, pairs: Sequence[str], problems: Problems) -> None:

@@ -1,9 +1,8 @@
 """Keys that cancel each other: what a spec asks for and its other keys keep from happening."""
 
 from specc.language.schedule import OneCycle, Plateau
+from specc.language.spec import Spec
 from specc.source.problems import Problems
-from specc.tasks.detection.language import Detection
-from specc.tasks.languages import Spec
 
 
 def note_idle(spec: Spec, problems: Problems) -> None:
@@ -26,11 +25,6 @@ def note_idle(spec: Spec, problems: Problems) -> None:
     if warmup and warmup.epochs == epochs:
         message = "as long as training: the learning rate is reached at its end only"
         problems.note(("schedule", "warmup", "epochs"), message)
-    if isinstance(spec, Detection):
-        return
-    if spec.train.class_weights == "balanced" and spec.data.balance:
-        message = "with data.balance rare classes count twice as much as wanted; write one of them"
-        problems.note(("train", "class_weights"), message)
 
 
 def _note_plateau(

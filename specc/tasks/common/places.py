@@ -5,12 +5,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
+from specc.language.spec import Spec
 from specc.source.problems import Problems
 from specc.tasks.classification.formats.language import OpenMMLabData
 from specc.tasks.classifier.labels import given_classes
 from specc.tasks.common.code import Name, python
 from specc.tasks.common.lists import Labelled, noun, split_files
-from specc.tasks.languages import Spec
 
 NAME_CLASSES = Name("name_classes(rows)")
 # The folder that `--data` replaces; expressions for what is where in it, as arguments of the
@@ -74,8 +74,12 @@ def list_places(data: Labelled) -> Places:
 
 
 def check_enough(spec: Spec, samples: int, problems: Problems) -> None:
-    """Whether the training images or videos, if their number is known, make a batch."""
-    size, epoch = spec.train.batch_size, samples * spec.data.repeat
+    """Report an epoch with fewer images or videos than a batch.
+
+    Args:
+        samples: of an epoch; 0 if their number is not known.
+    """
+    size, epoch = spec.train.batch_size, samples
     if 0 < epoch < size:
         things = f"{noun(spec.data)}s"
         message = f"needs {size} {things}, and an epoch has {epoch}; write {epoch} or less"

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
+from specc.language.spec import Spec
+from specc.tasks.classifier.language import Classifier
 from specc.tasks.common.optimizer import OptimizerPlan
 from specc.tasks.common.plan import ModelPlan
-from specc.tasks.languages import Classifier, Spec
 
 
 def plan_requirements(

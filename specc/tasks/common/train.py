@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from specc.language.train import Train, TrainBoxes
+from specc.language.spec import Spec
+from specc.language.train import Train, TrainClasses
 from specc.source.problems import Problems
 from specc.tasks.common.code import Call, Name, Setting
 from specc.tasks.common.idle import note_idle
 from specc.tasks.common.optimizer import OptimizerPlan
 from specc.tasks.common.plan import TrainPlan
 from specc.tasks.common.schedule import plan_schedule
-from specc.tasks.languages import Spec
 
 AMP = {"bf16": Name("torch.bfloat16"), "fp16": Name("torch.float16")}
 
@@ -69,7 +69,7 @@ def plan_train(
         classes=classes,
         amp=AMP.get(train.amp),
         scaler=train.amp == "fp16",
-        compile=not isinstance(train, TrainBoxes) and train.compile,
+        compile=isinstance(train, TrainClasses) and train.compile,
         channels_last=isinstance(train, Train) and train.channels_last,
         ema=train.ema is not None,
         evaluated=Name("ema.module" if train.ema else "model"),

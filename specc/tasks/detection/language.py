@@ -1,20 +1,18 @@
 """The language of `task = "detection"` and `task = "instance-segmentation"`."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from specc.language.evaluate import EvaluateBoxes
-from specc.language.launch import Launch
-from specc.language.log import Log
-from specc.language.optim import SGD, Optim
-from specc.language.schedule import Cosine, Schedule
-from specc.language.section import Section
+from specc.language.spec import Spec
 from specc.language.train import TrainBoxes
 from specc.tasks.detection.formats.language import BoxData
 from specc.tasks.detection.network import Detector
 
 
-class Detection(Section):
+class Detection(Spec):
     """Fine-tune an object detector."""
+
+    usual_format: ClassVar[str] = "voc"
 
     task: Literal["detection", "instance-segmentation"]
     """What the model learns to do: to find boxes, or boxes and masks."""
@@ -22,15 +20,7 @@ class Detection(Section):
     """Which network, its weights, and what of it is frozen."""
     data: BoxData
     """Where the images are, and what is done to them before the model sees them."""
-    optim: Optim = SGD()
-    """The optimizer."""
-    schedule: Schedule = Cosine()
-    """How long to train, and how the learning rate changes meanwhile."""
     train: TrainBoxes = TrainBoxes()
     """The training loop."""
     evaluate: EvaluateBoxes = EvaluateBoxes()
     """What is measured on the validation data."""
-    log: Log = Log()
-    """Where curves go."""
-    launch: Launch = Launch()
-    """On which GPUs to train if not told otherwise."""

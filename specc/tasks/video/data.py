@@ -61,7 +61,7 @@ def plan_clips(
         train = listed(data.train_transforms, key, same_shape=False, problems=problems)
     root, train_args, val_args, classes, val_classes = _places(spec)
     num_classes, videos = _num_classes(spec, problems)
-    check_enough(spec, videos, problems)
+    check_enough(spec, videos * spec.data.repeat, problems)
     frames, stride, fps = (None, None, None) if tsn else _clip(spec, model, weights, problems)
     raw = isinstance(data, RawFrames)
     return ClipsPlan(

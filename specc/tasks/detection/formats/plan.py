@@ -39,7 +39,7 @@ def plan_annotations(spec: Detection, *, background: bool, problems: Problems) -
         problems.add(("data", "format"), message, ("task",))
     classes = _classes(data, seen, problems)
     images = seen.images - round((data.val_fraction or 0) * seen.images)
-    check_enough(spec, images, problems)
+    check_enough(spec, images * spec.data.repeat, problems)
     root, train, val = _reads(data, masks)
     format_ = f"wider-face-{data.annotations}" if isinstance(data, WiderFace) else data.format
     format_ = "voc" if isinstance(data, VocFolders) else format_
