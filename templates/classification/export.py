@@ -78,7 +78,7 @@ def main() -> None:
     torch.export.save(program, output, extra_files={"classes.json": classes})
     #% endif
 
-    # What is in the file, on other inputs and more of them.
+    # Check the saved file on another batch, of another size.
     inputs = torch.randint(256, (3, *shape), dtype=torch.uint8)
     expected = classifier(inputs)
     #% if export.onnx

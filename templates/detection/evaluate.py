@@ -39,19 +39,19 @@ CATEGORIES = [{"id": k, "name": name} for k, name in enumerate(CLASSES)]
 MAX_DETECTIONS = {{ evaluate.max_detections }}
 NUMBERS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 NUMBERS += ("AR1", "AR10", f"AR{MAX_DETECTIONS}", "ARs", "ARm", "ARl")
-DRAWN_SCORE = 0.5  # from which on what was found is drawn
+DRAWN_SCORE = 0.5  # detections with a lower score are not drawn
 
 
 #% if annotations.difficult
 class Evaluator(COCOeval_faster):
-    """COCO's, with VOC's objects that are neither a hit nor a miss.
+    """COCO's evaluator, with VOC's difficult objects, neither a hit nor a miss.
 
-    They take up what overlaps them by the IoU asked for; COCO's crowds take up whatever
-    lies inside.
+    A detection matches one by the same IoU as any object, a crowd of COCO's by lying
+    inside.
     """
 
     def computeIoU(self, imgId: int, catId: int) -> Any:
-        """IoUs [found, objects], of what was found in the order of scores."""
+        """Compute IoUs [detections, objects], the detections in the order of scores."""
         objects = self.gt_dataset.get_instances([imgId], [catId], True)[0][0]
         found = self.dt_dataset.get_instances([imgId], [catId], True)[0][0]
         if not objects or not found:
@@ -69,7 +69,7 @@ class Evaluator(COCOeval_faster):
 #% endif
 @dataclass
 class Evaluation:
-    """What `evaluate` found out. The AP and AR of what is not there is NaN."""
+    """The results of `evaluate`; AP and AR are NaN where there is no object."""
 
     #% if evaluate.loss
     metrics: dict[str, float]  # of all classes together, as "box_AP"; and "loss"
@@ -81,7 +81,7 @@ class Evaluation:
 
 
 def build_truth(dataset: Samples, monitor: str = "loss") -> COCO:
-    """All objects in the images of `dataset`; an image's id is its index + 1.
+    """Collect the objects in the images of `dataset`; an image's id is its index + 1.
 
     Raises:
         ValueError: if there is none.
@@ -187,7 +187,7 @@ def evaluate(
 
 @torch.no_grad()
 def detect(model: nn.Module, image: Tensor) -> dict[str, Tensor]:
-    """What `model`, in eval mode, finds in an image, float [3, H, W] from 0 to 1.
+    """Detect objects in an image, float [3, H, W] from 0 to 1; `model` is in eval mode.
 
     #% if evaluate.masks
     Returns, on the CPU:
@@ -211,7 +211,7 @@ def detect(model: nn.Module, image: Tensor) -> dict[str, Tensor]:
 def compute_loss(
     model: nn.Module, image: Tensor, target: dict[str, Tensor], seed: int
 ) -> float:
-    """The sum of the losses on an image of `model`, which is in eval mode."""
+    """Return the sum of the losses on an image of `model`, which is in eval mode."""
     parts = [model, model.rpn, model.roi_heads]
     for part in parts:  # to get losses; all else, as batch norms, stays in eval mode
         part.training = True
@@ -227,7 +227,7 @@ def compute_loss(
 #% else
 @torch.no_grad()
 def compute_loss(model: nn.Module, image: Tensor, target: dict[str, Tensor]) -> float:
-    """The sum of the losses on an image of `model`, which is in eval mode."""
+    """Return the sum of the losses on an image of `model`, which is in eval mode."""
     model.training = True  # to get losses; its parts, as batch norms, stay in eval mode
     losses = model([image], [target])
     model.training = False
@@ -240,7 +240,7 @@ def compute_loss(model: nn.Module, image: Tensor, target: dict[str, Tensor]) -> 
 def measure(
     truth: COCO, results: list[dict[str, Any]], kind: str, iou_type: str
 ) -> tuple[dict[str, float], dict[str, list[float]]]:
-    """NUMBERS, and AP and AP50 of each of CATEGORIES, of boxes or of masks."""
+    """Compute NUMBERS, and AP and AP50 of each of CATEGORIES, of boxes or of masks."""
     # COCO's tools take the area of the box where there is one.
     unused = {"box": "segmentation", "mask": "bbox"}[kind]
     found = [{k: v for k, v in item.items() if k != unused} for item in results]
@@ -253,7 +253,7 @@ def measure(
 def measure(
     truth: COCO, results: list[dict[str, Any]]
 ) -> tuple[dict[str, float], dict[str, list[float]]]:
-    """NUMBERS, and AP and AP50 of each of CATEGORIES."""
+    """Compute NUMBERS, and AP and AP50 of each of CATEGORIES."""
     found = [item.copy() for item in results]  # COCO's tools write to them
     #% if annotations.difficult
     evaluator = Evaluator(truth, truth.loadRes(found), "bbox")
@@ -279,13 +279,13 @@ def measure(
 
 
 def fraction(value: float) -> float:
-    """A mean as COCO's tools give it, which is -1 where there is nothing to measure."""
+    """Replace COCO's -1, a mean over nothing, by NaN."""
     return nan if value < 0 else float(value)
 
 
 #% if evaluate.masks
 def encode(masks: Tensor) -> list[dict[str, Any]]:
-    """Masks, bool or uint8 [N, H, W], as compressed RLE."""
+    """Encode masks, bool or uint8 [N, H, W], as compressed RLE."""
     # The encoder goes down an image's columns, which is fast if they are contiguous.
     encoded = rle.encode(masks.transpose(1, 2).contiguous().numpy().T)
     return [mask | {"counts": mask["counts"].decode()} for mask in encoded]
@@ -300,14 +300,14 @@ def to_coco(
     #% endif
     **others: Tensor,
 ) -> list[dict[str, Any]]:
-    """The annotations, as COCO writes them, of the objects in an image.
+    """Convert the objects in an image to annotations as COCO writes them.
 
     Args:
         objects: "boxes", float [N, 4] in pixels; "labels", int64 [N].
         #% if evaluate.masks
-        masks: theirs, as compressed RLE.
+        masks: the objects', as compressed RLE.
         #% endif
-        others: what else is known of them, [N] each, by COCO's name for it.
+        others: further columns, [N] each, by COCO's names for them.
     """
     boxes = box_convert(objects["boxes"], "xyxy", "xywh")
     columns = {
@@ -330,7 +330,7 @@ def to_coco(
 def to_dataset(
     images: list[dict[str, Any]], annotations: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """What a JSON file of COCO holds."""
+    """Compose the content of a JSON file of COCO."""
     # Their ids begin with 1, as 0 stands for no object in COCO's tools.
     numbered = [
         {"id": number, "iscrowd": 0, **item}
@@ -344,12 +344,12 @@ def to_results(
     dataset: Samples, results: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     #% if evaluate.masks
-    """Results with the ids of the JSON file, as COCO's tools take them.
+    """Number results as the JSON file does, as COCO's tools take them.
 
     For masks leave out "bbox": where there is one, the tools take its area.
     """
     #% else
-    """Results with the ids of the JSON file, as COCO's tools take them."""
+    """Number results as the JSON file does, as COCO's tools take them."""
     #% endif
     answer = []
     for item in results:
@@ -361,7 +361,7 @@ def to_results(
 
 #% endif
 def summary(metrics: dict[str, float]) -> str:
-    """What was measured of all classes together."""
+    """Format the metrics of all classes together."""
     lines = [" " * 4 + "".join(f"{name:>8}" for name in NUMBERS)]
     #% if evaluate.masks
     for kind in ("box", "mask"):
@@ -377,19 +377,19 @@ def summary(metrics: dict[str, float]) -> str:
 
 
 def table(by_class: dict[str, list[float]], truth: COCO) -> str:
-    """AP, AP50 and number of objects of each class."""
+    """Format AP, AP50 and number of objects of each class."""
     objects = truth.dataset["annotations"]
     counts = Counter(item["category_id"] for item in objects if not item["iscrowd"])
     lines = ["".join(f"{name:11}" for name in by_class) + "objects  class"]
     for category, *values in zip(CATEGORIES, *by_class.values(), strict=True):
-        # A class that is not there has no average precision.
+        # Undefined for a class without objects.
         cells = [f"{value:<11.4f}".replace("nan", "-  ") for value in values]
         lines.append("".join(cells) + f"{counts[category['id']]:7}  {category['name']}")
     return "\n".join(lines)
 
 
 def draw_precisions(by_class: dict[str, list[float]]) -> Figure:
-    """A picture of the average precision of each class."""
+    """Draw the average precision of each class."""
     #% if evaluate.named
     figure = Figure(figsize=(8, 2 + 0.25 * len(CATEGORIES)), layout="constrained")
     #% else
@@ -415,7 +415,7 @@ def draw_precisions(by_class: dict[str, list[float]]) -> Figure:
 def draw_results(
     dataset: Samples, results: list[dict[str, Any]], count: int = 8
 ) -> Figure:
-    """Images from all over `dataset`, with their objects, and with what was found."""
+    """Draw images from all over `dataset`, with true and with detected objects."""
     count = min(count, len(dataset))
     figure = Figure(figsize=(12, 4.5 * count), layout="constrained")
     pairs = figure.subplots(count, 2, squeeze=False)
@@ -443,7 +443,7 @@ def draw_results(
 
 
 def load_model(path: Path, device: torch.device) -> nn.Module:
-    """The model of a checkpoint, in eval mode."""
+    """Load the model of a checkpoint, in eval mode."""
     state = checkpoint.load(path)
     checkpoint.check_classes(path, state["classes"], CLASSES)
     model = build_model().to(device).eval()

@@ -69,7 +69,7 @@ class Detector(nn.Module):
 
 #% if export.two_stage
 def decode(coder: BoxCoder, codes: Tensor, boxes: list[Tensor]) -> Tensor:
-    """`BoxCoder.decode`, but the same steps whether there are boxes or none.
+    """Decode as `BoxCoder.decode`, in the same steps whether there are boxes or none.
 
     A trace keeps the steps of the image that it is made on, and fails on others.
     """
@@ -79,7 +79,7 @@ def decode(coder: BoxCoder, codes: Tensor, boxes: list[Tensor]) -> Tensor:
 
 #% endif
 def export(model: nn.Module) -> onnx.ModelProto:
-    """The model with its preprocessing, for an image of any size."""
+    """Translate the model with its preprocessing, for an image of any size."""
     image = torch.randint(256, (3, 480, 640), dtype=torch.uint8)
     axes = {
         "image": {1: "height", 2: "width"},
@@ -114,10 +114,10 @@ def export(model: nn.Module) -> onnx.ModelProto:
 
 
 def pick_images(root: Path) -> list[Path]:
-    """Validation images from all over them.
+    """Pick CHECKED validation images, evenly spaced.
 
     Raises:
-        SystemExit: if they are not there.
+        SystemExit: if there are none here.
     """
     try:
         _, val_set = build_datasets(root)
@@ -164,7 +164,7 @@ def main() -> None:
     expected = [detect(model, image / 255) for image in images]
     onnx.save(export(model), output)
 
-    # What is in the file, on other images of other sizes.
+    # Check the saved file on other images, of other sizes.
     session = onnxruntime.InferenceSession(output)
     names = [values.name for values in session.get_outputs()]
     alike = total = 0

@@ -25,7 +25,7 @@ PICTURES = Path(__file__).parent / "runs/predictions"
 
 @dataclass
 class Files(Dataset[Tensor | str]):
-    """Images, uint8 [3, H, W], or what keeps them from being read."""
+    """Images, uint8 [3, H, W]; an error message where one cannot be read."""
 
     paths: list[str]
 
@@ -43,7 +43,7 @@ class Files(Dataset[Tensor | str]):
 
 
 def unused(path: Path, taken: set[str]) -> Path:
-    """`path`, or another one with a number, that is not in `taken`; then it is."""
+    """Return `path`, numbered if it is taken already, and add it to `taken`."""
     numbered = (path.with_stem(f"{path.stem}-{number}") for number in count(2))
     place = next(p for p in chain([path], numbered) if os.path.realpath(p) not in taken)
     taken.add(os.path.realpath(place))
@@ -77,8 +77,9 @@ def main() -> None:
             height, width = image.shape[1:]
             unread.append(shown(f"{path}: {width} x {height} pixels: {error}"))
             continue
-        told = found["scores"] >= args.threshold
-        found = {name: values[told] for name, values in found.items()}
+        kept = found["scores"] >= args.threshold
+        found = {name: values[kept] for name, values in found.items()}
+
         size = {"height": image.shape[1], "width": image.shape[2]}
         images.append({"id": image_id, "file_name": path, **size})
         #% if evaluate.masks

@@ -1,5 +1,5 @@
 def find(patterns: list[str]) -> list[str]:
-    """Files, and all {{ sample }}s in folders and among what globs match, each once."""
+    """List files, and the {{ sample }}s in folders and among matches of globs, each once."""
     found: dict[str, None] = {}
     for pattern in patterns:
         inside = os.path.join(glob.escape(pattern), "**")
@@ -14,5 +14,5 @@ def find(patterns: list[str]) -> list[str]:
 
 
 def shown(text: str) -> str:
-    """`text` in one line, with escapes for characters that a terminal would obey."""
+    """Return `text` in one line, with control characters escaped for the terminal."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

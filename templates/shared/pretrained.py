@@ -47,7 +47,7 @@ def reading(file: object) -> Iterator[None]:
 
 
 def unwrapped(state: Any, file: object) -> dict[str, Tensor]:
-    """The weights in what was read, by the names that they have in the model itself."""
+    """Return the weights in a file's content, by the names of the bare model."""
     while isinstance(state, dict):
         inner = [name for name in WRAPPERS if isinstance(state.get(name), dict)]
         if not inner:

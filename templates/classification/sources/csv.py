@@ -2,7 +2,7 @@
 
 
 def read_rows(root: Path, path: Path) -> list[Row]:
-    """The rows of a CSV file, with images in `root`.
+    """Read the rows of a CSV file, with images in `root`.
 
     Raises:
         ValueError: names the row that is not as it should be.

@@ -24,13 +24,13 @@ def read_folder(folder: Path, classes: list[str], transform: v2.Transform) -> Sa
 
 def build_datasets(root: Path) -> tuple[Samples, Samples]:
     #% if data.val_fraction
-    """The training and validation images, from one folder of `root` a class.
+    """Build the training and validation sets, from one folder of `root` a class.
 
     Raises:
         ValueError: if there are not NUM_CLASSES, or one has no image.
     """
     #% else
-    """The training and validation images: under `root`, in one folder a class.
+    """Build the training and validation sets: under `root`, one folder a class.
 
     Raises:
         ValueError: if there are not NUM_CLASSES, one has no image to train on, or

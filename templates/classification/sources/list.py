@@ -2,7 +2,7 @@
 
 
 def read_rows(root: Path, path: Path) -> list[Row]:
-    """The lines of a list file: a path in `root`, SEPARATOR and a label.
+    """Read a list file, in each line a path in `root`, SEPARATOR and a label.
 
     Raises:
         ValueError: names the line that is not so.

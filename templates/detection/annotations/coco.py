@@ -2,10 +2,10 @@ MIXED = ", but that id as text or as a number; write all ids as numbers"
 
 
 def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
-    """The images of a COCO file, in its order, and their objects.
+    """Read the images of a COCO file, in its order, and their objects.
 
     Raises:
-        ValueError: if it is no such file, or has not all CLASSES.
+        ValueError: if it is not a COCO file, or lacks some of CLASSES.
     """
     try:
         content = json.loads(file.read_bytes())
@@ -78,7 +78,7 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
 def find_images(
     images: Path, file: Path, rows: list[dict[str, Any]], problems: list[str]
 ) -> dict[Any, tuple[Path, tuple[int, int]]]:
-    """Each image's file, height and width, by the ids of a COCO file."""
+    """Find each image's file, height and width, by the ids of a COCO file."""
     paths: dict[Any, Path] = {}
     sizes: dict[Any, tuple[int, int]] = {}  # as the file says, zeros where it does not
     for number, row in enumerate(rows):
@@ -106,7 +106,7 @@ def find_images(
 
 
 def read_shape(segmentation: Any, size: tuple[int, int]) -> Any:
-    """Polygons as arrays of x, y, x, y, ..., or compressed RLE.
+    """Parse a segmentation: polygons become arrays of x, y, ..., RLE is compressed.
 
     Raises:
         KeyError, RuntimeError, TypeError, ValueError: if it is neither.

@@ -3,7 +3,7 @@ SUFFIXES |= {".avif", ".gif", ".webp"}
 
 
 def find_images(folder: Path) -> list[Path]:
-    """The images in a folder, and in folders in it, but for those that a dot hides.
+    """List the images in a folder and in those in it, without hidden ones.
 
     Raises:
         ValueError: if there are none.

@@ -2,7 +2,7 @@ Line = tuple[str, list[float]]  # its place, and its numbers
 
 
 def read_records(root: Path, part: str, problems: list[str]) -> list[Record]:
-    """The images of a part of WIDER FACE, and the faces in them.
+    """Read the images of a part of WIDER FACE, and the faces in them.
 
     Raises:
         ValueError: names a line that is not as it should be.

@@ -3,7 +3,7 @@ COLUMNS = ["label", "youtube_id", "time_start", "time_end"]
 
 
 def read_rows(folder: Path, path: Path) -> list[Row]:
-    """The rows of one of Kinetics' CSV files whose videos are in `folder`.
+    """Read the rows of one of Kinetics' CSV files whose videos are in `folder`.
 
     Its files are called ID_FROM_TO, with six digits for each time, and lie there or in
     a folder for each class. Those that are not there are left out, and counted: many

@@ -21,13 +21,13 @@ def read_folder(folder: Path, classes: list[str], transform: {{ data.transform }
 
 def build_datasets(root: Path) -> tuple[Samples, Samples]:
     #% if data.val_fraction
-    """The training and validation videos, from one folder of `root` a class.
+    """Build the training and validation sets, from one folder of `root` a class.
 
     Raises:
         ValueError: if there are not NUM_CLASSES, or one has no video.
     """
     #% else
-    """The training and validation videos: under `root`, in one folder a class.
+    """Build the training and validation sets: under `root`, one folder a class.
 
     Raises:
         ValueError: if there are not NUM_CLASSES, one has no video to train on, or
