@@ -105,11 +105,11 @@ def draw_confusion(confusion: Tensor, classes: list[str]) -> Figure:
 
 def table(confusion: Tensor, classes: list[str]) -> str:
     """Format precision, recall (accuracy), F1 and number of {{ sample }}s of each class."""
-    right, found, there = confusion.diag(), confusion.sum(0), confusion.sum(1)
-    columns = [right / found, right / there, 2 * right / (found + there)]
-    columns = [share.where(there > 0, torch.nan) for share in columns]
+    correct, predicted, true = confusion.diag(), confusion.sum(0), confusion.sum(1)
+    columns = [correct / predicted, correct / true, 2 * correct / (predicted + true)]
+    columns = [share.where(true > 0, torch.nan) for share in columns]
     lines = ["precision  recall      f1  {{ sample }}s  class"]
-    for *shares, count, name in zip(*columns, there, classes, strict=True):
+    for *shares, count, name in zip(*columns, true, classes, strict=True):
         # Undefined for a class that is never predicted, or has no sample.
         precision, recall, f1 = (f"{share:.4f}".replace("nan", "  -") for share in shares)
         lines.append(f"{precision:>9}  {recall:>6}  {f1:>6}  {count:>6}  {name}")

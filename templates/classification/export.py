@@ -40,7 +40,7 @@ class Classifier(nn.Module):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Export the model, and check the file.")
+    parser = argparse.ArgumentParser(description="Export and check the model.")
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     #% if export.onnx
     parser.add_argument("--output", type=Path, help="default: model.onnx beside it")

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from PIL import ExifTags, Image
 from torch import Tensor
+from torchvision.datasets.folder import IMG_EXTENSIONS
 from tqdm import tqdm
 
 {{ annotations.data_dir }}
@@ -243,29 +244,32 @@ def build_record(
     , image_id: int, category_ids: dict[int, int]
     #% endif
 ) -> Record:
-    boxes = torch.tensor([it[0] for it in objects], dtype=torch.float32).reshape(-1, 4)
-    labels = torch.tensor([it[1] for it in objects], dtype=torch.int64)
-    crowd = torch.tensor([it[2] for it in objects], dtype=torch.bool)
+    boxes = torch.tensor([row[0] for row in objects], dtype=torch.float32).reshape(-1, 4)
+    labels = torch.tensor([row[1] for row in objects], dtype=torch.int64)
+    crowd = torch.tensor([row[2] for row in objects], dtype=torch.bool)
     #% if annotations.min_size
     crowd |= (boxes[:, 2:] - boxes[:, :2]).amin(1) < MIN_SIZE
     #% endif
     #% if annotations.areas
-    areas = torch.tensor([it[3] for it in objects], dtype=torch.float64)
+    areas = torch.tensor([row[3] for row in objects], dtype=torch.float64)
     #% if annotations.polygons
-    shapes = [it[4] for it in objects]
+    shapes = [row[4] for row in objects]
     return Record(file, *size, boxes, labels, crowd, areas, shapes, image_id, category_ids)
     #% else
     return Record(file, *size, boxes, labels, crowd, areas, image_id, category_ids)
     #% endif
     #% elif annotations.polygons
-    shapes = [it[3] for it in objects]
+    shapes = [row[3] for row in objects]
     return Record(file, *size, boxes, labels, crowd, shapes)
     #% elif annotations.numbered
-    numbers = torch.tensor([it[3] for it in objects], dtype=torch.int32)
+    numbers = torch.tensor([row[3] for row in objects], dtype=torch.int32)
     return Record(file, *size, boxes, labels, crowd, mask_file, numbers)
     #% else
     return Record(file, *size, boxes, labels, crowd)
     #% endif
+
+
+#% include "shared/is_image_file.py"
 
 
 #% include annotations.template

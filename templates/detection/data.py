@@ -19,7 +19,6 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision import tv_tensors
-from torchvision.datasets.folder import IMG_EXTENSIONS
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 from torchvision.utils import draw_bounding_boxes, draw_segmentation_masks
@@ -117,17 +116,17 @@ class Samples(Dataset[tuple[Tensor, dict[str, Tensor], int]]):
         image = tv_tensors.Image(read_image(record.file))
         size = record.height, record.width
         if image.shape[1:] != size:
-            found = f"{image.shape[2]} x {image.shape[1]} pixels"
-            wanted = f"{record.width} x {record.height}"
-            raise ValueError(f"{record.file}: has {found}, and {wanted} in its annotations")
-        there = ~record.crowd
+            actual = f"{image.shape[2]} x {image.shape[1]} pixels"
+            annotated = f"{record.width} x {record.height}"
+            raise ValueError(f"{record.file}: {actual}, but annotated as {annotated}")
+        single = ~record.crowd
         target = {
             "boxes": tv_tensors.BoundingBoxes(
-                record.boxes[there], format="XYXY", canvas_size=size
+                record.boxes[single], format="XYXY", canvas_size=size
             ),
-            "labels": record.labels[there],
+            "labels": record.labels[single],
             #% if data.masks
-            "masks": tv_tensors.Mask(read_masks(record)[there]),
+            "masks": tv_tensors.Mask(read_masks(record)[single]),
             #% endif
         }
         return image, target
@@ -138,9 +137,6 @@ class Samples(Dataset[tuple[Tensor, dict[str, Tensor], int]]):
 
 
 #% include "shared/read_image.py"
-
-
-#% include "shared/is_image_file.py"
 
 
 def build_datasets(root: Path) -> tuple[Samples, Samples]:

@@ -53,16 +53,16 @@ class Evaluator(COCOeval_faster):
     def computeIoU(self, imgId: int, catId: int) -> Any:
         """Compute IoUs [detections, objects], the detections in the order of scores."""
         objects = self.gt_dataset.get_instances([imgId], [catId], True)[0][0]
-        found = self.dt_dataset.get_instances([imgId], [catId], True)[0][0]
-        if not objects or not found:
+        detected = self.dt_dataset.get_instances([imgId], [catId], True)[0][0]
+        if not objects or not detected:
             return []
-        found = sorted(found, key=lambda item: -item["score"])[: self.params.maxDets[-1]]
+        detected = sorted(detected, key=lambda item: -item["score"])[: self.params.maxDets[-1]]
         #% if evaluate.masks
         shape = {"bbox": "bbox", "segm": "rle"}[self.params.iouType]
         #% else
         shape = "bbox"
         #% endif
-        shapes = [[item[shape] for item in items] for items in (found, objects)]
+        shapes = [[item[shape] for item in items] for items in (detected, objects)]
         return rle.iou(*shapes, [0] * len(objects))
 
 
@@ -77,7 +77,7 @@ class Evaluation:
     metrics: dict[str, float]  # of all classes together, as "box_AP"
     #% endif
     by_class: dict[str, list[float]]  # AP and AP50 of each of CATEGORIES
-    results: list[dict[str, Any]]  # all that was found; [] but in the main process
+    results: list[dict[str, Any]]  # all detections; [] but in the main process
 
 
 def build_truth(dataset: Samples, monitor: str = "loss") -> COCO:
@@ -139,12 +139,12 @@ def evaluate(
     #% if evaluate.loss
     for image, target, index in progress:
         (image,) = to_floats([image], device)
-        found = detect(model, image)
+        objects = detect(model, image)
         #% if evaluate.masks
-        masks = encode(found["masks"])
-        results = to_coco(index + 1, found, masks, score=found["scores"])
+        masks = encode(objects["masks"])
+        results = to_coco(index + 1, objects, masks, score=objects["scores"])
         #% else
-        results = to_coco(index + 1, found, score=found["scores"])
+        results = to_coco(index + 1, objects, score=objects["scores"])
         #% endif
         target = {name: values.to(device) for name, values in target.items()}
         #% if evaluate.two_stage
@@ -154,12 +154,12 @@ def evaluate(
         #% endif
     #% else
     for image, _, index in progress:
-        found = detect(model, *to_floats([image], device))
+        objects = detect(model, *to_floats([image], device))
         #% if evaluate.masks
-        masks = encode(found["masks"])
-        share.append((index, to_coco(index + 1, found, masks, score=found["scores"])))
+        masks = encode(objects["masks"])
+        share.append((index, to_coco(index + 1, objects, masks, score=objects["scores"])))
         #% else
-        share.append((index, to_coco(index + 1, found, score=found["scores"])))
+        share.append((index, to_coco(index + 1, objects, score=objects["scores"])))
         #% endif
     #% endif
 
@@ -198,11 +198,11 @@ def detect(model: nn.Module, image: Tensor) -> dict[str, Tensor]:
         "boxes", float [N, 4] in pixels; "labels", int64 [N]; "scores", float [N].
     #% endif
     """
-    (found,) = model([image])
+    (objects,) = model([image])
     #% if evaluate.masks
-    found["masks"] = found["masks"][:, 0] > 0.5
+    objects["masks"] = objects["masks"][:, 0] > 0.5
     #% endif
-    return {name: values.cpu() for name, values in found.items()}
+    return {name: values.cpu() for name, values in objects.items()}
 
 
 #% if evaluate.loss
@@ -213,11 +213,11 @@ def compute_loss(
 ) -> float:
     """Return the sum of the losses on an image of `model`, which is in eval mode."""
     parts = [model, model.rpn, model.roi_heads]
-    for part in parts:  # to get losses; all else, as batch norms, stays in eval mode
+    for part in parts:  # to get losses; batch norms, e.g., stay in eval mode
         part.training = True
     cuda = [image.device] if image.is_cuda else []
-    with torch.random.fork_rng(cuda):  # what training draws next does not change
-        torch.manual_seed(seed)  # of the boxes that the losses are computed on
+    with torch.random.fork_rng(cuda):  # keep training's random numbers
+        torch.manual_seed(seed)  # for the choice of boxes that the losses are computed on
         losses = model([image], [target])
     for part in parts:
         part.training = False
@@ -228,7 +228,7 @@ def compute_loss(
 @torch.no_grad()
 def compute_loss(model: nn.Module, image: Tensor, target: dict[str, Tensor]) -> float:
     """Return the sum of the losses on an image of `model`, which is in eval mode."""
-    model.training = True  # to get losses; its parts, as batch norms, stay in eval mode
+    model.training = True  # to get losses; batch norms, e.g., stay in eval mode
     losses = model([image], [target])
     model.training = False
     return sum(losses.values()).item()
@@ -243,27 +243,27 @@ def measure(
     """Compute NUMBERS, and AP and AP50 of each of CATEGORIES, of boxes or of masks."""
     # COCO's tools take the area of the box where there is one.
     unused = {"box": "segmentation", "mask": "bbox"}[kind]
-    found = [{k: v for k, v in item.items() if k != unused} for item in results]
+    detected = [{k: v for k, v in item.items() if k != unused} for item in results]
     #% if annotations.difficult
-    evaluator = Evaluator(truth, truth.loadRes(found), iou_type)
+    evaluator = Evaluator(truth, truth.loadRes(detected), iou_type)
     #% else
-    evaluator = COCOeval_faster(truth, truth.loadRes(found), iou_type)
+    evaluator = COCOeval_faster(truth, truth.loadRes(detected), iou_type)
     #% endif
     #% else
 def measure(
     truth: COCO, results: list[dict[str, Any]]
 ) -> tuple[dict[str, float], dict[str, list[float]]]:
     """Compute NUMBERS, and AP and AP50 of each of CATEGORIES."""
-    found = [item.copy() for item in results]  # COCO's tools write to them
+    detected = [item.copy() for item in results]  # COCO's tools write to them
     #% if annotations.difficult
-    evaluator = Evaluator(truth, truth.loadRes(found), "bbox")
+    evaluator = Evaluator(truth, truth.loadRes(detected), "bbox")
     #% else
-    evaluator = COCOeval_faster(truth, truth.loadRes(found), "bbox")
+    evaluator = COCOeval_faster(truth, truth.loadRes(detected), "bbox")
     #% endif
     #% endif
     evaluator.params.maxDets = [1, 10, MAX_DETECTIONS]
     evaluator.run()
-    # Of IoUs, recalls and classes, for objects of any size, MAX_DETECTIONS in an image.
+    # [IoUs, recalls, classes], for objects of any size and MAX_DETECTIONS an image.
     precision = evaluator.eval["precision"][:, :, :, 0, -1]
     #% if evaluate.masks
     overall = {f"{kind}_{n}": v for n, v in zip(NUMBERS, evaluator.stats, strict=True)}
@@ -293,12 +293,11 @@ def encode(masks: Tensor) -> list[dict[str, Any]]:
 
 #% endif
 def to_coco(
-    image_id: int,
-    objects: dict[str, Tensor],
+    image_id: int, objects: dict[str, Tensor]
     #% if evaluate.masks
-    masks: list[dict[str, Any]],
+    , masks: list[dict[str, Any]]
     #% endif
-    **others: Tensor,
+    , **others: Tensor
 ) -> list[dict[str, Any]]:
     """Convert the objects in an image to annotations as COCO writes them.
 
@@ -428,15 +427,15 @@ def draw_results(
         items = [item for item in items if item["score"] >= DRAWN_SCORE]
         boxes = torch.tensor([item["bbox"] for item in items]).reshape(-1, 4)
         labels = torch.tensor([item["category_id"] for item in items])
-        found = {"boxes": box_convert(boxes, "xywh", "xyxy"), "labels": labels}
+        objects = {"boxes": box_convert(boxes, "xywh", "xyxy"), "labels": labels}
         #% if evaluate.masks
         masks = rle.decode([item["segmentation"] for item in items])
         size = len(items), *image.shape[1:]
-        found["masks"] = torch.from_numpy(masks).movedim(-1, 0).reshape(size)
+        objects["masks"] = torch.from_numpy(masks).movedim(-1, 0).reshape(size)
         #% endif
         texts = [f"{CLASSES[item['category_id']]} {item['score']:.0%}" for item in items]
-        right.imshow(outline(*shrink(image, found), texts).permute(1, 2, 0))
-        right.set_title("found", parse_math=False)
+        right.imshow(outline(*shrink(image, objects), texts).permute(1, 2, 0))
+        right.set_title("detected", parse_math=False)
     for axes in figure.axes:
         axes.axis("off")
     return figure
@@ -455,7 +454,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Evaluate a checkpoint.")
     parser.add_argument("--data", type={{ data_folder }}, default=DATA_DIR)
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
-    parser.add_argument("--json", type=Path, help="file to write what was found to")
+    parser.add_argument("--json", type=Path, help="file to write the detections to")
     args = parser.parse_args()
 
     device = distributed.init()

@@ -1,16 +1,16 @@
 def find(patterns: list[str]) -> list[str]:
     """List files, and the {{ sample }}s in folders and among matches of globs, each once."""
-    found: dict[str, None] = {}
+    paths: dict[str, None] = {}
     for pattern in patterns:
         inside = os.path.join(glob.escape(pattern), "**")
-        matches = glob.glob(inside if os.path.isdir(pattern) else pattern, recursive=True)
-        files = sorted(filter({{ is_sample }}, matches))
+        searched = inside if os.path.isdir(pattern) else pattern
+        files = sorted(filter({{ is_sample }}, glob.glob(searched, recursive=True)))
         if os.path.isfile(pattern):
             files = [pattern]  # whatever its name
         if not files:
             raise SystemExit(f"{shown(pattern)}: no {{ sample }} here")
-        found |= dict.fromkeys(files)
-    return list(found)
+        paths |= dict.fromkeys(files)
+    return list(paths)
 
 
 def shown(text: str) -> str:

@@ -31,14 +31,14 @@ NO_DECAY = {{ optimizer.groups.no_decay }}
 
 def build_optimizer(model: nn.Module) -> torch.optim.Optimizer:
     """Build the optimizer of what is not frozen, a group for each pair of settings."""
-    found: dict[tuple[float, float], list[nn.Parameter]] = {}
+    members: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             settings = ({{ optimizer.groups.lr }}, {{ optimizer.groups.decay }})
-            found.setdefault(settings, []).append(parameter)
+            members.setdefault(settings, []).append(parameter)
     groups = [
         {"params": parameters, "lr": lr, "weight_decay": decay}
-        for (lr, decay), parameters in found.items()
+        for (lr, decay), parameters in members.items()
     ]
     return {{ optimizer.call }}
 

@@ -41,8 +41,8 @@ def reading(file: object) -> Iterator[None]:
         message = f"cannot read the weights {file}: {error.strerror or error}"
         raise SystemExit(message) from error
     except (UnpicklingError, EOFError) as error:
-        found = re.findall(r"GLOBAL (\S+)", str(error)) or ["no tensors at all"]
-        message = f"{file} holds {found[0]}; save a state_dict() alone, and name that"
+        types = re.findall(r"GLOBAL (\S+)", str(error)) or ["no tensors at all"]
+        message = f"{file} holds {types[0]}; save a state_dict() alone, and name that"
         raise RuntimeError(message) from error
 
 

@@ -40,8 +40,8 @@ def build_samples(
         raise ValueError(f"{len(classes)} classes, but NUM_CLASSES is {NUM_CLASSES}")
     #% if data.multi_label
     for place, _, names in rows:
-        if odd := [name for name in names if name not in numbers]:
-            raise ValueError(f"{place}: {odd} are none of {NUM_CLASSES} classes")
+        if unknown := [name for name in names if name not in numbers]:
+            raise ValueError(f"{place}: {unknown} are none of {NUM_CLASSES} classes")
     labels = [sorted({numbers[name] for name in names}) for _, _, names in rows]
     #% else
     for place, _, name in rows:

@@ -22,7 +22,7 @@ def read_rows(root: Path, path: Path) -> list[Row]:
                 source = root / name.strip()
                 #% endif
                 #% if data.multi_label
-                labels = [it.strip() for it in label.split(",") if it.strip()]
+                labels = [name.strip() for name in label.split(",") if name.strip()]
                 rows.append((f"{path}:{number}", source, labels))
                 #% else
                 rows.append((f"{path}:{number}", source, label.strip()))

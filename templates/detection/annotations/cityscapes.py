@@ -27,10 +27,10 @@ def read_records(root: Path, part: str, problems: list[str]) -> list[Record]:
     with ThreadPoolExecutor() as pool:
         contents = pool.map(find_instances, truths)
         contents = tqdm(contents, part, len(truths), leave=False, disable=QUIET)
-        found = list(contents)
+        results = list(contents)
     records = []
     sizes = read_sizes(images, problems)
-    for image, size, truth, content in zip(images, sizes, truths, found, strict=True):
+    for image, size, truth, content in zip(images, sizes, truths, results, strict=True):
         if content is None:
             fault = "not a readable PNG" if truth.exists() else "no such file"
             problems.append(f"{truth}: {fault}")

@@ -9,7 +9,7 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
     """
     try:
         content = json.loads(file.read_bytes())
-        names = {it["id"]: str(it["name"]) for it in content["categories"]}
+        names = {row["id"]: str(row["name"]) for row in content["categories"]}
         rows, annotations = content["images"], content["annotations"]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{file}: not JSON as COCO has it ({error!r})") from error
@@ -90,7 +90,7 @@ def find_images(
             problems.append(f"{where}: the id is there twice")
             continue
         try:
-            height, width = (float(row.get(it) or 0) for it in ("height", "width"))
+            height, width = (float(row.get(side) or 0) for side in ("height", "width"))
         except (TypeError, ValueError):
             problems.append(f"{where}: height and width must be numbers")
             continue
@@ -112,10 +112,10 @@ def read_shape(segmentation: Any, size: tuple[int, int]) -> Any:
         KeyError, RuntimeError, TypeError, ValueError: if it is neither.
     """
     if isinstance(segmentation, list):
-        polygons = [np.array(it, np.float64) for it in segmentation]
-        if not polygons or any(it.ndim != 1 or len(it) % 2 for it in polygons):
+        polygons = [np.array(polygon, np.float64) for polygon in segmentation]
+        if not polygons or any(p.ndim != 1 or len(p) % 2 for p in polygons):
             raise ValueError("a polygon is x, y, x, y, ...")
-        if any(len(it) < 6 or not np.isfinite(it).all() for it in polygons):
+        if any(len(p) < 6 or not np.isfinite(p).all() for p in polygons):
             raise ValueError("a polygon has three points or more, all finite")
         return polygons
     if list(segmentation["size"]) != list(size):

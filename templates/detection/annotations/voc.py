@@ -23,18 +23,14 @@ def read_records(folder: Path, problems: list[str]) -> list[Record]:
 
 
 #% else
-SUFFIXES = {".bmp", ".jpeg", ".jfif", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff"}
-SUFFIXES |= {".avif", ".gif", ".webp"}
-
-
 def read_records(lists: list[Path], problems: list[str]) -> list[Record]:
     """Read the images of Pascal VOC's lists, in their order, and the objects."""
     places: list[tuple[Path, str]] = []  # VOC's folder, and the name of an image
     images: list[Path] = []
     for file in lists:
         folder = file.parents[2]
-        there = sorted((folder / "JPEGImages").iterdir())
-        files = {it.stem: it for it in there if it.suffix.lower() in SUFFIXES}
+        present = sorted((folder / "JPEGImages").iterdir())
+        files = {path.stem: path for path in present if is_image_file(path.name)}
         for line in read_lines(file):
             if name := line.strip():
                 places.append((folder, name))

@@ -17,7 +17,7 @@ def read_xml(file: Path) -> ElementTree.Element:
 def read_wanted_size(root: ElementTree.Element) -> tuple[int, int]:
     """Read the image's height and width from an XML file; 0, 0 without them."""
     try:
-        height, width = (float(root.findtext(f"size/{it}", "")) for it in ("height", "width"))
+        height, width = (float(root.findtext(f"size/{side}", "")) for side in ("height", "width"))
     except ValueError:
         return 0, 0
     return int(height), int(width)

@@ -16,30 +16,25 @@ def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
     corners = zip(x1, y1, x2, y1, x2, y2, x1, y2, strict=True)
     shapes = [[torch.tensor(polygon).numpy()] for polygon in corners]
     #% elif annotations.numbered
-    numbers = torch.tensor([1, 2], dtype=torch.int32)
+    mask_file, numbers = root / "masks.png", torch.tensor([1, 2], dtype=torch.int32)
+    #% endif
+    #% if annotations.ids
+    ids = {label: label for label in range(NUM_CLASSES)}
     #% endif
     records = [
-        Record(
-            root / f"{index}.png",
-            96,
-            128,
-            boxes,
-            labels,
-            crowd,
-            #% if annotations.areas
-            areas,
-            #% endif
-            #% if annotations.polygons
-            shapes,
-            #% elif annotations.numbered
-            root / "masks.png",
-            numbers,
-            #% endif
-            #% if annotations.ids
-            index,
-            {label: label for label in range(NUM_CLASSES)},
-            #% endif
-        )
+        #% if annotations.ids
+        #% if annotations.polygons
+        Record(root / f"{index}.png", 96, 128, boxes, labels, crowd, areas, shapes, index, ids)
+        #% else
+        Record(root / f"{index}.png", 96, 128, boxes, labels, crowd, areas, index, ids)
+        #% endif
+        #% elif annotations.polygons
+        Record(root / f"{index}.png", 96, 128, boxes, labels, crowd, shapes)
+        #% elif annotations.numbered
+        Record(root / f"{index}.png", 96, 128, boxes, labels, crowd, mask_file, numbers)
+        #% else
+        Record(root / f"{index}.png", 96, 128, boxes, labels, crowd)
+        #% endif
         for index in range(8)
     ]
     return (
