@@ -6,7 +6,8 @@ from typing import Any
 from specc.source.diagnostics import Diagnostic
 from specc.source.keys import Key, dotted
 from specc.source.read import Source
-from specc.tasks.common.plan import ClassesPlan, DetectionPlan, Plan
+from specc.tasks.common.plan import ClassesPlan, Plan
+from specc.tasks.detection.plans import DetectionPlan
 
 FEW = 5  # samples of a class
 IMBALANCE = 20  # times as many of one class as of another

@@ -5,11 +5,11 @@ from typing import Any
 from specc.catalog.detectors import Detector
 from specc.source.problems import Problems
 from specc.tasks.common.code import Call, Name, Setting
-from specc.tasks.common.plan import BoxDataPlan
 from specc.tasks.common.transforms import check_preset, checked
 from specc.tasks.common.values import value_range
 from specc.tasks.detection.formats.language import Resize
 from specc.tasks.detection.language import Detection
+from specc.tasks.detection.plans import BoxDataPlan
 
 JITTERED = (1024, 1024)  # height and width, as in the paper (arXiv 2012.07177)
 BEYOND_A_PRESET = ("augment", "photometric_distort")  # or part of one

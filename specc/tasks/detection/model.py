@@ -9,10 +9,11 @@ from specc.source.diagnostics import choices, nearest
 from specc.source.problems import Problems
 from specc.tasks.common.code import Call, Name
 from specc.tasks.common.freezing import backbone, frozen_by_epoch, inside
-from specc.tasks.common.plan import DetectorPlan, WeightsPlan
+from specc.tasks.common.plan import WeightsPlan
 from specc.tasks.common.weights import check_name, file_weights, is_file, written
 from specc.tasks.detection.language import Detection
 from specc.tasks.detection.network import DetectorWeights
+from specc.tasks.detection.plans import DetectorPlan
 
 # How names begin in MMDetection's files of Faster and Mask R-CNN, and in torchvision's.
 MMDET = {

@@ -6,14 +6,7 @@ from specc.tasks.common.batches import check_batch, check_norm
 from specc.tasks.common.code import Name
 from specc.tasks.common.files import shared_files
 from specc.tasks.common.optimizer import OptimizerPlan, plan_optimizer
-from specc.tasks.common.plan import (
-    BatchesPlan,
-    DetectionPlan,
-    DetectorPlan,
-    EvaluateBoxesPlan,
-    ExportBoxesPlan,
-    LaunchPlan,
-)
+from specc.tasks.common.plan import BatchesPlan, LaunchPlan
 from specc.tasks.common.requirements import plan_requirements
 from specc.tasks.common.train import plan_train
 from specc.tasks.detection.data import plan_box_data
@@ -21,6 +14,12 @@ from specc.tasks.detection.formats.language import Voc, VocFolders
 from specc.tasks.detection.formats.plan import plan_annotations
 from specc.tasks.detection.language import Detection
 from specc.tasks.detection.model import known_detector, plan_detector
+from specc.tasks.detection.plans import (
+    DetectionPlan,
+    DetectorPlan,
+    EvaluateBoxesPlan,
+    ExportBoxesPlan,
+)
 
 NAMED_CLASSES = 60  # for more a picture of all classes would be metres high
 # Before 1.8, faster-coco-eval cannot evaluate a model that finds nothing at all.

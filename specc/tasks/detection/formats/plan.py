@@ -12,7 +12,6 @@ from specc.tasks.classifier.labels import NAMED
 from specc.tasks.common.code import Call, Name, Setting
 from specc.tasks.common.lists import Unreadable
 from specc.tasks.common.places import check_enough, common, under
-from specc.tasks.common.plan import AnnotationsPlan
 from specc.tasks.detection.formats.language import (
     BoxData,
     Cityscapes,
@@ -24,6 +23,7 @@ from specc.tasks.detection.formats.language import (
 )
 from specc.tasks.detection.formats.read import LARGE, Seen, look, parts, read_names, voc_lists
 from specc.tasks.detection.language import Detection
+from specc.tasks.detection.plans import AnnotationsPlan
 
 BACKGROUND = "__background__"
 SETS = ("coco", "voc")  # whose classes have to be said by no more than that
