@@ -1,4 +1,4 @@
-"""What a build lets pass, and a person would want to know before a training begins."""
+"""Warnings about what a build lets pass, for a person to read before training."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -19,7 +19,7 @@ NAMED = 5  # classes in a warning
 def warnings(
     plan: Plan, source: Source, answers: Mapping[str, Any], processes: int
 ) -> Iterator[Diagnostic]:
-    """All that is to be said, each with the place in the spec.
+    """Yield all that is to be said, each with the place in the spec.
 
     Args:
         answers: of the project itself; see probe.py.
