@@ -1,4 +1,4 @@
-"""What a template gets: a project in which every decision is made."""
+"""The input of a template: a project in which every decision is made."""
 
 import re
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ FITTING = {
 
 @dataclass(frozen=True)
 class WeightsPlan:
-    """Where pretrained weights come from, and how they are renamed."""
+    """The source of pretrained weights, and their names in the model."""
 
     state: Call | Name  # reads the tensors, by name
     path: Name | str = ""  # of what is no weights' name
@@ -92,7 +92,7 @@ class ModelPlan:
 
     @property
     def frozen_parameters(self) -> tuple[str, ...]:
-        """Those that are in no frozen module, at the beginning."""
+        """Frozen parameters outside of frozen modules, at the beginning."""
         return self.freezing[0][1]
 
     @property
@@ -115,7 +115,7 @@ class ModelPlan:
 
     @property
     def head_prefixes(self) -> tuple[str, ...]:
-        """Of the names of their tensors: "classifier.6."."""
+        """Prefixes of the names of their tensors: "classifier.6."."""
         return tuple(f"{layer}." for layer in self.head_layers)
 
     @property
@@ -180,7 +180,7 @@ class SamplesPlan:
     value_range: tuple[int, int] | None = None  # of 16-bit images
     skip_unreadable: bool = False  # images, rather than stopping
     image_suffix: bool = False  # whether the paths in lists are without it
-    # What the code says of the samples; of images, if nothing else is said.
+    # The code's names for the samples; those of images by default.
     clips: bool = False
     read_from: Name = Name("Path")  # the type of that which a sample is made of
     transform: Name = Name("v2.Transform")  # the type of that which makes samples
@@ -204,7 +204,7 @@ class ImagesPlan(SamplesPlan):
 
 @dataclass(frozen=True)
 class BatchesPlan:
-    """How the samples of an epoch are drawn."""
+    """The drawing of an epoch's samples."""
 
     repeat: bool  # whether an epoch passes over them several times
     balance: bool = False  # whether each class is drawn equally often
@@ -294,7 +294,7 @@ class LaunchPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What the projects of all tasks have."""
+    """The parts that the projects of all tasks have."""
 
     name: str
     title: Name  # a noun for sentences: "resnet50 for 10 classes"
@@ -314,7 +314,7 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassesPlan(Plan):
-    """What the projects of image and video classifiers have."""
+    """The parts that the projects of image and video classifiers have."""
 
     model: ClassifierPlan
     data: SamplesPlan

@@ -24,7 +24,7 @@ from specc.tasks.detection.plans import (
 NAMED_CLASSES = 60  # for more a picture of all classes would be metres high
 # Before 1.8, faster-coco-eval cannot evaluate a model that finds nothing at all.
 REQUIREMENTS = {"faster-coco-eval>=1.8", "onnx>=1.16", "onnxruntime>=1.22", "torchvision>=0.21"}
-# What COCO measures; the recall of all that counts is another one, as "AR100".
+# COCO's metrics; the recall of max_detections is named after their number, as "AR100".
 NUMBERS = "AP AP50 AP75 APs APm APl AR1 AR10 ARs ARm ARl".split()
 
 
@@ -89,7 +89,7 @@ def plan_detection(name: str, spec: Detection, problems: Problems) -> DetectionP
 
 
 def _files(model: DetectorPlan, optimizer: OptimizerPlan, *, copy_paste: bool) -> dict[str, str]:
-    """The files of the project, and their templates."""
+    """Return the files of the project, and their templates."""
     files = shared_files(groups=bool(optimizer.groups), pretrained=model.reads_file) | {
         "README.md": "detection/README.md",
         "model.py": "detection/model.py",
@@ -105,7 +105,7 @@ def _files(model: DetectorPlan, optimizer: OptimizerPlan, *, copy_paste: bool) -
 
 
 def _monitor(spec: Detection, problems: Problems) -> str:
-    """The metric that says which model is best."""
+    """Return the metric that says which model is best."""
     masks = spec.task == "instance-segmentation"
     kinds = ("box", "mask") if masks else ("box",)
     numbers = [*NUMBERS, f"AR{spec.evaluate.max_detections}"]

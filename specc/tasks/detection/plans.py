@@ -1,4 +1,4 @@
-"""What a template of detection gets beside what all templates do."""
+"""The plans of detection's templates, beside those of all tasks."""
 
 from dataclasses import dataclass
 
@@ -65,7 +65,7 @@ class AnnotationsPlan:
 
     @property
     def num_classes(self) -> int:
-        """How many the model counts."""
+        """The number of classes that the model counts."""
         return len(self.classes)
 
 
