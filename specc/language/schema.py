@@ -11,7 +11,7 @@ from specc.tasks.languages import TASKS
 
 
 def schema_text() -> str:
-    """JSON Schema (draft 2020-12) of a spec file, as editors use it.
+    """Return the JSON Schema (draft 2020-12) of a spec file, as editors use it.
 
     It does not say what is needed: a file may leave that to those that it extends, or that extend
     it. A build does.
