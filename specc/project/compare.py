@@ -1,4 +1,4 @@
-"""What `specc diff` prints."""
+"""The output of `specc diff`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from specc.source.read import read
 
 
 def compare(folder: Path, spec: Path | None, overrides: Sequence[str]) -> str:
-    """The owner's edits of a project as a patch; or what a build of `spec` would change.
+    """Return the owner's edits of a project as a patch; or what a build of `spec` would change.
 
     Raises:
         UserError: if no project is there, or it could not be built.
