@@ -17,7 +17,7 @@ from specc.tasks.common.plan import Plan
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Plan:
-    """The plan of the spec at `path`, a .toml or .json file.
+    """Return the plan of the spec at `path`, a .toml or .json file.
 
     Args:
         overrides: `key=value`, as `--set` takes them.
@@ -29,7 +29,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Plan:
 
 
 def plan(source: Source) -> Plan:
-    """The plan of a spec that was read.
+    """Return the plan of a spec that was read.
 
     Raises:
         SpecError: with everything that is wrong with it.

@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from specc.tasks.common.plan import Plan
 
-# What a command needs is imported inside it, so that `specc --help` stays quick.
+# Each command imports what it needs itself, so that `specc --help` stays quick.
 
 app = typer.Typer(
     help="A compiler from a short fine-tuning spec to a standalone PyTorch project.",
@@ -230,7 +230,7 @@ def _build(
 
 
 def main() -> None:
-    """The entry point. What can go wrong ends in a message and an exit code."""
+    """Run the command line; errors end in a message and an exit code."""
     from specc.source.diagnostics import SpecError, UserError
 
     if isinstance(sys.stdout, TextIOWrapper):  # file names need not be text

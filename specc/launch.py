@@ -23,7 +23,7 @@ def where(
     endpoint: str | None,
     cpu: int | None = None,
 ) -> LaunchPlan:
-    """The plan, with what was said on the command line in place of it.
+    """Return the plan, with what was said on the command line in place of it.
 
     Raises:
         UserError: if that is both GPUs and the CPU.
@@ -36,7 +36,7 @@ def where(
 
 
 def train(project: Path, launch: LaunchPlan, arguments: Sequence[str]) -> NoReturn:
-    """Become the program that trains `project`, so that its exit code is ours.
+    """Replace this process by the one that trains `project`, so that its exit code is ours.
 
     Raises:
         UserError: if packages are missing, or the machine has fewer GPUs than asked for.
@@ -62,7 +62,7 @@ def train(project: Path, launch: LaunchPlan, arguments: Sequence[str]) -> NoRetu
 def command(
     project: Path, launch: LaunchPlan, available: int, arguments: Sequence[str]
 ) -> list[str]:
-    """The line that trains: of one process plain Python, of several torchrun.
+    """Return the line that trains: of one process plain Python, of several torchrun.
 
     Args:
         available: GPUs of this machine.
@@ -113,7 +113,7 @@ def claim(folder: Path, spec: Path, *, named: bool) -> None:
 
 
 def missing_requirements(project: Path) -> list[str]:
-    """The lines of requirements.txt that this Python's packages do not fulfil.
+    """Return the lines of requirements.txt that this Python's packages do not fulfil.
 
     The file may have been edited or deleted: what only pip understands is pip's affair.
     """
@@ -134,7 +134,7 @@ def missing_requirements(project: Path) -> list[str]:
 
 
 def count_gpus() -> int:
-    """The GPUs that PyTorch sees. Another process asks it: specc never imports torch."""
+    """Return the GPUs that PyTorch sees. Another process asks it: specc never imports torch."""
     question = "import torch; print(torch.cuda.device_count())"
     line = [sys.executable, "-c", question]
     answer = subprocess.run(line, capture_output=True, text=True, check=False)
@@ -142,7 +142,7 @@ def count_gpus() -> int:
 
 
 def torchrun() -> list[str]:
-    """torchrun of this Python, by its bare name where that is what a shell would find."""
+    """Return this Python's torchrun, by its bare name if a shell would find it."""
     beside = Path(sys.executable).with_name("torchrun")
     if shutil.which("torchrun") == str(beside):
         return ["torchrun"]

@@ -23,18 +23,18 @@ TEMPLATES = HERE / "templates" if (HERE / "templates").exists() else HERE.parent
 
 
 def render(plan: Plan) -> dict[str, str]:
-    """The files of the project that `plan` describes: path and text."""
+    """Return the files of the project that `plan` describes: path and text."""
     return {path: finished(path, draft(plan, path)) for path in plan.files}
 
 
 def draft(plan: Plan, path: str) -> str:
-    """The text of one of its files, before what takes most of the time."""
+    """Return the text of one of its files, before what takes most of the time."""
     context = {name: getattr(plan, name) for name in plan.__dataclass_fields__}
     return _render(plan.files[path], context)
 
 
 def finished(path: str, text: str) -> str:
-    """A draft as it is written: code without unused imports, and formatted."""
+    """Return a draft as it is written: code without unused imports, and formatted."""
     return _formatted(text) if Path(path).suffix == ".py" else text
 
 
@@ -52,7 +52,7 @@ def _shell(value: Any) -> str:
 
 
 def _markdown(value: Any) -> str:
-    """Code, fenced with more backticks than it has inside."""
+    """Fence code with more backticks than it has inside."""
     if isinstance(value, Name):
         return value
     ticks = "`" * (1 + max(map(len, re.findall("`+", str(value))), default=0))
@@ -68,7 +68,7 @@ WRITERS: dict[str, Callable[[Any], str]] = {
 
 
 def _block(text: str, keep: object) -> Markup:
-    """For `#% filter block(keep)` around a compound statement: without `keep`, its body alone."""
+    """Filter a compound statement, `#% filter block(keep)`: without `keep`, its body alone."""
     if keep:
         return Markup(text)
     _, _, body = text.partition("\n")
@@ -76,7 +76,7 @@ def _block(text: str, keep: object) -> Markup:
 
 
 def _indented(text: str, width: int) -> Markup:
-    """For `#% filter indented(width)` around what is included in a block."""
+    """Indent what is included in a block, by `#% filter indented(width)`."""
     return Markup(indent(text, " " * width))
 
 
@@ -92,7 +92,7 @@ class ControlLines(Extension):
 
 @cache
 def _environment(suffix: str) -> Environment:
-    """Jinja for files of one language.
+    """Configure Jinja for files of one language.
 
     Whatever a template writes with {{ }} is quoted as that language wants it. Jinja's own
     mechanism against unescaped HTML sees to that: only Markup is taken as it is.

@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def reason(failures: dict[int, ProcessFailure]) -> str:
-    """The line that tells the failure from which the others follow.
+    """Return the line that tells the failure from which the others follow.
 
     Args:
         failures: of processes, by rank. Of what ends by SystemExit, torchrun records nothing.
@@ -46,7 +46,7 @@ def reason(failures: dict[int, ProcessFailure]) -> str:
 
 
 def recorded_message(failure: ProcessFailure) -> str:
-    """The exception that a process recorded, or ""."""
+    """Return the exception that a process recorded, or ""."""
     message = failure.error_file_data.get("message", "")
     return str(message.get("message", "")) if isinstance(message, dict) else ""
 

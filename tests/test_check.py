@@ -220,7 +220,7 @@ def test_lines_that_are_not_as_the_videos_are_all_named(here: Path) -> None:
         Path(f"frames/rawframes_{lost}").unlink()
     specc("init", "frames", "-o", "spec.toml")
     assert """
-data   not counted: 2 lines are not as the videos are:
+data   not counted: 2 lines do not match the videos:
        frames/train_list.txt:3: no frames/rawframes_train/left/clip_001/img_00004.jpg
        frames/val_list.txt:2: no frames/rawframes_val/right/clip_000/img_00008.jpg
 """ in check(code=1)

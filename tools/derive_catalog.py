@@ -86,7 +86,7 @@ def model_names() -> list[str]:
 
 
 def build(name: str, **arguments: Any) -> nn.Module:
-    """The model in training mode, on the meta device."""
+    """Return the model in training mode, on the meta device."""
     params = BlockParams.from_init_params
 
     def on_cpu(**kwargs: Any) -> BlockParams:  # RegNet computes its widths in tensors
@@ -104,7 +104,7 @@ def build(name: str, **arguments: Any) -> nn.Module:
 
 
 def model_row(name: str, network: nn.Module) -> dict[str, Any]:
-    """The model's row in models.json."""
+    """Return the model's row in models.json."""
     family: Family = FAMILIES[family_of(name)]
     head, stages = family["head"], stages_of(family, network)
     probe.check(name, network, [*head, *(part for stage in stages for part in stage)])
@@ -143,12 +143,12 @@ def family_of(name: str) -> str:
 
 
 def min_size(network: nn.Module, size: int) -> int:
-    """The smallest square image that the model trains on; it does on one of `size`."""
+    """Return the smallest square image that the model trains on; it does on one of `size`."""
     return probe.least(lambda side: probe.trains(network, side, side), size)
 
 
 def size_multiple(name: str, size: int) -> int:
-    """What sizes must be a multiple of, in a model that is built for one."""
+    """Return the divisor of sizes of a model that is built for one."""
     argument = FAMILIES[family_of(name)]["size"]
     for step in (step for step in range(2, size + 1) if size % step == 0):
         larger = size + step
@@ -162,7 +162,7 @@ def size_multiple(name: str, size: int) -> int:
 
 
 def weights_of(name: str) -> tuple[list[dict[str, Any]], str, int]:
-    """The weights, which are default, and the image size of the bare model."""
+    """Return the weights, which are default, and the image size of the bare model."""
     enum = models.get_model_weights(name)
     rows = []
     for weights in enum:
@@ -198,7 +198,7 @@ def transform_names() -> list[str]:
 
 
 def transform_row(name: str) -> dict[str, Any]:
-    """The transform's row in transforms.json."""
+    """Return the transform's row in transforms.json."""
     signature = inspect.signature(getattr(v2, name), eval_str=True)
     parameters = [parameter_row(name, p) for p in signature.parameters.values()]
     return {"parameters": parameters, "random": is_random(name)}
@@ -276,14 +276,14 @@ def versions() -> dict[str, str]:
 
 
 def layout(value: Any) -> str:
-    """JSON with the innermost lists and objects on one line each."""
+    """Format JSON with the innermost lists and objects on one line each."""
     innermost = re.compile(r"[\[{][^\[\]{}]*[\]}]")
     text = json.dumps(value, indent=2)
     return innermost.sub(lambda m: json.dumps(json.loads(m[0])), text) + "\n"
 
 
 def derive() -> Iterator[tuple[Path, bytes]]:
-    """Each file of the catalog, with its content."""
+    """Yield each file of the catalog, with its content."""
     torch.manual_seed(0)
     rows = {}
     for name in model_names():
@@ -312,7 +312,7 @@ def derive() -> Iterator[tuple[Path, bytes]]:
 
 
 def differences(file: Path, content: bytes) -> Iterator[str]:
-    """The rows or members in which the file is not `content`, or the whole file."""
+    """Yield the rows or members in which the file is not `content`, or the whole file."""
     old = file.read_bytes() if file.exists() else b""
     if file.suffix in (".json", ".zip") and old:
         # The same text is not packed into the same bytes everywhere.

@@ -1,4 +1,4 @@
-"""What specc knows of torchvision's detectors, for tools/derive_catalog.py.
+"""The catalog's rows of torchvision's detectors, for tools/derive_catalog.py.
 
 By hand are only the tables of families.toml below "detectors". Everything else is seen in models
 that torchvision builds: with trained weights too, of which only the names of tensors are needed,
@@ -26,12 +26,12 @@ Detections = list[dict[str, Tensor]]
 
 
 def names(families: Mapping[str, Family]) -> dict[str, str]:
-    """The builders of some families, with the names of these."""
+    """Return the builders of some families, with the names of these."""
     return families_of(models.list_models(module=models.detection), families)
 
 
 def build(name: str, *, device: str = "meta", **arguments: Any) -> nn.Module:
-    """The model in training mode, without trained weights unless arguments name some."""
+    """Return the model in training mode, without trained weights unless arguments name some."""
     untrained = {"weights": None, "weights_backbone": None}
     with torch.device(device):
         network: nn.Module = models.get_model(name, **untrained | arguments)
@@ -39,7 +39,7 @@ def build(name: str, *, device: str = "meta", **arguments: Any) -> nn.Module:
 
 
 def build_trained(name: str, **arguments: Any) -> tuple[nn.Module, dict[int, str]]:
-    """The model as it is with trained weights; and tensors' names in these, by `id`."""
+    """Return the model as it is with trained weights; and tensors' names in these, by `id`."""
     with mock.patch.object(WeightsEnum, "get_state_dict", lambda *_, **__: {}), loads() as loaded:
         network = build(name, **arguments)
     # An id is a tensor's own as long as that lives: only what the network keeps is of use.
@@ -60,7 +60,7 @@ def loads() -> Iterator[dict[str, Tensor]]:
 
 
 def row(name: str, family: str, table: Family) -> dict[str, Any]:
-    """The model's row in detectors.json."""
+    """Return the model's row in detectors.json."""
     network = build(name)
     backbone_enum, backbone_weights = backbone_weights_of(name)
     stages, default_freeze = stages_of(name, backbone_weights[0])
@@ -100,7 +100,7 @@ def row(name: str, family: str, table: Family) -> dict[str, Any]:
 
 
 def head_of(name: str, network: nn.Module) -> list[str]:
-    """The layers that the number of classes changes."""
+    """Return the layers that the number of classes changes."""
     shapes = {key: tensor.shape for key, tensor in network.state_dict().items()}
     other = build(name, num_classes=10).state_dict()
     changed = [key for key, tensor in other.items() if tensor.shape != shapes[key]]
@@ -116,14 +116,14 @@ def trained_backbone(name: str, weights: str, **arguments: Any) -> nn.Module:
 
 
 def frozen(name: str, weights: str, **arguments: Any) -> list[str]:
-    """The parameters that torchvision freezes, where its batch norms are no frozen kind."""
+    """Return the parameters that torchvision freezes, where its batch norms are no frozen kind."""
     with mock.patch.object(ops.misc, "FrozenBatchNorm2d", nn.BatchNorm2d):
         network = trained_backbone(name, weights, **arguments)
     return [key for key, parameter in network.named_parameters() if not parameter.requires_grad]
 
 
 def stages_of(name: str, weights: str) -> tuple[list[list[str]], int | None]:
-    """What each lower value of `trainable_backbone_layers` adds to what is frozen.
+    """Return what each lower value of `trainable_backbone_layers` freezes in addition.
 
     Returns: the stages, and what torchvision freezes by default: the first of them and so many
         after it; None for nothing.
@@ -147,7 +147,7 @@ def stages_of(name: str, weights: str) -> tuple[list[list[str]], int | None]:
 
 
 def norm_of(name: str, weights: str) -> str:
-    """What torchvision does with the batch norms of a trained backbone."""
+    """Return how torchvision treats the batch norms of a trained backbone."""
     backbone = trained_backbone(name, weights).get_submodule("backbone")
     kinds = {type(module) for module in backbone.modules()}
     if ops.FrozenBatchNorm2d in kinds:
@@ -170,7 +170,7 @@ def weights_row(name: str, weights: WeightsEnum) -> dict[str, Any]:
 
 
 def norm_eps(name: str, weights: WeightsEnum) -> float | None:
-    """What the weights need as `eps` of the backbone's batch norms; None if those have it."""
+    """Return the `eps` that the weights need in the backbone's batch norms; None if it is set."""
     usual = epsilons(build(name))
     needed = {eps for _, eps in epsilons(build_trained(name, weights=weights)[0]) - usual}
     if len(needed) > 1:
@@ -184,7 +184,7 @@ def epsilons(network: nn.Module) -> set[tuple[str, float]]:
 
 
 def backbone_weights_of(name: str) -> tuple[str, list[str]]:
-    """The class of the weights that the backbone takes, and their names, the default first."""
+    """Return the class of the backbone's weights, and their names, the default first."""
     builder = models.get_model_builder(name)
     parameter = inspect.signature(builder).parameters["weights_backbone"]
     enum = typing.get_args(parameter.annotation)[0]
@@ -195,13 +195,13 @@ def backbone_weights_of(name: str) -> tuple[str, list[str]]:
 
 
 def pixels(weights: WeightsEnum) -> tuple[list[float], list[float]]:
-    """How pixels are normalised for the weights: this is done in the detector, and in one way."""
+    """Return how the detector normalises pixels for the weights, which is one way for all."""
     preset = weights.transforms()
     return preset.mean, preset.std
 
 
 def backbone_names(name: str, weights: str) -> list[tuple[str, str]]:
-    """How names begin in the backbone's weights, and how in the detector; the longest first."""
+    """Return prefixes of names in the backbone's weights and in the detector, longest first."""
     network, loaded = build_trained(name, weights_backbone=weights)
     prefixes: dict[str, str] = {}
     for key, tensor in network.state_dict(keep_vars=True).items():
@@ -215,7 +215,7 @@ def backbone_names(name: str, weights: str) -> list[tuple[str, str]]:
 
 
 def backbone_fits(name: str, weights: str) -> bool:
-    """Whether the model has the same backbone if it is built without weights."""
+    """Return whether the model has the same backbone if it is built without weights."""
     shapes = {key: tensor.shape for key, tensor in build(name).state_dict().items()}
     network = trained_backbone(name, weights)
     return all(tensor.shape == shapes.get(key) for key, tensor in network.state_dict().items())
@@ -229,7 +229,7 @@ OWN = {"num_classes", "min_size", "max_size"}
 
 
 def options_of(network: nn.Module) -> dict[str, str]:
-    """The arguments of a detector that are numbers, and whether they are whole."""
+    """Return the arguments of a detector that are numbers, and whether they are whole."""
     kinds: dict[str, str] = {}
     for cls in reversed(type(network).__mro__):
         for parameter in inspect.signature(cls.__init__).parameters.values():
@@ -243,7 +243,7 @@ def options_of(network: nn.Module) -> dict[str, str]:
 
 
 def trial(name: str) -> nn.Module:
-    """One for small images, with random weights, on the CPU."""
+    """Build a model for small images, with random weights, on the CPU."""
     fixed = build(name).transform.fixed_size  # type: ignore[union-attr]
     sizes = {} if fixed else {"min_size": 256, "max_size": 256}
     with torch.random.fork_rng():
@@ -256,7 +256,7 @@ def trial(name: str) -> nn.Module:
 
 
 def draws(network: nn.Module) -> bool:
-    """Whether the losses depend on random numbers."""
+    """Return whether the losses depend on random numbers."""
     image = torch.linspace(0, 1, 3 * 128 * 128).reshape(3, 128, 128)
     boxes = torch.tensor([[30.0, 20.0, 90.0, 80.0]])
     masks = torch.zeros(1, 128, 128, dtype=torch.uint8)
@@ -271,7 +271,7 @@ def draws(network: nn.Module) -> bool:
 
 
 def background(network: nn.Module) -> bool:
-    """Whether class 0 is the background, and so never found."""
+    """Return whether class 0 is the background, and so never found."""
     heads: Any = getattr(network, "roi_heads", network)
     heads.score_thresh = -1.0  # so that whatever could be found is found
     heads.detections_per_img = heads.topk_candidates = 10**6
@@ -284,6 +284,6 @@ def background(network: nn.Module) -> bool:
 
 
 def rows(families: Mapping[str, Family]) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-    """Rows and trees by name."""
+    """Return rows and trees by name."""
     found = {name: row(name, family, families[family]) for name, family in names(families).items()}
     return found, {name: probe.tree(name, build(name)) for name in found}

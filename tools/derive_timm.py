@@ -1,4 +1,4 @@
-"""What specc knows of timm's classifiers, for tools/derive_catalog.py.
+"""The catalog's rows of timm's classifiers, for tools/derive_catalog.py.
 
 timm has more than a thousand of them, so nothing here is by hand: heads come from timm's own
 configurations, and stages from the groups into which timm divides the layers for layer decay. A
@@ -32,7 +32,7 @@ class LeftOut(Exception):
 
 
 def names() -> list[str]:
-    """The models, with their library before them."""
+    """Return the models, with their library before them."""
     return sorted(f"timm/{name}" for name in timm.list_models())
 
 
@@ -43,7 +43,7 @@ def create(name: str, **arguments: Any) -> nn.Module:
 
 
 def row(name: str) -> tuple[dict[str, Any], str]:
-    """The model's row in timm.json, and the tree of its modules.
+    """Return the model's row in timm.json, and the tree of its modules.
 
     Raises:
         LeftOut: if it is none that can be fine-tuned.
@@ -110,7 +110,7 @@ def row(name: str) -> tuple[dict[str, Any], str]:
 
 
 def drop_arguments(name: str, network: nn.Module) -> tuple[str, str, nn.Module]:
-    """Which of timm's arguments for dropout change the model, and one of 10 classes."""
+    """Return the arguments for dropout that change the model, and one of 10 classes."""
     rates = {"drop_rate": 0.1357, "drop_path_rate": 0.2468}
     other = None
     takes: dict[str, bool] = {}
@@ -131,7 +131,7 @@ def drop_arguments(name: str, network: nn.Module) -> tuple[str, str, nn.Module]:
 
 
 def groups(network: nn.Module) -> dict[str, int]:
-    """The number of the group that each parameter is in."""
+    """Return the number of the group that each parameter is in."""
     for coarse in (True, False):
         try:
             matcher = network.group_matcher(coarse=coarse)
@@ -151,7 +151,7 @@ def groups(network: nn.Module) -> dict[str, int]:
 
 
 def stages_of(network: nn.Module, head: list[str]) -> list[list[str]]:
-    """Each of timm's groups as the fewest modules and parameters that make it up."""
+    """Return each of timm's groups as the fewest modules and parameters that make it up."""
     learned = probe.learned(network)
     grouped = groups(network)
     group: dict[str, int] = {}  # of all that is learned and not in the head
@@ -168,7 +168,7 @@ def stages_of(network: nn.Module, head: list[str]) -> list[list[str]]:
 
 
 def size_multiple(name: str, network: nn.Module, size: int, argument: str) -> int:
-    """What sizes of images other than its own must be a multiple of; 0 if there are none."""
+    """Return the divisor of sizes other than the model's own; 0 if it takes no others."""
     first = getattr(network, "patch_embed", getattr(network, "stem", None))
     patch = getattr(first, "patch_size", None)
     least = 16 if argument else 1
@@ -182,7 +182,7 @@ def size_multiple(name: str, network: nn.Module, size: int, argument: str) -> in
 
 
 def min_size(name: str, network: nn.Module, size: int, argument: str, multiple: int) -> int:
-    """A size that it trains on, 32 or a little more where it can."""
+    """Return a size that it trains on, 32 or a little more where it can."""
     if not multiple:
         return size
     for smaller in range(-(-32 // multiple) * multiple, size, math.lcm(16, multiple)):
@@ -201,7 +201,7 @@ def size_works(name: str, network: nn.Module, size: int, argument: str) -> bool:
 
 
 def resize(name: str, network: nn.Module, argument: str, sizes: list[int]) -> str:
-    """What brings tensors into the shapes of models for other `sizes` of images.
+    """Return timm's function that fits tensors to models for other `sizes` of images.
 
     Returns:
         A function of timm's, by its module and name; "" if the shapes are the same; "none" if
@@ -229,12 +229,12 @@ def loads(state: dict[str, torch.Tensor], network: nn.Module) -> bool:
 
 
 def no_weight_decay(network: nn.Module) -> set[str]:
-    """The model's own list of parameters that are not decayed, whatever their shape."""
+    """Return the model's own list of parameters that are not decayed, whatever their shape."""
     return set(network.no_weight_decay()) if hasattr(network, "no_weight_decay") else set()
 
 
 def weights(name: str) -> list[dict[str, Any]]:
-    """The pretrained weights, by their tags."""
+    """Return the pretrained weights, by their tags."""
     rows = []
     for full_name in timm.list_pretrained(f"{name}.*"):
         cfg = timm.get_pretrained_cfg(full_name).to_dict()
@@ -273,7 +273,7 @@ def _attempt(name: str) -> tuple[str, dict[str, Any] | None, str]:
 
 
 def rows() -> tuple[dict[str, dict[str, Any]], dict[str, str], dict[str, str]]:
-    """Rows and trees by name; and why the other models are left out."""
+    """Return rows and trees by name; and why the other models are left out."""
     found: dict[str, dict[str, Any]] = {}
     trees: dict[str, str] = {}
     left_out: dict[str, str] = {}
@@ -288,7 +288,7 @@ def rows() -> tuple[dict[str, dict[str, Any]], dict[str, str], dict[str, str]]:
 
 
 def archive(found: dict[str, dict[str, Any]], trees: dict[str, str]) -> bytes:
-    """The trees, one member for each family: its models are alike, and pack well together."""
+    """Pack the trees, one member for each family: alike models pack well together."""
     families: dict[str, list[str]] = defaultdict(list)
     for name in sorted(trees):
         families[found[name]["family"]].append(trees[name])
@@ -302,6 +302,6 @@ def archive(found: dict[str, dict[str, Any]], trees: dict[str, str]) -> bytes:
 
 
 def members(content: bytes) -> dict[str, str]:
-    """The texts in an archive, by name."""
+    """Return the texts in an archive, by name."""
     with zipfile.ZipFile(io.BytesIO(content)) as file:
         return {entry.filename: file.read(entry).decode() for entry in file.infolist()}

@@ -1,4 +1,4 @@
-"""What specc knows of torchvision's video classifiers, for tools/derive_catalog.py.
+"""The catalog's rows of torchvision's video classifiers, for tools/derive_catalog.py.
 
 By hand are only the tables of families.toml below "videos".
 """
@@ -19,19 +19,19 @@ from tools.families import Family, families_of, stages_of
 
 
 def names(families: Mapping[str, Family]) -> dict[str, str]:
-    """The builders of some families, with the names of these."""
+    """Return the builders of some families, with the names of these."""
     return families_of(models.list_models(module=models.video), families)
 
 
 def build(name: str, **arguments: Any) -> nn.Module:
-    """The model in training mode, on the meta device."""
+    """Return the model in training mode, on the meta device."""
     with torch.device("meta"):
         network: nn.Module = models.get_model(name, **arguments)
     return network.train()
 
 
 def row(name: str, family: str, table: Family) -> dict[str, Any]:
-    """The model's row in videos.json."""
+    """Return the model's row in videos.json."""
     network = build(name)
     head, stages = table["head"], stages_of(table, network)
     probe.check(name, network, [*head, *(part for stage in stages for part in stage)])
@@ -68,12 +68,12 @@ def row(name: str, family: str, table: Family) -> dict[str, Any]:
 
 
 def min_size(network: nn.Module, frames: int, size: int) -> int:
-    """The smallest square frames that the model trains on; it does on those of `size`."""
+    """Return the smallest square frames that the model trains on; it does on those of `size`."""
     return probe.least(lambda side: probe.trains(network, frames, side, side), size)
 
 
 def min_frames(network: nn.Module, frames: int, size: int) -> int:
-    """The fewest frames that the model trains on; it does on `frames`."""
+    """Return the fewest frames that the model trains on; it does on `frames`."""
     return probe.least(lambda count: probe.trains(network, count, size, size), frames)
 
 
@@ -105,6 +105,6 @@ def weights_row(weights: WeightsEnum) -> dict[str, Any]:
 
 
 def rows(families: Mapping[str, Family]) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-    """Rows and trees by name."""
+    """Return rows and trees by name."""
     found = {name: row(name, family, families[family]) for name, family in names(families).items()}
     return found, {name: probe.tree(name, build(name)) for name in found}

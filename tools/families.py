@@ -1,4 +1,4 @@
-"""What the tables of families.toml say of one model."""
+"""The tables of families.toml, read for one model."""
 
 import fnmatch
 import re
@@ -13,7 +13,7 @@ Family = Mapping[str, Any]  # a table
 
 
 def families_of(builders: Iterable[str], families: Mapping[str, Family]) -> dict[str, str]:
-    """The name of each builder's family; those that are in none are left out."""
+    """Return the name of each builder's family; those that are in none are left out."""
     found: dict[str, str] = {}
     for builder in sorted(builders):
         named = [
@@ -29,7 +29,7 @@ def families_of(builders: Iterable[str], families: Mapping[str, Family]) -> dict
 
 
 def stages_of(family: Family, network: nn.Module) -> list[list[str]]:
-    """The stages of the model's family, spelt out."""
+    """Return the stages of the model's family, spelt out."""
     stages: list[list[str]] = []
     for stage in family["stages"]:
         if cut := re.fullmatch(r"(.+)/(\w+)", stage):

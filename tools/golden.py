@@ -11,7 +11,7 @@ GENERATED = Path("generated")
 
 
 def golden() -> dict[Path, str]:
-    """Every file that belongs into generated/, compiled in the repository's root."""
+    """Return every file that belongs into generated/, compiled in the repository's root."""
     return {
         GENERATED / spec.stem / path: text
         for spec in SPECS
@@ -20,7 +20,7 @@ def golden() -> dict[Path, str]:
 
 
 def differences(files: dict[Path, str]) -> list[Path]:
-    """The files of generated/ that are not as they should be, or should not be there."""
+    """Return the files of generated/ that are not as they should be, or should not be there."""
     present = {path for path in GENERATED.rglob("*") if path.is_file()}
     changed = {path for path in files if path not in present or path.read_text() != files[path]}
     return sorted(changed | present - set(files))

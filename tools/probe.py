@@ -1,4 +1,4 @@
-"""What can be seen of a model on the meta device, where tensors have shapes and no numbers."""
+"""Observations of a model on the meta device, where tensors have shapes and no numbers."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 
 def learned(network: nn.Module) -> list[str]:
-    """What training changes: the parameters, and modules with running statistics."""
+    """Return what training changes: the parameters, and modules with running statistics."""
     norms = [n for n, module in network.named_modules() if isinstance(module, _BatchNorm)]
     return [n for n, _ in network.named_parameters()] + norms
 
@@ -29,7 +29,7 @@ def check(name: str, network: nn.Module, parts: list[str]) -> None:
 
 
 def stages(network: nn.Module, numbers: Mapping[str, int], apart: Iterable[str]) -> list[list[str]]:
-    """Each stage as the fewest modules and parameters that make it up.
+    """Return each stage as the fewest modules and parameters that make it up.
 
     Args:
         numbers: the stage of each of the parameters and norms that are in one.
@@ -52,7 +52,7 @@ def stages(network: nn.Module, numbers: Mapping[str, int], apart: Iterable[str])
 
 
 def no_decay(network: nn.Module, listed: Iterable[str]) -> list[str]:
-    """The fewest globs for those of the `listed` parameters that have two dimensions or more.
+    """Return the fewest globs that match the `listed` parameters of two dimensions or more.
 
     Scales and biases, of one dimension, are told apart by that.
     """
@@ -93,7 +93,7 @@ def trains(network: nn.Module, *sides: int) -> bool:
 
 
 def least(works: Callable[[int], bool], known: int) -> int:
-    """The least number that works, where `known` does and all between them do."""
+    """Return the least number that works, where `known` does and all between them do."""
     low, high = 0, known
     while high - low > 1:
         middle = 1 if low == 0 and high == known else (low + high) // 2  # often 1 works
@@ -102,7 +102,7 @@ def least(works: Callable[[int], bool], known: int) -> int:
 
 
 def draws(network: nn.Module, *sides: int) -> bool:
-    """Whether a training step draws random numbers."""
+    """Return whether a training step draws random numbers."""
     found = False
 
     class Watch(TorchDispatchMode):
@@ -119,7 +119,7 @@ def draws(network: nn.Module, *sides: int) -> bool:
 
 
 def rates(network: nn.Module) -> set[tuple[str, str, float]]:
-    """The rates of all kinds of dropout in a model."""
+    """Return the rates of all kinds of dropout in a model."""
     return {
         (path, name, float(value))
         for path, module in network.named_modules()
@@ -129,7 +129,7 @@ def rates(network: nn.Module) -> set[tuple[str, str, float]]:
 
 
 def rate_argument(network: nn.Module, build: Callable[..., nn.Module], *arguments: str) -> str:
-    """The first of some arguments for a rate that the builder takes, and that changes the model."""
+    """Return the first argument for a rate that the builder takes and that changes the model."""
     for argument in arguments:
         try:
             other = build(**{argument: 0.123})
@@ -141,7 +141,7 @@ def rate_argument(network: nn.Module, build: Callable[..., nn.Module], *argument
 
 
 def tree(name: str, network: nn.Module) -> str:
-    """A line a module, indented as it is nested, with its own parameters' sizes."""
+    """Return a line a module, indented as it is nested, with its own parameters' sizes."""
     lines = []
     for path, module in network.named_modules():
         depth = path.count(".") + 1 if path else 0

@@ -28,7 +28,7 @@ WORDS = {int: "whole number", float: "number", bool: "true or false", str: "text
 
 
 def readme(text: str) -> str:
-    """The README with its parts made anew."""
+    """Return the README with its parts made anew."""
     return PART.sub(lambda match: match[1] + part(match[2]) + match[3], text)
 
 
@@ -40,7 +40,7 @@ def part(source: str) -> str:
 
 
 def reference(task: type[Section]) -> Iterator[str]:
-    """A heading and a table of keys for each section of a task's language."""
+    """Yield a heading and a table of keys for each section of a task's language."""
     plain = {
         name: field
         for name, field in task.model_fields.items()
@@ -56,7 +56,7 @@ def reference(task: type[Section]) -> Iterator[str]:
 
 
 def told_before(task: type[Section]) -> list[str]:
-    """The sections that are the same in a task before this one."""
+    """Return the sections that are the same in a task before this one."""
     tasks = list(dict.fromkeys(LANGUAGES.values()))
     before = [it.model_fields for it in tasks[: tasks.index(task)]]  # type: ignore[arg-type]
     return [
@@ -68,7 +68,7 @@ def told_before(task: type[Section]) -> list[str]:
 
 
 def section_reference(name: str, kinds: list[type[Section]]) -> Iterator[str]:
-    """The keys that all kinds of a section have, then those of each kind, then tables in it."""
+    """Yield the keys that all kinds of a section have, then each kind's, then tables in it."""
     first, *others = kinds
     shared = {
         key: field
@@ -100,7 +100,7 @@ def words(text: str | None) -> str:
 
 
 def same(field: FieldInfo, other: FieldInfo | None) -> bool:
-    """Whether two kinds of a section share a key."""
+    """Return whether two kinds of a section share a key."""
     return (
         other is not None
         and field.description == other.description
@@ -125,7 +125,7 @@ def default(field: FieldInfo) -> str:
 
 
 def kind(annotation: Any) -> str:
-    """A type in words."""
+    """Return a type in words."""
     arguments = [a for a in get_args(annotation) if a is not type(None)]
     if annotation in WORDS:
         return WORDS[annotation]

@@ -17,6 +17,6 @@ class Classes:
 
 @cache
 def classes(name: str) -> Classes:
-    """Those of `"coco"`, `"voc"`, `"cityscapes"` or `"wider-face"`."""
+    """Return the classes of `"coco"`, `"voc"`, `"cityscapes"` or `"wider-face"`."""
     row = tomllib.loads((FOLDER / "classes.toml").read_text(encoding="utf-8"))[name]
     return Classes(tuple(row["names"]), row.get("numbers", {}))

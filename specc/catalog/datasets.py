@@ -41,7 +41,7 @@ def dataset(name: str) -> Dataset:
 
 @cache
 def datasets() -> Mapping[str, Dataset]:
-    """All datasets by name, those of EMNIST as `emnist-SPLIT`."""
+    """Return all datasets by name, those of EMNIST as `emnist-SPLIT`."""
     rows = tomllib.loads((FOLDER / "datasets.toml").read_text(encoding="utf-8"))
     return MappingProxyType({name: _dataset(row) for name, row in rows.items()})
 

@@ -46,7 +46,7 @@ class Detector(Model):
     backbone_weights_enum: str  # torchvision's class of them: "ResNet50_Weights"
     backbone_weights: tuple[str, ...]
     # How names begin in them, and how in the detector: of the pairs that fit, the first counts.
-    # What has no pair, or no such name in the detector, belongs to the classifier's own head.
+    # Names without a pair, or unknown to the detector, belong to the classifier's own head.
     backbone_names: tuple[tuple[str, str], ...]
     # Whether they fit the detector that is built without them; SSDlite's body has fewer channels.
     backbone_fits: bool
@@ -62,7 +62,7 @@ def detector(name: str) -> Detector | None:
 
 @cache
 def detectors() -> Mapping[str, Detector]:
-    """All detectors, sorted by name."""
+    """Return all detectors, sorted by name."""
     return MappingProxyType({name: _detector(name, row) for name, row in _rows().items()})
 
 

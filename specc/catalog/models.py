@@ -103,14 +103,14 @@ def model(name: str) -> Classifier | None:
 
 @cache
 def models() -> Mapping[str, Classifier]:
-    """All classifiers, torchvision's before timm's, each sorted by name."""
+    """Return all classifiers, torchvision's before timm's, each sorted by name."""
     rows = {**_rows("torchvision"), **_rows("timm")}
     return MappingProxyType({name: _model(name, row) for name, row in rows.items()})
 
 
 @cache
 def tree(name: str) -> ModelTree:
-    """What the model of this name is made of."""
+    """Return the modules of the model of this name."""
     if name.startswith(TSN):
         return _tsn_tree(name.removeprefix(TSN))
     modules: list[str] = []
@@ -129,7 +129,7 @@ def tree(name: str) -> ModelTree:
 
 
 def _tsn_tree(backbone: str) -> ModelTree:
-    """Of a classifier whose head is replaced by identities, and a layer behind it."""
+    """Return the modules of a classifier with identities for its head, and a layer behind it."""
     row, own = model(backbone), tree(backbone)
     assert row is not None, backbone
     heads = tuple(f"{layer}." for layer in row.head)
@@ -171,7 +171,7 @@ def _weights(row: dict[str, Any]) -> Weights:
 
 
 def frozen(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row as JSON has it, with tuples in place of lists."""
+    """Return a row as JSON has it, with tuples in place of lists."""
     return {key: _tuples(value) for key, value in row.items()}
 
 

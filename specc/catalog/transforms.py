@@ -41,7 +41,7 @@ def transform(name: str) -> Transform | None:
 
 @cache
 def transforms() -> Mapping[str, Transform]:
-    """All transforms, sorted by name."""
+    """Return all transforms, sorted by name."""
     rows = json.loads((FOLDER / "transforms.json").read_text(encoding="utf-8"))
     return MappingProxyType({name: _transform(name, row) for name, row in rows.items()})
 

@@ -59,12 +59,12 @@ def video_model(name: str) -> VideoClassifier | None:
 
 @cache
 def video_models() -> Mapping[str, VideoClassifier]:
-    """torchvision's video classifiers, sorted by name."""
+    """Return torchvision's video classifiers, sorted by name."""
     return MappingProxyType({name: _model(name, row) for name, row in _rows().items()})
 
 
 def tsn(backbone: Classifier) -> VideoClassifier:
-    """What is known of a TSN on this backbone.
+    """Return the row of a TSN on this backbone.
 
     It is a module with the children `backbone`, the image classifier with identities in the place
     of its head, and `fc`, a linear layer. It has no builder: `drop_path` and `size_argument` are

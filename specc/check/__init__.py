@@ -1,1 +1,1 @@
-"""What a training by a spec would be, before it begins."""
+"""A preview of the training that a spec describes."""

@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def data(asked: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
-    """How many samples there are, and of each class."""
+    """Return how many samples there are, and of each class."""
     if not asked["data"]:
         raise LookupError("torchvision downloads them at the first start")
     module = importlib.import_module("data")
@@ -70,7 +70,7 @@ def data(asked: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
 
 
 def deepest(samples: Any) -> int:
-    """The greatest value in the 16-bit images among a few; 0 if none has 16 bits."""
+    """Return the greatest value in the 16-bit images among a few; 0 if none has 16 bits."""
     from PIL import Image
 
     records = getattr(samples, "records", None)
@@ -85,7 +85,7 @@ def deepest(samples: Any) -> int:
 
 
 def count(samples: Any) -> dict[str, int]:
-    """The samples of each class; of a detector the objects."""
+    """Return the samples of each class; of a detector the objects."""
     if hasattr(samples, "records"):
         names = importlib.import_module("annotations").CLASSES
         numbers = Counter(int(label) for it in samples.records for label in it.labels[~it.crowd])
@@ -100,7 +100,7 @@ def count(samples: Any) -> dict[str, int]:
 
 @cache
 def built() -> Any:
-    """The model, without memory for its weights."""
+    """Return the model, without memory for its weights."""
     import torch
 
     with torch.device("meta"):
@@ -108,7 +108,7 @@ def built() -> Any:
 
 
 def model(asked: dict[str, Any], answers: dict[str, Any]) -> dict[str, int]:
-    """The parameters of the model, all and those that train at first; how much a detector finds."""
+    """Count the model's parameters, all and those that train at first, and a detector's objects."""
     sizes = [(it.numel(), it.requires_grad) for it in built().parameters()]
     counts = {"all": sum(n for n, _ in sizes), "trained": sum(n for n, trains in sizes if trains)}
     found = getattr(getattr(built(), "roi_heads", built()), "detections_per_img", None)
@@ -116,7 +116,7 @@ def model(asked: dict[str, Any], answers: dict[str, Any]) -> dict[str, int]:
 
 
 def curve(asked: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
-    """The learning rate over all epochs, of the group with the highest one, and all at first."""
+    """Return the highest group's learning rate over all epochs, and each group's at the start."""
     train = importlib.import_module("train")
     samples = answers.get("data", {}).get("train")
     steps = asked["repeat"] * samples // asked["batch_size"] if samples else 100

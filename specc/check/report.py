@@ -30,7 +30,7 @@ LEAVE_OUT = {
 def check(
     path: Path, overrides: Sequence[str], gpus: int | None, nodes: int | None
 ) -> tuple[str, bool]:
-    """What a training by the spec at `path` would be, in about 40 lines; whether it could begin.
+    """Describe the training by the spec at `path` in about 40 lines; return whether it could begin.
 
     Raises:
         SpecError: with everything that is wrong with the spec.
@@ -57,7 +57,7 @@ def check(
 
 
 def probe(checked: Plan, source: Source) -> dict[str, Any]:
-    """What the project of a plan says of itself; see probe.py."""
+    """Ask the project of a plan about itself; see probe.py."""
     asked = {
         "batch_size": checked.train.batch_size,
         "epochs": checked.train.epochs,
@@ -79,7 +79,7 @@ def probe(checked: Plan, source: Source) -> dict[str, Any]:
 
 
 def repeat(source: Source) -> int:
-    """Passes over the samples in an epoch."""
+    """Return the number of passes over the samples in an epoch."""
     return int(source.tree["data"].get("repeat", 1))
 
 
@@ -153,7 +153,7 @@ def _batch(
 
 
 def _curve(checked: Plan, answers: Mapping[str, Any]) -> Iterator[str]:
-    """The learning rate as bars, from 0 to its highest value."""
+    """Yield the learning rate as bars, from 0 to its highest value."""
     if "curve" not in answers:
         yield f"not drawn: {answers['missing']['curve']}"
         return

@@ -1,4 +1,4 @@
-"""What a build lets pass, and a person would want to know before a training begins."""
+"""Warnings about what a build lets pass, for a person to read before training."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 from specc.source.diagnostics import Diagnostic
 from specc.source.keys import Key, dotted
 from specc.source.read import Source
-from specc.tasks.common.plan import ClassesPlan, DetectionPlan, Plan
+from specc.tasks.common.plan import ClassesPlan, Plan
+from specc.tasks.detection.plans import DetectionPlan
 
 FEW = 5  # samples of a class
 IMBALANCE = 20  # times as many of one class as of another
@@ -18,7 +19,7 @@ NAMED = 5  # classes in a warning
 def warnings(
     plan: Plan, source: Source, answers: Mapping[str, Any], processes: int
 ) -> Iterator[Diagnostic]:
-    """All that is to be said, each with the place in the spec.
+    """Yield all that is to be said, each with the place in the spec.
 
     Args:
         answers: of the project itself; see probe.py.

@@ -18,7 +18,7 @@ from specc.source.keys import Key
 
 
 class LeftOut(Enum):
-    """What stands for the value of a key that is taken out of a spec."""
+    """The stand-in for the value of a key that is left out of a spec."""
 
     LEFT_OUT = "left out"
 
@@ -94,7 +94,7 @@ def options(
     key: Key = (),
     variants: Mapping[str, type[Section]] | None = None,
 ) -> Iterator[Option]:
-    """All keys of a section with this value, and of those in it, in the language's order."""
+    """Yield all keys of a section with this value, and of those in it, in the language's order."""
     for name, info in section.model_fields.items():
         here, now = (*key, name), info.get_default()
         if value is not None:
@@ -119,7 +119,7 @@ def options(
 
 
 def changes(option: Option, tree: dict[str, Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """Other values of a key, and `tree`, the spec, with each of them instead.
+    """Yield other values of a key, and `tree`, the spec, with each of them instead.
 
     They are likely to be valid, but not sure to be. The last, for a key that is written, is to
     leave it out.
@@ -165,7 +165,7 @@ def _fit(table: dict[str, Any], option: Option, value: Any) -> None:
 
 
 def _find(tree: Any, key: Key) -> tuple[Any, bool]:
-    """The value at `key`, and whether there is one."""
+    """Return the value at `key`, and whether there is one."""
     for part in key:
         if not (part in tree if isinstance(tree, dict) else isinstance(tree, list)):
             return None, False
@@ -188,7 +188,7 @@ def _annotated(info: FieldInfo) -> Any:
 
 
 def _members(kind: Any) -> Iterator[Any]:
-    """The types of which a value may be one."""
+    """Yield the types of which a value may be one."""
     origin = get_origin(kind)
     if origin is Annotated:
         yield from _members(get_args(kind)[0])
@@ -206,7 +206,7 @@ def _is_section(kind: Any) -> bool:
 def _tagged(
     sections: list[type[Section]], current: type[Section], key: Key
 ) -> dict[str, type[Section]]:
-    """The values of the key that chooses among sections, those of the current one first."""
+    """Return the values of the key that chooses among sections, those of the current one first."""
     tag = TAGS.get(str(key[0]))
     if tag is None or len(sections) < 2:
         return {}
@@ -215,7 +215,7 @@ def _tagged(
 
 
 def _bounds(metadata: tuple[Any, ...]) -> list[Any]:
-    """Those of an annotation, be they in a `Field` or by themselves."""
+    """Yield the bounds of an annotation, in a `Field` or by themselves."""
     found = [m for it in metadata for m in (it.metadata if isinstance(it, FieldInfo) else [it])]
     return [it for it in found if isinstance(it, Gt | Ge | Lt | Le)]
 
@@ -230,7 +230,7 @@ def _others(
     variants: Mapping[str, type[Section]] | None = None,
     bounds: tuple[Any, ...] = (),
 ) -> Iterator[Any]:
-    """Values of a type that are not `value`, the most telling first; None is no value."""
+    """Return values of a type other than `value`, the most telling first; None is no value."""
     if variants:
         yield from (it for it in variants if it != value)
         return
@@ -284,7 +284,7 @@ def _within(number: Any, bound: Any) -> bool:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Another name or path; and, for data that are read, another way to write the same path."""
+    """Return another name or path; for data that are read, another way to write the same path."""
     if not isinstance(value, str) or not value.strip(". "):
         yield "other"
         return
@@ -323,7 +323,7 @@ def _tables(kind: Any, value: dict[str, Any], path: str) -> Iterator[dict[str, A
 
 
 def _sections(section: type[Section], path: str) -> Iterator[dict[str, Any]]:
-    """Tables with what is needed; where that is nothing, also with each one key."""
+    """Return tables of the required keys; if none is required, also of each single key."""
     needed = _minimal(section, path)
     yield needed
     if not needed:

@@ -54,20 +54,21 @@ class Page:
         return Path(self.path).suffix == ".py"
 
     def rough_hunks(self, draft: str) -> list[Hunk]:
-        """Where another draft is different, in lines of this draft; quickly made."""
+        """Return where another draft differs, in lines of this draft; quickly made."""
         return hunks(self._rough, lines(self._tidy(draft))) if draft != self.draft else []
 
     def hunks(self, draft: str) -> list[Hunk]:
-        """Where another draft is different in the end, in lines of the text."""
+        """Return where another draft differs once it is finished, in lines of the text."""
         return hunks(self.lines, lines(finished(self.path, draft)))
 
     def may_change(self, rough: Iterable[Hunk], first: int, last: int) -> bool:
-        """Whether these lines of the text may be others, where the draft is as it says."""
+        """Return whether these lines of the text may be others, where the draft is as it says."""
         start, end = self._in_draft(first, last)
         return any(it.first <= end + it.adds and it.last >= start - it.adds for it in rough)
 
     def _in_draft(self, first: int, last: int) -> tuple[int, int]:
-        """The lines of the draft, and perhaps some around, that lines of the text come from."""
+        """Return the lines of the draft that lines of the text come from, or a few more."""
+
         if not self._is_code:
             return first, last
         text, draft = self._anchors
@@ -99,7 +100,7 @@ def lines(text: str) -> list[str]:
 
 
 def hunks(old: Sequence[str], new: Sequence[str]) -> list[Hunk]:
-    """What was done to `old` to make it `new`."""
+    """Return the edits that make `new` of `old`."""
     return [
         Hunk(i + 1, end, tuple(new[j:until]))
         for what, i, end, j, until in Matcher(None, old, new).get_opcodes()
@@ -108,7 +109,7 @@ def hunks(old: Sequence[str], new: Sequence[str]) -> list[Hunk]:
 
 
 def origins(old: Sequence[str], new: Sequence[str]) -> dict[int, int]:
-    """The lines of `new` that are from `old`, and which they are there, counted from 1."""
+    """Return the lines of `new` that are from `old`, and which they are there, counted from 1."""
     return {
         block.b + offset + 1: block.a + offset + 1
         for block in Matcher(None, old, new).get_matching_blocks()

@@ -37,7 +37,7 @@ TAB = "    "
 def explain(
     path: Path, what: str, overrides: Sequence[str] = (), output: Path | None = None
 ) -> str:
-    """The answer, to be printed.
+    """Return the answer, to be printed.
 
     Args:
         path: the spec.
@@ -66,7 +66,7 @@ class Search:
     """A spec, its project, and how that would be with other values."""
 
     def __init__(self, source: Source) -> None:
-        """Raises SpecError if the spec cannot be built as it is."""
+        """Prepare the search; raises SpecError if the spec cannot be built as it is."""
         self.source = source
         self.plan = build.plan(source)
         spec = parse(source, LANGUAGES, Problems(source))
@@ -75,13 +75,13 @@ class Search:
         self._pages: dict[str, Page] = {}
 
     def page(self, path: str) -> Page:
-        """One of the project's files."""
+        """Render one of the project's files."""
         if path not in self._pages:
             self._pages[path] = Page(path, draft(self.plan, path))
         return self._pages[path]
 
     def trials(self, option: Option) -> Iterator[Trial | SpecError]:
-        """What other values of a key lead to."""
+        """Build with other values of a key."""
         number = isinstance(option.value, int | float) and not isinstance(option.value, bool)
         left = FEW if number or option.key in LARGE else -1
         for value, tree in changes(option, self.source.tree):
@@ -96,7 +96,7 @@ class Search:
             yield trial
 
     def named(self, what: str, overrides: Sequence[str]) -> list[Option]:
-        """The key of that name with those in it, or those of the table.
+        """Return the key of that name with those in it, or those of the table.
 
         Raises:
             UserError: if there is none.
@@ -118,7 +118,7 @@ class Search:
         raise UserError(f"{what}: ask for the key that it is a part of")
 
     def told(self, option: Option) -> str:
-        """A key, its value, and where that was written."""
+        """Return a key, its value, and where that was written."""
         name, value = dotted(option.key), show(_plain(option.value))
         if place := self.source.places.get(option.key):
             return f"{name} = {value}  ({place})"
@@ -127,7 +127,7 @@ class Search:
         return f"{name}  (not written; by default {value})"
 
     def rank(self, option: Option) -> tuple[bool, bool]:
-        """What its author wrote comes first, and what changes everything last."""
+        """Rank keys: those that the author wrote first, those that change everything last."""
         return option.key in LARGE, option.key not in self.source.places
 
 
@@ -149,7 +149,7 @@ def _explain(
 
 
 def _plain(value: Any) -> Any:
-    """A value as a spec has it."""
+    """Return a value as a spec has it."""
     if isinstance(value, list):
         return [_plain(it) for it in value]
     return value.model_dump(exclude_unset=True) if hasattr(value, "model_dump") else value
@@ -160,7 +160,7 @@ def _tried(value: Any) -> str:
 
 
 def _code(text: Sequence[str], depth: int = 2) -> list[str]:
-    """Lines as they are shown: not too wide, and not too many."""
+    """Cut lines to be shown: not too wide, and not too many."""
     shown = [it if len(it) <= WIDTH else f"{it[: WIDTH - 1]}…" for it in text]
     if len(shown) > SHOWN:
         shown[SHOWN - 1 :] = [f"… {len(shown) - SHOWN + 1} more lines"]
@@ -225,7 +225,7 @@ def _locate(search: Search, file: str, asked: range, output: Path | None) -> Loc
 
 
 def _project(file: str) -> Path | None:
-    """The built project that a file is in, if it is in one."""
+    """Return the built project that a file is in, if it is in one."""
     folders = Path(file).parents if os.path.isfile(file) else ()
     return next((it for it in folders if (it / FOLDER).is_dir()), None)
 
@@ -280,7 +280,7 @@ def _explain_lines(search: Search, located: Located) -> Iterator[str]:
 
 
 def _hit(search: Search, option: Option, located: Located) -> tuple[Hit | None, bool]:
-    """Whether a key shapes lines, by an example; and whether another value of it builds at all."""
+    """Return an example of a key's effect on lines, and whether another value builds at all."""
     page, first, last = search.page(located.path), min(located.lines), max(located.lines)
     found, varied = None, False
     seen: set[tuple[int, bool]] = set()
@@ -360,7 +360,7 @@ def _explain_key(search: Search, option: Option) -> Iterator[str]:
 
 
 def _blocks(page: Page, marks: set[tuple[int, bool]]) -> Iterator[str]:
-    """The lines that are marked, those that follow each other together."""
+    """Yield the lines that are marked, those that follow each other together."""
     changed = sorted(line for line, adds in marks if not adds)
     blocks: list[tuple[int, int, bool]] = []
     for line in changed:

@@ -122,7 +122,7 @@ def read_coco(folder: Path) -> Iterator[Found]:
 
 
 def _coco_files(folder: Path) -> dict[Path, dict[str, Any]]:
-    """What COCO's JSON files in a folder say."""
+    """Read COCO's JSON files in a folder."""
     contents: dict[Path, dict[str, Any]] = {}
     # The last is where Roboflow has them.
     for path in matching(folder, "*.json", "annotations/*.json", "*/_annotations.coco.json"):
@@ -174,7 +174,7 @@ def read_voc(folder: Path) -> Iterator[Found]:
 
 
 def _voc_folders(folder: Path) -> Iterator[Found]:
-    """XML files without lists: beside the images, of splits or not, or in a folder of their own."""
+    """Recognise XML files without lists, beside the images or in a folder of their own."""
     inside = {it.name: it for it in children(folder)}
     splits = find_splits(name for name, path in inside.items() if matching(path, "*.xml"))
     xml = next((it for it in inside.values() if it.name.lower() in XML_FOLDERS), None)

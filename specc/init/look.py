@@ -1,4 +1,4 @@
-"""What data lie in a folder, and in which of the formats that a spec can name."""
+"""The recognition of data in a folder, in the formats that a spec can name."""
 
 import csv
 import re
@@ -31,7 +31,7 @@ FRAMES = re.compile(r"(.*?)(\d+)(\.\w+)")
 
 
 def look(folder: Path, format: str | None = None) -> list[Found]:
-    """All that `folder` can be taken for; only in one format, if that is named.
+    """Return all that `folder` can be taken for; only in one format, if that is named.
 
     Folders count as classes only if no file tells what is in them.
     """
@@ -47,7 +47,7 @@ def look(folder: Path, format: str | None = None) -> list[Found]:
 
 
 def _folders(folder: Path) -> Iterator[Found]:
-    """Images or videos in a folder for each class, in splits or not."""
+    """Recognise images or videos in a folder for each class, in splits or not."""
     folder = _inmost(folder)
     inside = {it.name: it for it in children(folder)}
     splits = find_splits(name for name, path in inside.items() if media(path))
@@ -78,7 +78,7 @@ def _folders(folder: Path) -> Iterator[Found]:
 
 
 def _inmost(folder: Path, split: str = "") -> Path:
-    """The folder below which there is more than another folder of folders, as in archives."""
+    """Return the first folder that holds more than another folder, as archives nest them."""
     while len(inside := children(folder)) == 1:
         if read_split(inside[0].name)[0] and inside[0].name != split:
             break
@@ -90,13 +90,13 @@ def _inmost(folder: Path, split: str = "") -> Path:
 
 
 def _classes(folder: Path) -> dict[str, list[Path]]:
-    """The images or videos in each folder of `folder`."""
+    """Return the images or videos in each folder of `folder`."""
     found = {it.name: media(it) for it in children(folder)}
     return {name: files for name, files in found.items() if files}
 
 
 def _lists(folder: Path) -> Iterator[Found]:
-    """Lines of a path and a label; or of a folder of frames, their number and a label."""
+    """Recognise lines of a path and a label; or of a folder of frames, their number and a label."""
     for train in train_files(folder, ".txt"):
         val = beside(train)
         lines, val_lines = read_lines(train), read_lines(val) if val else []
@@ -131,14 +131,14 @@ def _lists(folder: Path) -> Iterator[Found]:
 
 
 def _names(lines: list[str], columns: int) -> list[str]:
-    """What stands before so many columns at the end of each line."""
+    """Return what stands before so many columns at the end of each line."""
     return [line.rsplit(maxsplit=columns)[0] for line in lines]
 
 
 def _parts(
     kind: str, folder: Path, train: Path, root: Path, val: Path | None, val_names: list[str]
 ) -> tuple[dict[str, Any], int | None]:
-    """The keys of [data] for a file of training samples and one of validation samples.
+    """Return the keys of [data] for a file of training samples and one of validation samples.
 
     And how many those are; None where there is no such file, or not what it names.
     """
@@ -149,7 +149,7 @@ def _parts(
 
 
 def _tables(folder: Path) -> Iterator[Found]:
-    """A CSV with a column of paths and one of labels."""
+    """Yield a CSV with a column of paths and one of labels."""
     for train in train_files(folder, ".csv"):
         delimiter = _delimiter(train)
         rows = _rows(train, delimiter)
@@ -181,13 +181,13 @@ def _delimiter(path: Path) -> str:
 
 
 def _rows(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
-    """The rows of a CSV under the names of their columns."""
+    """Return the rows of a CSV under the names of their columns."""
     with open(path, encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file, delimiter=delimiter))
 
 
 def _video_sets(folder: Path) -> Iterator[Found]:
-    """Kinetics' and UCF101's own files."""
+    """Recognise Kinetics' and UCF101's own files."""
     table = folder / "annotations/train.csv"
     if table.is_file() and (folder / "train").is_dir():
         rows = _rows(table)

@@ -12,7 +12,7 @@ Sections = dict[str, dict[str, Any]]
 
 
 def recipe(found: Found, model: str | None, epochs: int | None) -> tuple[str, Sections]:
-    """Why, in a line, and the sections of the spec beside `[data]`.
+    """Return the reason, in a line, and the sections of the spec beside `[data]`.
 
     Few samples of a class train a new head on frozen features, more of them the whole of a
     convolutional network, and many a larger one with AdamW: the ways of torchvision's
@@ -86,6 +86,6 @@ def _by_amount(found: Found, each: float) -> tuple[str, Sections]:
 
 
 def imbalance(found: Found) -> float:
-    """How many times as many samples the largest class has as the smallest."""
+    """Return how many times as many samples the largest class has as the smallest."""
     counts = [count for count in found.counts.values() if count]
     return max(counts) / min(counts) if counts else 1.0

@@ -1,4 +1,4 @@
-"""How large images or videos are, and which of them cannot be read."""
+"""The sizes of images or videos, and those that cannot be read."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ NAMED = 5  # broken files in a sentence
 
 
 def sizes(files: Sequence[Path]) -> Iterator[str]:
-    """In a few sentences; nothing of no files."""
+    """Describe the sizes in a few sentences; nothing for no files."""
     if not files:
         return
     videos = files[0].suffix.lower() in VIDEOS
@@ -51,7 +51,7 @@ def _images(files: Sequence[Path]) -> Iterator[Measured]:
 
 
 def _videos(files: Sequence[Path]) -> Iterator[Measured]:
-    """By the first frame of each, for what a file says of itself may not be there."""
+    """Measure the first frame of each, as a file may lack a description of itself."""
     import av
 
     for file in files[:: max(1, len(files) // OPENED)]:

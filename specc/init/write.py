@@ -101,7 +101,7 @@ def _chosen(folder: Path, format: str | None) -> Found:
 
 
 def describe(found: Found) -> Iterator[str]:
-    """What was found, a sentence each."""
+    """Describe the data that were found, a sentence each."""
     things = "videos" if found.task == "video-classification" else "images"
     val = f"{found.val} to validate on" if found.val else "none to validate on"
     yield visible(
@@ -129,7 +129,7 @@ def _toml(value: Any) -> str:
 
 
 def _check(text: str) -> None:
-    """That the spec can be built.
+    """Check that the spec can be built.
 
     Raises:
         UserError: if not, with everything that is wrong.

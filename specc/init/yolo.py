@@ -72,7 +72,7 @@ def _of_yaml(folder: Path) -> Iterator[Described]:
 
 
 def _of_darknet(folder: Path) -> Iterator[Described]:
-    """`obj.names`, and lists or folders; CVAT's lists name folders that it does not write."""
+    """Recognise `obj.names`, and lists or folders; CVAT's lists name folders it does not write."""
     for path in matching(folder, "*.names", "data/*.names"):
         names = [line.strip() for line in read_lines(path)]
         for files in (children(path.parent), matching(path.parent, "*.txt")):

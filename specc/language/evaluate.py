@@ -28,7 +28,7 @@ class Evaluate(EvaluateClasses):
 
 
 class Testing(Section):
-    """What `evaluate.py` and `predict.py` look at in a video: several clips and crops."""
+    """The views of a video in `evaluate.py` and `predict.py`: several clips and crops."""
 
     clips: Count
     """Clips from all over a video, as 10; in `tsn` its segments, as 25."""

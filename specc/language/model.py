@@ -42,7 +42,7 @@ class Unfreeze(Section):
 
 
 class Network(Section):
-    """What there is to say of a classifier of images or videos."""
+    """The settings of a classifier of images or videos."""
 
     name: Text
     weights: Text | WeightsFile = "default"

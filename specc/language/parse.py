@@ -20,7 +20,7 @@ Languages = Mapping[str, type[Spec]]
 # The keys that choose among the sections of a union.
 TAGS = {"data": "format", "optim": "name", "schedule": "name"}
 
-# What stands in for a needed value that is missing or wrong, so that the rest can be checked.
+# A stand-in for a required value that is missing or invalid, so that the rest can be checked.
 STAND_INS: dict[str, Any] = {
     "model": {"name": "?"},
     "name": "?",
@@ -42,14 +42,14 @@ STAND_INS: dict[str, Any] = {
     "clips": 1,
 }
 
-# What to write in one task instead of another one's key.
+# The counterparts, in one task, of another task's keys.
 INSTEAD = {
     "num_classes": "classes are counted; name them in data.classes, or leave it out",
     "image_size": "write resize = { short = 800, long = 1333 }, say",
     "resize": "write image_size",
 }
 
-# What pydantic's error types ask for, in words.
+# The demands of pydantic's error types, in words.
 EXPECTED = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -92,7 +92,7 @@ def parse(source: Source, languages: Languages, problems: Problems) -> Spec | No
             details = error.errors(include_url=False)
         keys = [_written(detail, tree) for detail in details]
         for key, detail in zip(keys, details, strict=True):
-            # That a key is unknown may follow from what chose the wrong section.
+            # A key may be unknown only because another one chose the wrong section.
             tag = (key[0], TAGS.get(str(key[0]), ""))
             problems.add(key, _message(key, detail, tree, languages), tag)
         for key, detail in zip(keys, details, strict=True):
@@ -105,7 +105,7 @@ def parse(source: Source, languages: Languages, problems: Problems) -> Spec | No
 
 
 def _written(detail: ErrorDetails, tree: dict[str, Any]) -> Key:
-    """The key as a user writes it: pydantic's location less the tags of unions."""
+    """Return the key as a user writes it: pydantic's location less the tags of unions."""
     key: list[str | int] = []
     node: Any = tree
     for part in detail["loc"]:
@@ -120,7 +120,7 @@ def _written(detail: ErrorDetails, tree: dict[str, Any]) -> Key:
 
 
 def _mend(tree: dict[str, Any], key: Key, stand_ins: dict[str, Any] | None) -> bool:
-    """Let something stand in for a missing value; drop a wrong one, or the list it is in.
+    """Put a stand-in for a missing value; drop an invalid one, or the list it is in.
 
     Returns whether something stands in for it.
     """
@@ -201,7 +201,7 @@ def _unknown_key(key: Key, tree: dict[str, Any], languages: Languages) -> str:
 
 
 def _has(task: type[Section], key: Key) -> bool:
-    """Whether the language of `task` has such a key, in any kind of section."""
+    """Return whether the language of `task` has such a key, in any kind of section."""
     found = [task]
     for part in key[:-1]:
         fields = [it.model_fields[part] for it in found if part in it.model_fields]
@@ -210,7 +210,7 @@ def _has(task: type[Section], key: Key) -> bool:
 
 
 def _section(key: Key, tree: dict[str, Any], task: type[Section]) -> type[Section]:
-    """The class of the table at `key`."""
+    """Return the class of the table at `key`."""
     section, node = task, tree
     for part in key:
         node = node[part]  # type: ignore[index]  # lists have whole numbers
@@ -223,7 +223,7 @@ def _section(key: Key, tree: dict[str, Any], task: type[Section]) -> type[Sectio
 
 
 def _is_variant(section: type[Section]) -> bool:
-    """Whether a key of this section chooses it among others."""
+    """Return whether a key of this section chooses it among others."""
     return any(
         get_args(section.model_fields[tag].annotation)
         for tag in set(TAGS.values())
@@ -232,13 +232,13 @@ def _is_variant(section: type[Section]) -> bool:
 
 
 def _tags(section: type[Section]) -> list[str]:
-    """The values of the key that choose this section of a union."""
+    """Return the values of the key that choose this section of a union."""
     field = section.model_fields.get("format") or section.model_fields["name"]
     return [str(value) for value in get_args(field.annotation)]
 
 
 def _listed(text: str) -> list[str]:
-    """The names in pydantic's `'a', 'b' or 'c'`."""
+    """Return the names in pydantic's `'a', 'b' or 'c'`."""
     return [part.strip("' ") for part in text.replace(" or ", ",").split(",")]
 
 

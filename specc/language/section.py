@@ -1,4 +1,4 @@
-"""What all sections of the language have in common."""
+"""The common base of the language's sections."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -67,7 +67,7 @@ def must_be(expected: str) -> WrapValidator:
 
 
 def variant(key: str, default: str | None = None) -> Discriminator:
-    """For a union of sections: `key`, in the table or by default, says which one is meant."""
+    """Discriminate a union of sections by `key`, in the table or by default."""
 
     def chosen(value: Any) -> Any:
         table = isinstance(value, dict)

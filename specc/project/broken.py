@@ -1,4 +1,4 @@
-"""What edits and a new spec can break without a conflict: the syntax, and names that are gone."""
+"""Breakage by edits and a new spec without a conflict: bad syntax, and names that are gone."""
 
 import ast
 import builtins

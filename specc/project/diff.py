@@ -27,7 +27,7 @@ class FileDiff:
     new: str | None
 
     def patch(self) -> str:
-        """The difference in git's format, with three lines around each change."""
+        """Return the difference in git's format, with three lines around each change."""
         old, new = f"a/{self.old_path}", f"b/{self.new_path}"
         lines = [f"diff --git {_quoted(old)} {_quoted(new)}\n"]
         if self.old is None:
@@ -49,7 +49,7 @@ class FileDiff:
 
 
 def known(folder: Path) -> State:
-    """What is remembered of a project's last build.
+    """Read the state that a project's last build left.
 
     Raises:
         UserError: if no project is there, or what was generated is not known.
@@ -60,7 +60,7 @@ def known(folder: Path) -> State:
 
 
 def edits(folder: Path) -> list[FileDiff]:
-    """What the owner made of what was generated.
+    """Return the owner's edits of the generated files.
 
     Raises:
         UserError: if no project is there, or what was generated is not known.
@@ -77,7 +77,7 @@ def edits(folder: Path) -> list[FileDiff]:
 
 
 def coming(folder: Path, steps: Sequence[Step]) -> list[FileDiff]:
-    """What a build of those steps would change in the project as it is."""
+    """Return the changes that a build of those steps would make in the project."""
     found = []
     for step in steps:
         now = _read(folder / step.target)
@@ -89,7 +89,7 @@ def coming(folder: Path, steps: Sequence[Step]) -> list[FileDiff]:
 
 
 def colored(text: str) -> Iterator[str]:
-    """The lines of a patch with a terminal's colours."""
+    """Yield the lines of a patch with a terminal's colours."""
     for line in text.splitlines():
         color = next((code for start, code in COLORS.items() if line.startswith(start)), "")
         yield f"\x1b[{color}m{line}\x1b[m" if color else line
@@ -109,5 +109,5 @@ def _quoted(path: str) -> str:
 
 
 def _named(path: str) -> str:
-    """A path in a line of its own, of which git has to know where it ends."""
+    """Return a path in a line of its own, of which git has to know where it ends."""
     return f"{_quoted(path)}\t" if " " in path else _quoted(path)

@@ -40,7 +40,7 @@ class Unit:
 
 
 def merge(base: str, yours: str, new: str, *, python: bool) -> str:
-    r"""The text with the changes from `base` to `yours` and those from `base` to `new`.
+    r"""Return the text with the changes from `base` to `yours` and those from `base` to `new`.
 
     Where both change the same lines, both versions stand between git's conflict markers. The line
     endings, the byte order mark and the missing end of the last line of `yours` are kept.
@@ -73,13 +73,13 @@ def _merged_statements(base: str, yours: str, new: str) -> str:
 
 
 def plain(text: str) -> str:
-    """The text as it would be written here: no byte order mark, LF, and an end of the last line."""
+    """Normalise a text to what a build writes: no byte order mark, LF, and a last newline."""
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     return text if text.endswith("\n") or not text else f"{text}\n"
 
 
 def like(yours: str, text: str) -> str:
-    """A plain text with what `plain` took from `yours`."""
+    """Return a plain text with what `plain` took from `yours`."""
     if yours and not yours.endswith("\n"):
         text = text.removesuffix("\n")
     if "\r\n" in yours:
@@ -88,7 +88,7 @@ def like(yours: str, text: str) -> str:
 
 
 def conflicts(text: str) -> list[int]:
-    """The numbers of the lines, from 1, at which conflicts begin."""
+    """Return the numbers of the lines, from 1, at which conflicts begin."""
     return [number for number, line in enumerate(rows(plain(text)), 1) if line == YOURS]
 
 
@@ -104,12 +104,12 @@ def chosen(text: str) -> str:
 
 
 def lines(text: str) -> list[Unit]:
-    """A unit for each line; spaces at its end do not count."""
+    """Return a unit for each line; spaces at its end do not count."""
     return [Unit(line.rstrip(), line) for line in rows(text)]
 
 
 def statements(text: str, *, in_blocks: bool = False) -> list[Unit]:
-    """A unit for each statement, head of a block, comment and empty line of Python.
+    """Return a unit for each statement, head of a block, comment and empty line of Python.
 
     Nothing if the text is no Python.
 
@@ -143,12 +143,12 @@ def statements(text: str, *, in_blocks: bool = False) -> list[Unit]:
 
 
 def rows(text: str) -> list[str]:
-    """The lines of a text with their ends."""
+    """Return the lines of a text with their ends."""
     return io.StringIO(text).readlines()  # str.splitlines also splits at form feeds
 
 
 def _meaning(source: str) -> str:
-    """What a statement or the head of a block says, with its comments, whatever its layout."""
+    """Return the tokens of a statement or a block's head, with comments, whatever the layout."""
     tokens = list(tokenize.generate_tokens(io.StringIO(textwrap.dedent(source)).readline))
     comments = [token.string for token in tokens if token.type == tokenize.COMMENT]
     code = textwrap.dedent(source).rstrip()
@@ -165,7 +165,7 @@ def _meaning(source: str) -> str:
 def _merged(
     base: list[Unit], yours: list[Unit], new: list[Unit], *, touching: bool = False
 ) -> Iterator[str]:
-    """The merged text, in pieces.
+    """Yield the merged text, in pieces.
 
     Args:
         touching: whether changes that touch collide.
@@ -184,7 +184,7 @@ def _merged(
 
 @dataclass(frozen=True, order=True)
 class Edit:
-    """That the units of the base from `begin` to `end`, or none if these are one, are others."""
+    """A replacement of base[begin:end] by `units`; an insertion if begin == end."""
 
     begin: int
     end: int
@@ -194,7 +194,7 @@ class Edit:
 def _chosen(
     base: list[Unit], yours: list[Unit], new: list[Unit], *, touching: bool
 ) -> Iterator[str]:
-    """What becomes of units that are not the same in all three.
+    """Choose among units that are not the same in all three.
 
     Changes that touch are both made, where git would have them collide; it is settings in lines
     below each other that are changed most. Two insertions in one place collide, except for
@@ -229,7 +229,7 @@ def _chosen(
 
 
 def _collide(edit: Edit, first: Edit, end: int) -> bool:
-    """Whether an edit belongs to those that begin with `first`, and so far go to `end`."""
+    """Return whether an edit belongs to those that begin with `first`, and so far go to `end`."""
     return edit.begin < end or (edit.begin, edit.end) == (first.begin, first.end)
 
 
@@ -260,7 +260,7 @@ def _same_subject(old: Unit, new: Unit) -> bool:
 
 
 def _applied(base: list[Unit], edits: list[Edit], begin: int, end: int) -> list[Unit]:
-    """The units of the base from `begin` to `end` with edits of them."""
+    """Return the units of the base from `begin` to `end` with edits of them."""
     units = []
     for edit in edits:
         units += [*base[begin : edit.begin], *edit.units]
@@ -269,7 +269,7 @@ def _applied(base: list[Unit], edits: list[Edit], begin: int, end: int) -> list[
 
 
 def _settled(base: list[Unit], yours: list[Unit], new: list[Unit]) -> Iterator[str]:
-    """Units that both have changed: the same, imports, to be merged by lines, or a conflict."""
+    """Merge units that both have changed: alike, as imports, by lines, or to a conflict."""
     if [unit.key for unit in yours] == [unit.key for unit in new]:
         yield from _texts(yours)
     elif not base and all(map(_imports, [*yours, *new])):
@@ -286,7 +286,7 @@ def _settled(base: list[Unit], yours: list[Unit], new: list[Unit]) -> Iterator[s
 
 
 def _imported(base: list[Unit], yours: list[Unit], new: list[Unit]) -> str:
-    """One import of several names from a module, of which both sides add and remove some."""
+    """Merge an import of several names from a module, of which both sides add and remove some."""
     nodes = []
     for units in (base, yours, new):
         try:

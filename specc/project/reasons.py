@@ -16,7 +16,7 @@ ABSENT = object()
 def reasons(
     state: State, source: Source, built: Callable[[Source], Mapping[str, str]]
 ) -> dict[str, list[str]]:
-    """For each file that is generated otherwise than last time, why, in words.
+    """Explain, for each file that is generated otherwise than last time, why.
 
     Found by taking back one key after the other: it is a reason for the files that this changes.
 
@@ -50,7 +50,7 @@ def reasons(
 
 
 def _changes(old: Any, new: Any, key: Key = ()) -> Iterator[tuple[Key, Any, Any]]:
-    """The keys whose values are not the same, with both."""
+    """Yield the keys whose values are not the same, with both."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for name in {*old, *new}:
             yield from _changes(old.get(name, ABSENT), new.get(name, ABSENT), (*key, name))
@@ -59,7 +59,7 @@ def _changes(old: Any, new: Any, key: Key = ()) -> Iterator[tuple[Key, Any, Any]
 
 
 def _with(tree: Mapping[str, Any], key: Key, value: Any) -> dict[str, Any]:
-    """The tables with another value; ABSENT takes it out."""
+    """Return the tables with another value; ABSENT takes it out."""
     changed: dict[str, Any] = deepcopy(dict(tree))
     node = changed
     for part in key[:-1]:

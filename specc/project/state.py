@@ -1,4 +1,4 @@
-"""What a project remembers of its last build, in its folder `.specc/`.
+"""The state of a project's last build, in its folder `.specc/`.
 
 `base/` has every file as it was generated, with a suffix of ours, so that no formatter or linter
 that is let loose on the project takes them for code. `lock.json` has the rest, and the digests of
@@ -57,7 +57,7 @@ def digest(content: bytes) -> str:
 
 
 def read_state(folder: Path) -> State:
-    """What is remembered; nothing where no project is.
+    """Read the state of the last build; an empty one where no project is.
 
     Raises:
         UserError: if it is damaged, or was written by a newer specc.
@@ -103,7 +103,7 @@ def _migrated(spec: dict[str, Any] | None, version: int) -> dict[str, Any] | Non
 
 
 def lock_text(state: State) -> str:
-    """The text of `lock.json`."""
+    """Return the text of `lock.json`."""
     content = {
         "format": FORMAT,
         "version": __version__,

@@ -1,4 +1,4 @@
-"""What a build makes of each file of a project, decided before anything is written."""
+"""The steps of a build, one for each file, decided before anything is written."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,7 +24,7 @@ SAID = {  # the kinds of steps, and what a build says of them
 
 @dataclass(frozen=True)
 class Step:
-    """What becomes of one file."""
+    """The outcome for one file."""
 
     kind: str  # "written", "unchanged", "conflict", "gone", or one of SAID
     path: str  # as it is generated
@@ -48,7 +48,7 @@ class Step:
 def plan_steps(
     folder: Path, state: State, files: Mapping[str, str], *, adopt: bool
 ) -> tuple[list[Step], dict[str, str]]:
-    """The steps of a build of `files`, and what the owner renamed.
+    """Return the steps of a build of `files`, and what the owner renamed.
 
     Args:
         adopt: whether files whose generated form is not known count as edited, as they are.
@@ -94,7 +94,7 @@ def plan_steps(
 def _step(
     folder: Path, path: str, target: str, yours: bytes | None, base: str | None, new: str | None
 ) -> Step | None:
-    """What becomes of a file; None if it would overwrite what nobody knows."""
+    """Decide on a file; None if the file is not known to be generated."""
     seen = _digest(yours)
     if yours is None:
         if new is None:
@@ -156,7 +156,7 @@ def _check_resolved(folder: Path, state: State) -> None:
 
 
 def owners_names(folder: Path, state: State, files: Iterable[str] = ()) -> dict[str, str]:
-    """Where the owner moved generated files to: as it is known, or else by likeness.
+    """Find where the owner moved generated files to: as recorded, or else by likeness.
 
     Args:
         files: what is generated now, which none of them is.
@@ -174,7 +174,7 @@ def owners_names(folder: Path, state: State, files: Iterable[str] = ()) -> dict[
 def _origins(
     folder: Path, state: State, files: Mapping[str, str], renamed: Mapping[str, str]
 ) -> dict[str, str]:
-    """New files that are edited ones of before under other names, as a newer specc calls them."""
+    """Pair new files with earlier, edited ones that a newer specc calls by other names."""
     origins: dict[str, str] = {}
     for path, text in files.items():
         if path in state.base or (folder / path).exists():
@@ -191,7 +191,7 @@ def _origins(
 
 
 def _texts(folder: Path, suffix: str, known: set[str]) -> dict[str, str]:
-    """The owner's own files with such a name, outside of hidden folders."""
+    """Return the owner's own files with such a name, outside of hidden folders."""
     texts = {}
     for parent, folders, names in os.walk(folder):
         folders[:] = [it for it in folders if not it.startswith(".")]
@@ -238,7 +238,7 @@ def _digest(content: bytes | None) -> str | None:
 
 
 def said(steps: list[Step]) -> Iterator[str]:
-    """What a build says of its steps, beside what it wrote."""
+    """Yield a build's messages about its steps, beside the written files."""
     for kind, text in SAID.items():
         if targets := [step.target for step in steps if step.kind == kind]:
             yield f"{text}: {', '.join(targets)}"

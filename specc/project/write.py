@@ -28,14 +28,14 @@ IGNORED = "/build.lock\n/new/\n/ready/\n"  # of .specc, by git
 
 @dataclass(frozen=True)
 class Changes:
-    """What a build does to the files of a project."""
+    """The changes that a build makes to the files of a project."""
 
     folder: Path
     steps: tuple[Step, ...]
     dry: bool = False
 
     def paths(self, kind: str) -> tuple[str, ...]:
-        """The files, in the project, of which that becomes."""
+        """Return the files, in the project, of which that becomes."""
         return tuple(step.target for step in self.steps if step.kind == kind)
 
     @property
@@ -50,7 +50,7 @@ class Changes:
 
     @property
     def broken(self) -> list[str]:
-        """What does not work in files with edits, each beginning with the file."""
+        """Messages about breakage in edited files, each beginning with the file."""
         return [fault for step in self.steps for fault in step.broken]
 
     def __str__(self) -> str:
@@ -185,7 +185,7 @@ def _stage(
 
 
 def _finish(folder: Path) -> None:
-    """Do what is laid out, as far as it is not done; it does not matter how often.
+    """Finish the steps that are laid out; running this again does no harm.
 
     A file that was edited since then is left alone, as if it had had no part in that build.
     """

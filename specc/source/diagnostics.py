@@ -1,4 +1,4 @@
-"""What is wrong with a spec, where, and what to write instead."""
+"""Errors in a spec: what is wrong, where, and what to write instead."""
 
 import difflib
 import json
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """Where a key was written: a file or an option, and in a file the line and column."""
+    """A key's place: a file or an option, and in a file the line and column."""
 
     file: str
     line: int = 0  # from 1; 0 for what has no lines, as the option `--set`
@@ -41,16 +41,16 @@ class SpecError(Exception):
 
 
 def wrong(place: Place, key: str, message: str) -> SpecError:
-    """The error of one problem."""
+    """Return the error of one problem."""
     return SpecError([Diagnostic(place, key, message)])
 
 
 class UserError(Exception):
-    """What cannot be done as things stand, and what to do instead."""
+    """An obstacle outside of the spec, with what to do about it."""
 
 
 def choices(names: Iterable[str]) -> str:
-    """`a`, `b` or `c`, in the order given."""
+    """Join choices as `a`, `b` or `c`, in the order given."""
     quoted = [f'"{name}"' for name in names]
     if len(quoted) < 2:
         return "".join(quoted)
@@ -58,7 +58,7 @@ def choices(names: Iterable[str]) -> str:
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
-    """A question that offers the allowed name most like `name`, or nothing if none is."""
+    """Return a question that offers the allowed name most like `name`, or nothing if none is."""
     names = {it.lower(): it for it in allowed}
     initials = "".join(word[:1] for word in name.lower().split("_"))
     close = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
@@ -67,13 +67,13 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
 
 
 def show(value: Any) -> str:
-    """A value as a user would write it, cut to a readable length."""
+    """Return a value as a user would write it, cut to a readable length."""
     text = json.dumps(value, default=str, ensure_ascii=False)
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
 def visible(text: str) -> str:
-    """The text with the escapes of TOML for what would not show, or could mislead."""
+    """Return the text with the escapes of TOML for what would not show, or could mislead."""
     return "".join(it if it.isprintable() else _escape(ord(it)) for it in text)
 
 

@@ -29,7 +29,7 @@ PLAINER = {  # what tomllib says of the two commonest slips
 
 
 class Pair(NamedTuple):
-    """Where a key's last part and its value stand in the bytes of a text."""
+    """The places of a key's last part and of its value, in the bytes of a text."""
 
     name: slice
     value: slice
@@ -44,7 +44,7 @@ class Document:
 
 
 def read_document(path: Path, refuse: Refuse) -> Document:
-    """One file by itself.
+    """Parse one file by itself.
 
     Raises SpecError, with all that is wrong: no file, no valid TOML or JSON.
     """
@@ -127,7 +127,7 @@ def _values(text: str, file: str, toml: bool) -> Any:
 
 
 def _let_through(text: str, file: str) -> Iterator[Diagnostic]:
-    """What Python's parser takes for JSON, and JSON or UTF-8 does not."""
+    """Find what Python's parser takes for JSON, and JSON or UTF-8 does not."""
     for token in re.finditer(rf"{JSON_STRING}|-?Infinity|NaN", text):
         place = _place_at(file, text[: token.start()])
         if not token[0].startswith('"'):
@@ -137,7 +137,7 @@ def _let_through(text: str, file: str) -> Iterator[Diagnostic]:
 
 
 def _written(text: str, file: str, toml: bool) -> Iterator[tuple[Key, Place, Pair | None]]:
-    """The keys and array elements of a valid document, as it goes on.
+    """Yield the keys and array elements of a valid document, as it goes on.
 
     A dotted key and each of its parents have one place, and a key may come again.
     """

@@ -9,7 +9,7 @@ Key = tuple[str | int, ...]  # ("data", "train_transforms", 0, "size")
 
 
 def dotted(key: Key) -> str:
-    """The key as a user would write it: `data.train_transforms[0].size`."""
+    """Return the key as a user would write it: `data.train_transforms[0].size`."""
     text = ""
     for part in key:
         if isinstance(part, int):
@@ -22,7 +22,7 @@ def dotted(key: Key) -> str:
 
 
 def parts(text: str) -> list[str]:
-    """The parts of a dotted key of TOML. Raises ValueError if `text` is none."""
+    """Return the parts of a dotted key of TOML. Raises ValueError if `text` is none."""
     if "\n" in text:
         raise ValueError(text)
     tree: Any = tomllib.loads(f"{text} = 0")
@@ -34,5 +34,5 @@ def parts(text: str) -> list[str]:
 
 
 def quoted(text: str) -> str:
-    """A string of TOML, which has all escapes of JSON, and wants one more."""
+    """Return a string of TOML, which has all escapes of JSON, and wants one more."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", r"\u007f")

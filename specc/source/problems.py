@@ -30,14 +30,14 @@ class Problems:
             self._source.notes.append(note)
 
     def left_out(self, keys: Iterable[Key]) -> None:
-        """From here on say nothing of `keys`: their values were wrong and are not used."""
+        """Mute problems of `keys` from now on: their values were invalid and are not used."""
         self._wrong.update(keys)
 
     def __bool__(self) -> bool:
         return bool(self._found)
 
     def error(self) -> SpecError:
-        """All of them, to be raised."""
+        """Return all of them, to be raised."""
         return SpecError(self._found)
 
 

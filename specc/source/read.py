@@ -28,7 +28,7 @@ class Source:
     )  # what to write in the newest version, say
 
     def place(self, key: Key) -> Place:
-        """Where `key`, or else what it belongs in, was written."""
+        """Return the place of `key`, or else of the table that it belongs in."""
         for end in range(len(key), 0, -1):
             if found := self.places.get(key[:end]):
                 return found
@@ -36,7 +36,7 @@ class Source:
 
 
 def read(path: Path, overrides: Sequence[str] = ()) -> Source:
-    """The spec at `path`, on top of what it extends, with each `--set` of `overrides`.
+    """Return the spec at `path`, on top of what it extends, with each `--set` of `overrides`.
 
     Raises SpecError, with all that is wrong at once: files that are missing or no valid
     TOML or JSON, `extends` that runs in a circle, overrides that fit nowhere.
@@ -65,7 +65,7 @@ def _collecting(problems: list[Diagnostic]) -> Iterator[None]:
 
 
 def _merged(path: Path, trail: tuple[Path, ...], refuse: Refuse) -> Source:
-    """The file at `path` on top of its bases; `trail` is the files that led to it."""
+    """Return the file at `path` on top of its bases; `trail` is the files that led to it."""
     own = _newest(path, refuse)
     for index, earlier in enumerate(trail):
         if os.path.samefile(earlier, path):
@@ -100,7 +100,7 @@ def _merged(path: Path, trail: tuple[Path, ...], refuse: Refuse) -> Source:
 
 
 def _newest(path: Path, refuse: Refuse) -> Source:
-    """The file at `path` by itself, in the newest version of the language."""
+    """Return the file at `path` by itself, in the newest version of the language."""
     document = read_document(path, refuse)
     own = Source(document.tree, document.places, path)
     version = known(own.tree.pop("version", NEWEST), own.place(("version",)))
@@ -113,7 +113,7 @@ def _newest(path: Path, refuse: Refuse) -> Source:
 
 
 def _beside(path: Path, entry: str) -> Path:
-    """The file that `path` means by `entry`, from here if it is below here."""
+    """Return the file that `path` means by `entry`, from here if it is below here."""
     found = Path(os.path.normpath(path.parent / entry))
     absolute, here = Path(os.path.abspath(found)), Path.cwd()
     return absolute.relative_to(here) if absolute.is_relative_to(here) else found
@@ -138,7 +138,7 @@ def _forget(places: dict[Key, Place], key: Key) -> None:
 
 
 def _setting(override: str) -> tuple[list[str], Any, Place]:
-    """The key, the value and the place of a `--set`."""
+    """Return the key, the value and the place of a `--set`."""
     place = Place(f"--set {override}")
     refuse = partial(wrong, place, "")
     for equals in re.finditer("=", override):

@@ -19,7 +19,7 @@ class Rename:
     values: tuple[tuple[Any, Any], ...]
 
     def value(self, old: Any) -> Any:
-        """What is written for a value now; None where there was no such value."""
+        """Return the value as it is written now; None where there was no such value."""
         return next((new for it, new in self.values if (type(it), it) == (type(old), old)), None)
 
     def __str__(self) -> str:
@@ -34,7 +34,7 @@ RENAMES = (
 
 
 def known(version: Any, place: Place) -> int:
-    """The number that a file says; raises SpecError if there is no such version."""
+    """Return the number that a file says; raises SpecError if there is no such version."""
     if type(version) is int and 1 <= version <= NEWEST:
         return version
     newer = "; that may be one of a newer specc" if type(version) is int and version > 0 else ""

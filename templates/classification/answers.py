@@ -32,14 +32,14 @@ def main() -> None:
                 continue
             #% if data.multi_label
             answer = probabilities.tolist()
-            found = [(n, p) for n, p in zip(classes, answer, strict=True) if p > THRESHOLD]
+            named = [(n, p) for n, p in zip(classes, answer, strict=True) if p > THRESHOLD]
             table.writerow([path, *answer])
             #% else
             top = (t.tolist() for t in probabilities.topk(TOPK))
-            found = [(classes[label], p) for p, label in zip(*top, strict=True)]
-            table.writerow([path, *chain(*found)])
+            named = [(classes[label], p) for p, label in zip(*top, strict=True)]
+            table.writerow([path, *chain(*named)])
             #% endif
-            cells = [f"{shown(name):{class_width}} {p:6.1%}" for name, p in found]
+            cells = [f"{shown(name):{class_width}} {p:6.1%}" for name, p in named]
             #% if data.multi_label
             cells = cells or [f"nothing above {THRESHOLD:.0%}"]
             #% endif

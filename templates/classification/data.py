@@ -60,8 +60,8 @@ NUM_CLASSES = {{ data.num_classes }}
 IMAGE_SIZE = {{ data.image_size }}  # pixels, height and width
 MEAN = {{ data.mean }}
 STD = {{ data.std }}
-EVAL_BATCH_SIZE = {{ data.eval_batch_size }}  # images, of each process
-WORKERS = {{ data.workers }}  # that read images, for each process
+EVAL_BATCH_SIZE = {{ data.eval_batch_size }}  # images, for each rank
+WORKERS = {{ data.workers }}  # processes that read images, for each rank
 #% for setting in data.settings
 {{ setting }}
 #% endfor
@@ -126,7 +126,7 @@ class Samples(Dataset[tuple[Tensor, int, int]]):
     files: Sequence[str | Path]
     #% else
     source: Dataset[tuple[Image.Image, int]]
-    names: list[str]  # by which an error tells of a sample
+    names: list[str]  # of samples, in error messages
     #% endif
     labels: list[int]
     classes: list[str]
@@ -150,7 +150,7 @@ class Samples(Dataset[tuple[Tensor, int, int]]):
 #% endif
 
     def name(self, index: int) -> str:
-        """What an error calls a sample."""
+        """Return a sample's name for error messages."""
         #% if data.files
         return str(self.files[index])
         #% else
@@ -159,7 +159,7 @@ class Samples(Dataset[tuple[Tensor, int, int]]):
     #% if data.val_fraction or data.skip_unreadable
 
     def part(self, indices: list[int], transform: v2.Transform) -> "Samples":
-        """Only some of the samples, with another transform."""
+        """Return some of the samples, with another transform."""
         return replace(
             self,
             #% if data.files
@@ -199,7 +199,7 @@ class Samples(Dataset[tuple[Tensor, int, int]]):
 def build_loaders(
     train_set: Samples, batches: Batches, val_set: Samples
 ) -> tuple[DataLoader, DataLoader]:
-    """Loaders of this process's training and validation batches.
+    """Build the loaders of this process's training and validation batches.
 
     #% if data.multi_label
     A batch is (images, labels, indices): uint8 [B, 3, H, W], float [B, NUM_CLASSES] of
@@ -212,7 +212,7 @@ def build_loaders(
 
 
 def build_eval_loader(dataset: Samples) -> DataLoader:
-    """A loader of this process's share of `dataset`; each sample is in one share."""
+    """Build a loader of this process's share of `dataset`; no two shares overlap."""
     share = range(dist.get_rank(), len(dataset), dist.get_world_size())
     keys = [(index, 0) for index in share]
     return build_loader(dataset, sampler=keys, batch_size=EVAL_BATCH_SIZE)
@@ -222,7 +222,7 @@ def build_eval_loader(dataset: Samples) -> DataLoader:
 
 
 def draw(images: list[Tensor], titles: list[str], columns: int = 6) -> Figure:
-    """A sheet of `images`, uint8 [3, H, W] each, with a title over each."""
+    """Draw `images`, uint8 [3, H, W] each, with a title over each."""
     rows = -(-len(images) // columns)
     figure = Figure(figsize=(2 * columns, 2.2 * rows), layout="constrained")
     for axes in figure.subplots(rows, columns, squeeze=False).flat:
@@ -234,7 +234,7 @@ def draw(images: list[Tensor], titles: list[str], columns: int = 6) -> Figure:
 
 
 def draw_sheet(dataset: Samples, count: int = 24) -> Figure:
-    """A sheet of `count` samples from all over `dataset`, as training gets them."""
+    """Draw `count` samples from all over `dataset`, as training gets them."""
     indices = torch.linspace(0, len(dataset) - 1, count).long().tolist()
     images = [dataset[index, index][0] for index in indices]
     #% if data.multi_label

@@ -50,7 +50,7 @@ def evaluate(
     average_precision = MultilabelAveragePrecision(NUM_CLASSES, average="none").to(device)
     counts = MultilabelStatScores(NUM_CLASSES, average="none").to(device)
     #% if evaluate.metrics
-    # Each counts for itself: those that agree on a first batch need not on all.
+    # Without groups: metrics that agree on the first batch need not on all.
     metrics = MetricCollection({{ evaluate.metrics }}, compute_groups=False).to(device)
     #% endif
     model.eval()
@@ -83,7 +83,7 @@ def evaluate(
 
 
 def draw_precisions(precisions: Tensor, classes: list[str]) -> Figure:
-    """A picture of the average precision of each class, float [C]."""
+    """Draw the average precision of each class, float [C]."""
     #% if evaluate.named
     figure = Figure(figsize=(8, 2 + 0.25 * len(classes)), layout="constrained")
     #% else

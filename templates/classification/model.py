@@ -29,7 +29,7 @@ INIT_STD = {{ model.init_std }}  # of the new heads' weights
 
 
 def build_model() -> nn.Module:
-    """A module from normalised images, float [B, 3, H, W], to logits [B, NUM_CLASSES].
+    """Build a module from images, float [B, 3, H, W], to logits [B, NUM_CLASSES].
 
     #% if model.weights
     Its weights are random until `load_pretrained` or a checkpoint fills them.

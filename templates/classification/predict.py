@@ -29,7 +29,7 @@ from model import build_model
 
 CHECKPOINT = Path(__file__).parent / "runs/best.pt"
 #% if data.multi_label
-THRESHOLD = 0.5  # that the probability of a class is above if it is named
+THRESHOLD = 0.5  # classes of a lower probability are not named
 #% else
 TOPK = {{ predicted }}  # classes to name for an image
 #% endif
@@ -38,9 +38,9 @@ DRAWN = 48  # images on a picture, the first ones
 
 @dataclass
 class Files(Dataset[tuple[Tensor, str]]):
-    """Images, uint8 [3, IMAGE_SIZE, IMAGE_SIZE], with what keeps them from being read.
+    """Images, uint8 [3, IMAGE_SIZE, IMAGE_SIZE], with error messages.
 
-    Nothing does but for a "" there; an image that cannot be read is black.
+    The message is "" if the image was read; an unreadable image is black.
     """
 
     paths: list[str]

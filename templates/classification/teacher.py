@@ -1,4 +1,4 @@
-"""The teacher: {{ teacher.title }}, whose answers the model learns as well."""
+"""The teacher: {{ teacher.title }}, whose outputs the model learns as well."""
 
 import timm
 import torch
@@ -21,9 +21,9 @@ TEACHER_STD = {{ teacher.std }}
 
 def build_teacher(classes: list[str]) -> nn.Module:
     #% if teacher.renormalizes
-    """The trained teacher of `classes`, frozen: from `renormalized` images to logits."""
+    """Build the trained, frozen teacher: from `renormalized` images to logits."""
     #% else
-    """The trained teacher of `classes`, frozen: from normalised images to logits."""
+    """Build the trained, frozen teacher: from normalised images to logits."""
     #% endif
     teacher = {{ teacher.constructor }}
     with reading(TEACHER):
@@ -36,17 +36,17 @@ def build_teacher(classes: list[str]) -> nn.Module:
 
 #% if teacher.renormalizes
 def renormalized(inputs: Tensor) -> Tensor:
-    """Normalised images, float [B, 3, H, W], as the teacher has learned to see them."""
+    """Normalise images again, float [B, 3, H, W], as in the teacher's training."""
     mean, std = (inputs.new_tensor(values)[:, None, None] for values in (MEAN, STD))
     return normalize(inputs * std + mean, TEACHER_MEAN, TEACHER_STD)
 
 
 #% endif
 def distillation_loss(logits: Tensor, teacher_logits: Tensor) -> Tensor:
-    """How far the model's answers are from the teacher's: logits are [B, NUM_CLASSES].
+    """Measure the distance of the teacher's outputs; logits are [B, NUM_CLASSES].
 
-    The Kullback-Leibler divergence at a temperature (arXiv 1503.02531), whose square
-    keeps the gradient as large as that of the labels.
+    This is the Kullback-Leibler divergence at a temperature (arXiv 1503.02531), whose
+    square keeps the gradient as large as that of the labels.
     """
     log_probabilities = F.log_softmax(logits / TEMPERATURE, dim=1)
     targets = F.log_softmax(teacher_logits / TEMPERATURE, dim=1)

@@ -1,4 +1,4 @@
-"""The images, and the objects that annotations say are in them."""
+"""The images, and their objects as annotated."""
 
 import glob
 import json
@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from PIL import ExifTags, Image
 from torch import Tensor
+from torchvision.datasets.folder import IMG_EXTENSIONS
 from tqdm import tqdm
 
 {{ annotations.data_dir }}
@@ -26,7 +27,7 @@ NUM_CLASSES = len(CLASSES)
 #% for setting in annotations.settings
 {{ setting }}
 #% endfor
-QUIET = os.environ.get("RANK", "0") != "0"  # one process speaks for all
+QUIET = os.environ.get("RANK", "0") != "0"  # only rank 0 prints
 
 #% if annotations.areas and annotations.polygons
 Object = tuple[list[float], int, bool, float, Any]  # its box, label, crowd, area, shape
@@ -50,9 +51,9 @@ class Record:
     width: int
     boxes: Tensor  # float32 [N, 4]: x1, y1, x2, y2 in pixels
     labels: Tensor  # int64 [N]: indices into CLASSES
-    crowd: Tensor  # bool [N]: neither trained on nor an error when found
+    crowd: Tensor  # bool [N]: not trained on, and detecting one is no error
     #% if annotations.areas
-    areas: Tensor  # float64 [N]: in pixels; by them COCO tells small from large
+    areas: Tensor  # float64 [N], pixels: small, medium or large in COCO's metrics
     #% endif
     #% if annotations.polygons
     shapes: list[Any]  # [N]: the polygons of an object, or the RLE of its pixels
@@ -63,7 +64,7 @@ class Record:
     #% endif
     #% if annotations.ids
     image_id: int  # in the JSON file
-    category_ids: dict[int, int]  # there, of all labels
+    category_ids: dict[int, int]  # in the JSON file, by label
     #% endif
 
 
@@ -72,7 +73,7 @@ class Record:
 
 def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
     #% if annotations.keep_empty
-    """The images to train on, and those to validate on.
+    """Read the training and validation images.
 
     #% if not annotations.fix
     Raises:
@@ -80,11 +81,11 @@ def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
     #% endif
     """
     #% else
-    """The images to train on, which all have objects, and those to validate on.
+    """Read the training images, each with objects, and the validation images.
 
     Raises:
     #% if annotations.fix
-        ValueError: if nothing is left to train on.
+        ValueError: if no image remains to train on.
     #% else
         ValueError: names the annotations that are wrong.
     #% endif
@@ -128,7 +129,7 @@ def split(records: list[Record]) -> tuple[list[Record], list[Record]]:
 #% endif
 def report(problems: list[str], shown: int = 20) -> None:
     #% if annotations.fix
-    """Say which annotations are wrong, and so left out or mended."""
+    """Print which annotations are wrong, and so left out or mended."""
     if problems and not QUIET:
         print(f"{len(problems)} wrong annotations, left out or mended:", file=sys.stderr)
         print(*problems[:shown], sep="\n", file=sys.stderr)
@@ -197,10 +198,10 @@ def has_size(
 #% endif
 #% if annotations.reads_lines
 def read_lines(file: Path) -> list[str]:
-    """The lines of a text file.
+    """Read the lines of a text file.
 
     Raises:
-        ValueError: if it is none.
+        ValueError: if it is not UTF-8.
     """
     try:
         return file.read_text(encoding="utf-8-sig").splitlines()
@@ -213,7 +214,7 @@ def read_lines(file: Path) -> list[str]:
 def cut_box(
     box: list[float], size: tuple[int, int], where: str, problems: list[str]
 ) -> list[float] | None:
-    """The part of a box that is in an image of height and width `size`, if any is."""
+    """Cut a box to an image of height and width `size`; None if nothing remains."""
     x1, y1, x2, y2 = box
     height, width = size
     cut: list[float] | None
@@ -243,29 +244,32 @@ def build_record(
     , image_id: int, category_ids: dict[int, int]
     #% endif
 ) -> Record:
-    boxes = torch.tensor([it[0] for it in objects], dtype=torch.float32).reshape(-1, 4)
-    labels = torch.tensor([it[1] for it in objects], dtype=torch.int64)
-    crowd = torch.tensor([it[2] for it in objects], dtype=torch.bool)
+    boxes = torch.tensor([row[0] for row in objects], dtype=torch.float32).reshape(-1, 4)
+    labels = torch.tensor([row[1] for row in objects], dtype=torch.int64)
+    crowd = torch.tensor([row[2] for row in objects], dtype=torch.bool)
     #% if annotations.min_size
     crowd |= (boxes[:, 2:] - boxes[:, :2]).amin(1) < MIN_SIZE
     #% endif
     #% if annotations.areas
-    areas = torch.tensor([it[3] for it in objects], dtype=torch.float64)
+    areas = torch.tensor([row[3] for row in objects], dtype=torch.float64)
     #% if annotations.polygons
-    shapes = [it[4] for it in objects]
+    shapes = [row[4] for row in objects]
     return Record(file, *size, boxes, labels, crowd, areas, shapes, image_id, category_ids)
     #% else
     return Record(file, *size, boxes, labels, crowd, areas, image_id, category_ids)
     #% endif
     #% elif annotations.polygons
-    shapes = [it[3] for it in objects]
+    shapes = [row[3] for row in objects]
     return Record(file, *size, boxes, labels, crowd, shapes)
     #% elif annotations.numbered
-    numbers = torch.tensor([it[3] for it in objects], dtype=torch.int32)
+    numbers = torch.tensor([row[3] for row in objects], dtype=torch.int32)
     return Record(file, *size, boxes, labels, crowd, mask_file, numbers)
     #% else
     return Record(file, *size, boxes, labels, crowd)
     #% endif
+
+
+#% include "shared/is_image_file.py"
 
 
 #% include annotations.template

@@ -19,7 +19,6 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision import tv_tensors
-from torchvision.datasets.folder import IMG_EXTENSIONS
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 from torchvision.utils import draw_bounding_boxes, draw_segmentation_masks
@@ -35,7 +34,7 @@ from annotations import (
 )
 from copy_paste import paste
 
-WORKERS = {{ data.workers }}  # that read images, for each process
+WORKERS = {{ data.workers }}  # processes that read images, for each rank
 #% for setting in data.settings
 {{ setting }}
 #% endfor
@@ -54,11 +53,11 @@ train_transform = v2.Compose(
         {{ transform }},
         #% endfor
         v2.ClampBoundingBoxes(),
-        v2.SanitizeBoundingBoxes(),  # what was cut off is no object any more
+        v2.SanitizeBoundingBoxes(),  # drops objects that were cut off
         v2.ToPureTensor(),
     ]
 )
-# What is thinner than a pixel is no object of a loss either; the truth still has it.
+# The loss ignores objects thinner than a pixel; the ground truth still has them.
 eval_transform = v2.Compose([v2.SanitizeBoundingBoxes(), v2.ToPureTensor()])
 
 
@@ -108,43 +107,40 @@ class Samples(Dataset[tuple[Tensor, dict[str, Tensor], int]]):
         return image, target, index
 
     def read(self, index: int) -> tuple[tv_tensors.Image, dict[str, Any]]:
-        """An image and its objects, as they are in the files.
+        """Read an image and its objects, untransformed.
 
         Raises:
-            ValueError: if the image has another size than its annotations say.
+            ValueError: if the image has not the size of its annotations.
         """
         record = self.records[index]
         image = tv_tensors.Image(read_image(record.file))
         size = record.height, record.width
         if image.shape[1:] != size:
-            found = f"{image.shape[2]} x {image.shape[1]} pixels"
-            wanted = f"{record.width} x {record.height}"
-            raise ValueError(f"{record.file}: has {found}, and {wanted} in its annotations")
-        there = ~record.crowd
+            actual = f"{image.shape[2]} x {image.shape[1]} pixels"
+            annotated = f"{record.width} x {record.height}"
+            raise ValueError(f"{record.file}: {actual}, but annotated as {annotated}")
+        single = ~record.crowd
         target = {
             "boxes": tv_tensors.BoundingBoxes(
-                record.boxes[there], format="XYXY", canvas_size=size
+                record.boxes[single], format="XYXY", canvas_size=size
             ),
-            "labels": record.labels[there],
+            "labels": record.labels[single],
             #% if data.masks
-            "masks": tv_tensors.Mask(read_masks(record)[there]),
+            "masks": tv_tensors.Mask(read_masks(record)[single]),
             #% endif
         }
         return image, target
 
     def name(self, index: int) -> str:
-        """What an error calls a sample."""
+        """Return a sample's name for error messages."""
         return str(self.records[index].file)
 
 
 #% include "shared/read_image.py"
 
 
-#% include "shared/is_image_file.py"
-
-
 def build_datasets(root: Path) -> tuple[Samples, Samples]:
-    """The training and validation images."""
+    """Build the training and validation sets."""
     train, val = read_datasets(root)
     #% if data.copy_paste
     return Samples(train, train_transform, COPY_PASTE), Samples(val, eval_transform)
@@ -159,7 +155,7 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
 def collate(
     samples: list[tuple[Tensor, dict[str, Tensor], int]],
 ) -> tuple[list[Tensor], list[dict[str, Tensor]], Tensor]:
-    """A batch as lists, as images have different sizes."""
+    """Collect a batch in lists, as images have different sizes."""
     images, targets, indices = zip(*samples, strict=True)
     return list(images), list(targets), torch.tensor(indices)
 
@@ -167,7 +163,7 @@ def collate(
 def build_loaders(
     train_set: Samples, batches: Batches, val_set: Samples
 ) -> tuple[DataLoader, DataLoader]:
-    """Loaders of this process's training batches, and of its validation images.
+    """Build the loaders of this process's training batches and validation images.
 
     A batch is (images, targets, indices): lists of what `Samples` has, and int64 [B].
     """
@@ -176,10 +172,10 @@ def build_loaders(
 
 
 def build_eval_loader(dataset: Samples) -> DataLoader:
-    """A loader of this process's share of `dataset`; each sample is in one share.
+    """Build a loader of this process's share of `dataset`; no two shares overlap.
 
-    They come one by one. A batch would be padded to its largest image, and what a model
-    finds in an image would depend on the others.
+    Images come one by one: a batch would be padded to its largest image, and the
+    results for an image would depend on the others.
     """
     share = range(dist.get_rank(), len(dataset), dist.get_world_size())
     return build_loader(dataset, sampler=[(index, 0) for index in share], batch_size=None)
@@ -192,7 +188,7 @@ def build_eval_loader(dataset: Samples) -> DataLoader:
 
 
 def draw_sheet(dataset: Samples, count: int = 12, columns: int = 4) -> Figure:
-    """A sheet of `count` samples from all over `dataset`, as training gets them."""
+    """Draw `count` samples from all over `dataset`, as training gets them."""
     indices = torch.linspace(0, len(dataset) - 1, count).long().tolist()
     rows = -(-count // columns)
     figure = Figure(figsize=(4 * columns, 3.5 * rows), layout="constrained")

@@ -39,37 +39,37 @@ CATEGORIES = [{"id": k, "name": name} for k, name in enumerate(CLASSES)]
 MAX_DETECTIONS = {{ evaluate.max_detections }}
 NUMBERS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 NUMBERS += ("AR1", "AR10", f"AR{MAX_DETECTIONS}", "ARs", "ARm", "ARl")
-DRAWN_SCORE = 0.5  # from which on what was found is drawn
+DRAWN_SCORE = 0.5  # detections with a lower score are not drawn
 
 
 #% if annotations.difficult
 class Evaluator(COCOeval_faster):
-    """COCO's, with VOC's objects that are neither a hit nor a miss.
+    """COCO's evaluator, with VOC's difficult objects, neither a hit nor a miss.
 
-    They take up what overlaps them by the IoU asked for; COCO's crowds take up whatever
-    lies inside.
+    A detection matches one by the same IoU as any object, a crowd of COCO's by lying
+    inside.
     """
 
     def computeIoU(self, imgId: int, catId: int) -> Any:
-        """IoUs [found, objects], of what was found in the order of scores."""
+        """Compute IoUs [detections, objects], the detections in the order of scores."""
         objects = self.gt_dataset.get_instances([imgId], [catId], True)[0][0]
-        found = self.dt_dataset.get_instances([imgId], [catId], True)[0][0]
-        if not objects or not found:
+        detected = self.dt_dataset.get_instances([imgId], [catId], True)[0][0]
+        if not objects or not detected:
             return []
-        found = sorted(found, key=lambda item: -item["score"])[: self.params.maxDets[-1]]
+        detected = sorted(detected, key=lambda item: -item["score"])[: self.params.maxDets[-1]]
         #% if evaluate.masks
         shape = {"bbox": "bbox", "segm": "rle"}[self.params.iouType]
         #% else
         shape = "bbox"
         #% endif
-        shapes = [[item[shape] for item in items] for items in (found, objects)]
+        shapes = [[item[shape] for item in items] for items in (detected, objects)]
         return rle.iou(*shapes, [0] * len(objects))
 
 
 #% endif
 @dataclass
 class Evaluation:
-    """What `evaluate` found out. The AP and AR of what is not there is NaN."""
+    """The results of `evaluate`; AP and AR are NaN where there is no object."""
 
     #% if evaluate.loss
     metrics: dict[str, float]  # of all classes together, as "box_AP"; and "loss"
@@ -77,11 +77,11 @@ class Evaluation:
     metrics: dict[str, float]  # of all classes together, as "box_AP"
     #% endif
     by_class: dict[str, list[float]]  # AP and AP50 of each of CATEGORIES
-    results: list[dict[str, Any]]  # all that was found; [] but in the main process
+    results: list[dict[str, Any]]  # all detections; [] but in the main process
 
 
 def build_truth(dataset: Samples, monitor: str = "loss") -> COCO:
-    """All objects in the images of `dataset`; an image's id is its index + 1.
+    """Collect the objects in the images of `dataset`; an image's id is its index + 1.
 
     Raises:
         ValueError: if there is none.
@@ -139,12 +139,12 @@ def evaluate(
     #% if evaluate.loss
     for image, target, index in progress:
         (image,) = to_floats([image], device)
-        found = detect(model, image)
+        objects = detect(model, image)
         #% if evaluate.masks
-        masks = encode(found["masks"])
-        results = to_coco(index + 1, found, masks, score=found["scores"])
+        masks = encode(objects["masks"])
+        results = to_coco(index + 1, objects, masks, score=objects["scores"])
         #% else
-        results = to_coco(index + 1, found, score=found["scores"])
+        results = to_coco(index + 1, objects, score=objects["scores"])
         #% endif
         target = {name: values.to(device) for name, values in target.items()}
         #% if evaluate.two_stage
@@ -154,12 +154,12 @@ def evaluate(
         #% endif
     #% else
     for image, _, index in progress:
-        found = detect(model, *to_floats([image], device))
+        objects = detect(model, *to_floats([image], device))
         #% if evaluate.masks
-        masks = encode(found["masks"])
-        share.append((index, to_coco(index + 1, found, masks, score=found["scores"])))
+        masks = encode(objects["masks"])
+        share.append((index, to_coco(index + 1, objects, masks, score=objects["scores"])))
         #% else
-        share.append((index, to_coco(index + 1, found, score=found["scores"])))
+        share.append((index, to_coco(index + 1, objects, score=objects["scores"])))
         #% endif
     #% endif
 
@@ -187,7 +187,7 @@ def evaluate(
 
 @torch.no_grad()
 def detect(model: nn.Module, image: Tensor) -> dict[str, Tensor]:
-    """What `model`, in eval mode, finds in an image, float [3, H, W] from 0 to 1.
+    """Detect objects in an image, float [3, H, W] from 0 to 1; `model` is in eval mode.
 
     #% if evaluate.masks
     Returns, on the CPU:
@@ -198,11 +198,11 @@ def detect(model: nn.Module, image: Tensor) -> dict[str, Tensor]:
         "boxes", float [N, 4] in pixels; "labels", int64 [N]; "scores", float [N].
     #% endif
     """
-    (found,) = model([image])
+    (objects,) = model([image])
     #% if evaluate.masks
-    found["masks"] = found["masks"][:, 0] > 0.5
+    objects["masks"] = objects["masks"][:, 0] > 0.5
     #% endif
-    return {name: values.cpu() for name, values in found.items()}
+    return {name: values.cpu() for name, values in objects.items()}
 
 
 #% if evaluate.loss
@@ -211,13 +211,13 @@ def detect(model: nn.Module, image: Tensor) -> dict[str, Tensor]:
 def compute_loss(
     model: nn.Module, image: Tensor, target: dict[str, Tensor], seed: int
 ) -> float:
-    """The sum of the losses on an image of `model`, which is in eval mode."""
+    """Return the sum of the losses on an image of `model`, which is in eval mode."""
     parts = [model, model.rpn, model.roi_heads]
-    for part in parts:  # to get losses; all else, as batch norms, stays in eval mode
+    for part in parts:  # to get losses; batch norms, e.g., stay in eval mode
         part.training = True
     cuda = [image.device] if image.is_cuda else []
-    with torch.random.fork_rng(cuda):  # what training draws next does not change
-        torch.manual_seed(seed)  # of the boxes that the losses are computed on
+    with torch.random.fork_rng(cuda):  # keep training's random numbers
+        torch.manual_seed(seed)  # for the choice of boxes that the losses are computed on
         losses = model([image], [target])
     for part in parts:
         part.training = False
@@ -227,8 +227,8 @@ def compute_loss(
 #% else
 @torch.no_grad()
 def compute_loss(model: nn.Module, image: Tensor, target: dict[str, Tensor]) -> float:
-    """The sum of the losses on an image of `model`, which is in eval mode."""
-    model.training = True  # to get losses; its parts, as batch norms, stay in eval mode
+    """Return the sum of the losses on an image of `model`, which is in eval mode."""
+    model.training = True  # to get losses; batch norms, e.g., stay in eval mode
     losses = model([image], [target])
     model.training = False
     return sum(losses.values()).item()
@@ -240,30 +240,30 @@ def compute_loss(model: nn.Module, image: Tensor, target: dict[str, Tensor]) -> 
 def measure(
     truth: COCO, results: list[dict[str, Any]], kind: str, iou_type: str
 ) -> tuple[dict[str, float], dict[str, list[float]]]:
-    """NUMBERS, and AP and AP50 of each of CATEGORIES, of boxes or of masks."""
+    """Compute NUMBERS, and AP and AP50 of each of CATEGORIES, of boxes or of masks."""
     # COCO's tools take the area of the box where there is one.
     unused = {"box": "segmentation", "mask": "bbox"}[kind]
-    found = [{k: v for k, v in item.items() if k != unused} for item in results]
+    detected = [{k: v for k, v in item.items() if k != unused} for item in results]
     #% if annotations.difficult
-    evaluator = Evaluator(truth, truth.loadRes(found), iou_type)
+    evaluator = Evaluator(truth, truth.loadRes(detected), iou_type)
     #% else
-    evaluator = COCOeval_faster(truth, truth.loadRes(found), iou_type)
+    evaluator = COCOeval_faster(truth, truth.loadRes(detected), iou_type)
     #% endif
     #% else
 def measure(
     truth: COCO, results: list[dict[str, Any]]
 ) -> tuple[dict[str, float], dict[str, list[float]]]:
-    """NUMBERS, and AP and AP50 of each of CATEGORIES."""
-    found = [item.copy() for item in results]  # COCO's tools write to them
+    """Compute NUMBERS, and AP and AP50 of each of CATEGORIES."""
+    detected = [item.copy() for item in results]  # COCO's tools write to them
     #% if annotations.difficult
-    evaluator = Evaluator(truth, truth.loadRes(found), "bbox")
+    evaluator = Evaluator(truth, truth.loadRes(detected), "bbox")
     #% else
-    evaluator = COCOeval_faster(truth, truth.loadRes(found), "bbox")
+    evaluator = COCOeval_faster(truth, truth.loadRes(detected), "bbox")
     #% endif
     #% endif
     evaluator.params.maxDets = [1, 10, MAX_DETECTIONS]
     evaluator.run()
-    # Of IoUs, recalls and classes, for objects of any size, MAX_DETECTIONS in an image.
+    # [IoUs, recalls, classes], for objects of any size and MAX_DETECTIONS an image.
     precision = evaluator.eval["precision"][:, :, :, 0, -1]
     #% if evaluate.masks
     overall = {f"{kind}_{n}": v for n, v in zip(NUMBERS, evaluator.stats, strict=True)}
@@ -279,13 +279,13 @@ def measure(
 
 
 def fraction(value: float) -> float:
-    """A mean as COCO's tools give it, which is -1 where there is nothing to measure."""
+    """Replace COCO's -1, a mean over nothing, by NaN."""
     return nan if value < 0 else float(value)
 
 
 #% if evaluate.masks
 def encode(masks: Tensor) -> list[dict[str, Any]]:
-    """Masks, bool or uint8 [N, H, W], as compressed RLE."""
+    """Encode masks, bool or uint8 [N, H, W], as compressed RLE."""
     # The encoder goes down an image's columns, which is fast if they are contiguous.
     encoded = rle.encode(masks.transpose(1, 2).contiguous().numpy().T)
     return [mask | {"counts": mask["counts"].decode()} for mask in encoded]
@@ -293,21 +293,20 @@ def encode(masks: Tensor) -> list[dict[str, Any]]:
 
 #% endif
 def to_coco(
-    image_id: int,
-    objects: dict[str, Tensor],
+    image_id: int, objects: dict[str, Tensor]
     #% if evaluate.masks
-    masks: list[dict[str, Any]],
+    , masks: list[dict[str, Any]]
     #% endif
-    **others: Tensor,
+    , **others: Tensor
 ) -> list[dict[str, Any]]:
-    """The annotations, as COCO writes them, of the objects in an image.
+    """Convert the objects in an image to annotations as COCO writes them.
 
     Args:
         objects: "boxes", float [N, 4] in pixels; "labels", int64 [N].
         #% if evaluate.masks
-        masks: theirs, as compressed RLE.
+        masks: the objects', as compressed RLE.
         #% endif
-        others: what else is known of them, [N] each, by COCO's name for it.
+        others: further columns, [N] each, by COCO's names for them.
     """
     boxes = box_convert(objects["boxes"], "xyxy", "xywh")
     columns = {
@@ -330,7 +329,7 @@ def to_coco(
 def to_dataset(
     images: list[dict[str, Any]], annotations: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """What a JSON file of COCO holds."""
+    """Compose the content of a JSON file of COCO."""
     # Their ids begin with 1, as 0 stands for no object in COCO's tools.
     numbered = [
         {"id": number, "iscrowd": 0, **item}
@@ -344,12 +343,12 @@ def to_results(
     dataset: Samples, results: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     #% if evaluate.masks
-    """Results with the ids of the JSON file, as COCO's tools take them.
+    """Number results as the JSON file does, as COCO's tools take them.
 
     For masks leave out "bbox": where there is one, the tools take its area.
     """
     #% else
-    """Results with the ids of the JSON file, as COCO's tools take them."""
+    """Number results as the JSON file does, as COCO's tools take them."""
     #% endif
     answer = []
     for item in results:
@@ -361,7 +360,7 @@ def to_results(
 
 #% endif
 def summary(metrics: dict[str, float]) -> str:
-    """What was measured of all classes together."""
+    """Format the metrics of all classes together."""
     lines = [" " * 4 + "".join(f"{name:>8}" for name in NUMBERS)]
     #% if evaluate.masks
     for kind in ("box", "mask"):
@@ -377,19 +376,19 @@ def summary(metrics: dict[str, float]) -> str:
 
 
 def table(by_class: dict[str, list[float]], truth: COCO) -> str:
-    """AP, AP50 and number of objects of each class."""
+    """Format AP, AP50 and number of objects of each class."""
     objects = truth.dataset["annotations"]
     counts = Counter(item["category_id"] for item in objects if not item["iscrowd"])
     lines = ["".join(f"{name:11}" for name in by_class) + "objects  class"]
     for category, *values in zip(CATEGORIES, *by_class.values(), strict=True):
-        # A class that is not there has no average precision.
+        # Undefined for a class without objects.
         cells = [f"{value:<11.4f}".replace("nan", "-  ") for value in values]
         lines.append("".join(cells) + f"{counts[category['id']]:7}  {category['name']}")
     return "\n".join(lines)
 
 
 def draw_precisions(by_class: dict[str, list[float]]) -> Figure:
-    """A picture of the average precision of each class."""
+    """Draw the average precision of each class."""
     #% if evaluate.named
     figure = Figure(figsize=(8, 2 + 0.25 * len(CATEGORIES)), layout="constrained")
     #% else
@@ -415,7 +414,7 @@ def draw_precisions(by_class: dict[str, list[float]]) -> Figure:
 def draw_results(
     dataset: Samples, results: list[dict[str, Any]], count: int = 8
 ) -> Figure:
-    """Images from all over `dataset`, with their objects, and with what was found."""
+    """Draw images from all over `dataset`, with true and with detected objects."""
     count = min(count, len(dataset))
     figure = Figure(figsize=(12, 4.5 * count), layout="constrained")
     pairs = figure.subplots(count, 2, squeeze=False)
@@ -428,22 +427,22 @@ def draw_results(
         items = [item for item in items if item["score"] >= DRAWN_SCORE]
         boxes = torch.tensor([item["bbox"] for item in items]).reshape(-1, 4)
         labels = torch.tensor([item["category_id"] for item in items])
-        found = {"boxes": box_convert(boxes, "xywh", "xyxy"), "labels": labels}
+        objects = {"boxes": box_convert(boxes, "xywh", "xyxy"), "labels": labels}
         #% if evaluate.masks
         masks = rle.decode([item["segmentation"] for item in items])
         size = len(items), *image.shape[1:]
-        found["masks"] = torch.from_numpy(masks).movedim(-1, 0).reshape(size)
+        objects["masks"] = torch.from_numpy(masks).movedim(-1, 0).reshape(size)
         #% endif
         texts = [f"{CLASSES[item['category_id']]} {item['score']:.0%}" for item in items]
-        right.imshow(outline(*shrink(image, found), texts).permute(1, 2, 0))
-        right.set_title("found", parse_math=False)
+        right.imshow(outline(*shrink(image, objects), texts).permute(1, 2, 0))
+        right.set_title("detected", parse_math=False)
     for axes in figure.axes:
         axes.axis("off")
     return figure
 
 
 def load_model(path: Path, device: torch.device) -> nn.Module:
-    """The model of a checkpoint, in eval mode."""
+    """Load the model of a checkpoint, in eval mode."""
     state = checkpoint.load(path)
     checkpoint.check_classes(path, state["classes"], CLASSES)
     model = build_model().to(device).eval()
@@ -455,7 +454,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Evaluate a checkpoint.")
     parser.add_argument("--data", type={{ data_folder }}, default=DATA_DIR)
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
-    parser.add_argument("--json", type=Path, help="file to write what was found to")
+    parser.add_argument("--json", type=Path, help="file to write the detections to")
     args = parser.parse_args()
 
     device = distributed.init()

@@ -20,7 +20,7 @@ from pretrained import reading, unwrapped
 
 
 def build_model() -> nn.Module:
-    """A detector, which takes lists of images, floats [3, H, W] from 0 to 1.
+    """Build a detector, which takes lists of images, floats [3, H, W] from 0 to 1.
 
     #% if model.masks
     In training mode it takes their targets as well, and returns its losses by name;
@@ -47,7 +47,7 @@ def build_model() -> nn.Module:
     #% endif
     """
     #% if data.resizes
-    # Training images have their size when they come from data.py.
+    # Training images already have their size: data.py resizes them.
     #% endif
     model = {{ model.constructor }}
     #% if model.caffe
@@ -81,7 +81,7 @@ def load_pretrained(model: nn.Module) -> None:
 
 
 def read_pretrained() -> dict[str, Tensor]:
-    """The weights of the backbone, by the names that it has for them."""
+    """Read the weights of the backbone, by its own names for them."""
     pretrained = {{ model.backbone_weights }}
     return pretrained.backbone.state_dict()
 #% else

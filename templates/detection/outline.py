@@ -1,7 +1,7 @@
 def shrink(
     image: Tensor, objects: dict[str, Tensor]
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """An image, uint8 [3, H, W], of DRAWN pixels at most, and the objects in it."""
+    """Reduce an image, uint8 [3, H, W], and its objects to DRAWN pixels at most."""
     height, width = image.shape[1:]
     scale = min(1.0, DRAWN / max(height, width))
     size = [max(1, round(height * scale)), max(1, round(width * scale))]
@@ -34,7 +34,7 @@ def outline(
     colors = [COLORS[label % len(COLORS)] for label in labels]
     #% if data.masks
     masks = objects["masks"].bool()
-    # What several objects share is the first one's; torchvision would make it black.
+    # Shared pixels go to the first object; torchvision would paint them black.
     masks &= masks.cumsum(0, dtype=torch.int16) == 1
     image = draw_segmentation_masks(image, masks, alpha=0.4, colors=colors)
     #% endif

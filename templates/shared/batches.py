@@ -19,19 +19,19 @@ class Batches(Sampler[list[tuple[int, int]]]):
     def __init__(self, samples: Samples, batch_size: int, seed: int) -> None:
         self.rank, self.processes = dist.get_rank(), dist.get_world_size()
         #% if batches.mix
-        parts = 2 * self.processes  # `mix` blends the images of a process in pairs
-        if batch_size % parts:
-            fitting = batch_size + -batch_size % parts
+        divisor = 2 * self.processes  # `mix` blends the images of a process in pairs
+        if batch_size % divisor:
+            fitting = batch_size + -batch_size % divisor
             raise ValueError(
                 f"a batch of {batch_size} cannot be divided among {self.processes} "
-                f"processes in pairs; it has to be a multiple of {parts}, as {fitting}"
+                f"processes in pairs; write a multiple of {divisor}, e.g. {fitting}"
             )
         #% else
         if batch_size % self.processes:
             fitting = batch_size + -batch_size % self.processes
             raise ValueError(
                 f"a batch of {batch_size} cannot be divided among {self.processes} "
-                f"processes; it has to be a multiple of that, as {fitting}"
+                f"processes; write a multiple of that, e.g. {fitting}"
             )
         #% endif
         #% if batches.repeat

@@ -1,18 +1,18 @@
 def find(patterns: list[str]) -> list[str]:
-    """Files, and all {{ sample }}s in folders and among what globs match, each once."""
-    found: dict[str, None] = {}
+    """List files, and the {{ sample }}s in folders and among matches of globs, each once."""
+    paths: dict[str, None] = {}
     for pattern in patterns:
         inside = os.path.join(glob.escape(pattern), "**")
-        matches = glob.glob(inside if os.path.isdir(pattern) else pattern, recursive=True)
-        files = sorted(filter({{ is_sample }}, matches))
+        searched = inside if os.path.isdir(pattern) else pattern
+        files = sorted(filter({{ is_sample }}, glob.glob(searched, recursive=True)))
         if os.path.isfile(pattern):
             files = [pattern]  # whatever its name
         if not files:
             raise SystemExit(f"{shown(pattern)}: no {{ sample }} here")
-        found |= dict.fromkeys(files)
-    return list(found)
+        paths |= dict.fromkeys(files)
+    return list(paths)
 
 
 def shown(text: str) -> str:
-    """`text` in one line, with escapes for characters that a terminal would obey."""
+    """Return `text` in one line, with control characters escaped for the terminal."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -1,3 +1,3 @@
 def is_image_file(path: str) -> bool:
-    """Whether the name of a file is that of an image."""
+    """Return whether a file is an image by its name."""
     return path.lower().endswith((*IMG_EXTENSIONS, ".avif", ".gif", ".jfif"))

@@ -1,4 +1,4 @@
-"""The optimizer, and what parts of the model have their own settings in it."""
+"""The optimizer, and the parameters that have settings of their own in it."""
 
 from fnmatch import fnmatchcase
 
@@ -30,22 +30,22 @@ NO_DECAY = {{ optimizer.groups.no_decay }}
 
 
 def build_optimizer(model: nn.Module) -> torch.optim.Optimizer:
-    """An optimizer of what is not frozen, with a group for each pair of settings."""
-    found: dict[tuple[float, float], list[nn.Parameter]] = {}
+    """Build the optimizer of what is not frozen, a group for each pair of settings."""
+    members: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             settings = ({{ optimizer.groups.lr }}, {{ optimizer.groups.decay }})
-            found.setdefault(settings, []).append(parameter)
+            members.setdefault(settings, []).append(parameter)
     groups = [
         {"params": parameters, "lr": lr, "weight_decay": decay}
-        for (lr, decay), parameters in found.items()
+        for (lr, decay), parameters in members.items()
     ]
     return {{ optimizer.call }}
 
 
 #% if optimizer.groups.lr != "LR"
 def learning_rate(name: str) -> float:
-    """The learning rate of the parameter `name`."""
+    """Return the learning rate of the parameter `name`."""
     #% if optimizer.groups.lrs
     for pattern, lr in LRS.items():
         if fnmatchcase(name, pattern):
@@ -66,7 +66,7 @@ def learning_rate(name: str) -> float:
 
 #% if optimizer.groups.decay != "WEIGHT_DECAY"
 def weight_decay(name: str, parameter: nn.Parameter) -> float:
-    """The weight decay of the parameter `name`."""
+    """Return the weight decay of the parameter `name`."""
     #% if optimizer.groups.decays
     for pattern, decay in WEIGHT_DECAYS.items():
         if fnmatchcase(name, pattern):

@@ -59,7 +59,7 @@ def main() -> None:
     torch.autocast = partial(torch.autocast, enabled=False)
     #% endif
     #% if model.pretrained
-    # What is loaded is of a network as the pretrained one, its head included.
+    # Load random weights in place of the pretrained ones, a head included.
     model.read_pretrained = lambda *_: {{ model.published }}
     #% endif
     #% filter indented(4)

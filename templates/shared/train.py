@@ -80,7 +80,7 @@ RUN_DIR = Path(__file__).parent / "runs"
 #% include loop ~ "/losses.py"
 
 
-@record  # torchrun tells which process failed first, and of what
+@record  # torchrun reports the error of the process that failed first
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train the model.")
     parser.add_argument("--data", type={{ data_folder }}, default=DATA_DIR)

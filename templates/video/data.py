@@ -44,7 +44,7 @@ STRIDE = {{ data.stride }}  # from one frame of a clip to the next, in frames of
 IMAGE_SIZE = {{ data.image_size }}  # pixels, height and width
 MEAN = {{ data.mean }}
 STD = {{ data.std }}
-EVAL_BATCH_SIZE = {{ data.eval_batch_size }}  # videos, of each process
+EVAL_BATCH_SIZE = {{ data.eval_batch_size }}  # videos, for each rank
 #% if data.testing
 #% if data.segments
 TEST_SEGMENTS = {{ data.testing.clips }}  # of a video when the trained model is tested
@@ -52,7 +52,7 @@ TEST_SEGMENTS = {{ data.testing.clips }}  # of a video when the trained model is
 TEST_CLIPS = {{ data.testing.clips }}  # of a video when the trained model is tested
 #% endif
 #% endif
-WORKERS = {{ data.workers }}  # that read videos, for each process
+WORKERS = {{ data.workers }}  # processes that read videos, for each rank
 #% if data.multi_scale_crop
 SCALES = (1.0, 0.875, 0.75, 0.66)  # of a crop's sides, by the short side of the frame
 #% endif
@@ -118,17 +118,17 @@ def normalize(clips: Tensor) -> Tensor:
 
 #% if data.segments
 def place_frames(count: int, segments: int, random: bool) -> Tensor:
-    """The number of a frame of each segment of a video, int64 [segments].
+    """Choose a frame of each segment of a video; return the numbers, int64 [segments].
 
-    The segments divide the `count` frames evenly. Of each it is a random frame, or the
-    one in the middle; of a video with fewer frames some come several times.
+    The segments divide the `count` frames evenly. A segment gives a random frame, or
+    the one in its middle; a video with fewer frames gives some several times.
     """
     within = torch.rand(segments) if random else 0.5
     numbers = (torch.arange(segments) + within) * count / segments
     return numbers.long().clamp(max=count - 1)
 #% elif data.fps
 def place_clips(times: Tensor, clips: int, random: bool) -> Tensor:
-    """The numbers of the frames of some clips of a video, int64 [clips, FRAMES].
+    """Choose the frames of clips; return their numbers, int64 [clips, FRAMES].
 
     The video shows its frames at `times`, float64 [N] seconds. The time in which a clip
     can begin is divided evenly, and one begins anywhere in each part, or in its middle.
@@ -143,7 +143,7 @@ def place_clips(times: Tensor, clips: int, random: bool) -> Tensor:
     return torch.bucketize(wanted, (times[1:] + times[:-1]) / 2)  # the nearest in time
 #% else
 def place_clips(count: int, clips: int, random: bool) -> Tensor:
-    """The numbers of the frames of some clips of a video, int64 [clips, FRAMES].
+    """Choose the frames of clips; return their numbers, int64 [clips, FRAMES].
 
     The frames of its `count` at which a clip can begin are divided evenly, and one
     begins anywhere in each part, or in its middle. A clip that is longer than the video
@@ -183,18 +183,18 @@ def read_frames(video: Frames | Path, choose: Callable[[int], Tensor]) -> Tensor
 #% endif
 def train_clip(video: {{ data.read_from }}) -> Tensor:
     #% if data.segments
-    """A random frame of each segment, uint8 [SEGMENTS, 3, IMAGE_SIZE, IMAGE_SIZE]."""
+    """Draw a frame of each segment, uint8 [SEGMENTS, 3, IMAGE_SIZE, IMAGE_SIZE]."""
     #% else
-    """A random clip of a video, uint8 [FRAMES, 3, IMAGE_SIZE, IMAGE_SIZE]."""
+    """Draw a clip of a video, uint8 [FRAMES, 3, IMAGE_SIZE, IMAGE_SIZE]."""
     #% endif
     return train_transform({{ data.reader }}(video, {{ data.place_training }}))
 
 
 def eval_clip(video: {{ data.any_video }}) -> Tensor:
     #% if data.segments
-    """The middle frame of each segment, uint8 [SEGMENTS, 3, IMAGE_SIZE, IMAGE_SIZE]."""
+    """Take the middle frames of the segments, uint8 [SEGMENTS, 3, height, width]."""
     #% else
-    """The clip in the middle of a video, uint8 [FRAMES, 3, IMAGE_SIZE, IMAGE_SIZE]."""
+    """Take the clip in a video's middle, uint8 [FRAMES, 3, IMAGE_SIZE, IMAGE_SIZE]."""
     #% endif
     return eval_transform({{ data.reader }}(video, {{ data.place_evaluation }}))
 
@@ -202,7 +202,7 @@ def eval_clip(video: {{ data.any_video }}) -> Tensor:
 #% if data.testing
 def test_views(video: {{ data.any_video }}) -> Tensor:
     #% if data.segments
-    """What a video is tested by, uint8 [V, TEST_SEGMENTS, 3, IMAGE_SIZE, IMAGE_SIZE].
+    """Take the test's views, uint8 [V, TEST_SEGMENTS, 3, IMAGE_SIZE, IMAGE_SIZE].
 
     #% if data.testing.cut
     The views are crops of the same frames, of which there is one from each segment.
@@ -211,7 +211,7 @@ def test_views(video: {{ data.any_video }}) -> Tensor:
     #% endif
     """
     #% else
-    """What a video is tested by, uint8 [V, FRAMES, 3, IMAGE_SIZE, IMAGE_SIZE].
+    """Take the test's views of a video, uint8 [V, FRAMES, 3, IMAGE_SIZE, IMAGE_SIZE].
 
     #% if data.testing.cut
     The views are the crops of clips from all over the video.
@@ -239,7 +239,7 @@ def test_views(video: {{ data.any_video }}) -> Tensor:
 
 #% if data.testing.three
 def three_crops(frames: Tensor) -> list[Tensor]:
-    """Both ends and the middle of frames [T, 3, H, W] along their longer side."""
+    """Crop both ends and the middle of frames [T, 3, H, W], along the longer side."""
     down, right = frames.shape[-2] - IMAGE_SIZE, frames.shape[-1] - IMAGE_SIZE
     middle = down // 2, right // 2
     ends = [(0, middle[1]), (down, middle[1])]
@@ -273,7 +273,7 @@ class Samples(Dataset[tuple[Tensor, int, int]]):
         return self.transform(self.videos[index]), self.labels[index], index
 
     def name(self, index: int) -> str:
-        """What an error calls a sample."""
+        """Return a sample's name for error messages."""
         #% if data.rawframes
         return str(self.videos[index].folder)
         #% else
@@ -282,7 +282,7 @@ class Samples(Dataset[tuple[Tensor, int, int]]):
     #% if data.val_fraction
 
     def part(self, indices: list[int], transform: {{ data.transform }}) -> "Samples":
-        """Only some of the samples, made otherwise."""
+        """Return some of the samples, with another transform."""
         return replace(
             self,
             videos=[self.videos[index] for index in indices],
@@ -309,7 +309,7 @@ class Samples(Dataset[tuple[Tensor, int, int]]):
 def build_loaders(
     train_set: Samples, batches: Batches, val_set: Samples
 ) -> tuple[DataLoader, DataLoader]:
-    """Loaders of this process's training and validation batches.
+    """Build the loaders of this process's training and validation batches.
 
     A batch is (clips, labels, indices): uint8 [B, T, 3, H, W], int64 [B], int64 [B].
     """
@@ -318,13 +318,13 @@ def build_loaders(
 
 #% if data.testing
 def build_eval_loader(dataset: Samples, batch_size: int = EVAL_BATCH_SIZE) -> DataLoader:
-    """A loader of this process's share of `dataset`; each sample is in one share."""
+    """Build a loader of this process's share of `dataset`; no two shares overlap."""
     share = range(dist.get_rank(), len(dataset), dist.get_world_size())
     keys = [(index, 0) for index in share]
     return build_loader(dataset, sampler=keys, batch_size=batch_size)
 #% else
 def build_eval_loader(dataset: Samples) -> DataLoader:
-    """A loader of this process's share of `dataset`; each sample is in one share."""
+    """Build a loader of this process's share of `dataset`; no two shares overlap."""
     share = range(dist.get_rank(), len(dataset), dist.get_world_size())
     keys = [(index, 0) for index in share]
     return build_loader(dataset, sampler=keys, batch_size=EVAL_BATCH_SIZE)
@@ -335,7 +335,7 @@ def build_eval_loader(dataset: Samples) -> DataLoader:
 
 
 def draw(clips: list[Tensor], titles: list[str], columns: int = 8) -> Figure:
-    """A sheet with a row for each clip, uint8 [T, 3, H, W]: frames from all over it."""
+    """Draw a row of frames from all over each clip, uint8 [T, 3, H, W]."""
     columns = min(columns, len(clips[0]))
     figure = Figure(figsize=(1.6 * columns, 1.8 * len(clips)), layout="constrained")
     grid = figure.subplots(len(clips), columns, squeeze=False)
@@ -349,7 +349,7 @@ def draw(clips: list[Tensor], titles: list[str], columns: int = 8) -> Figure:
 
 
 def draw_sheet(dataset: Samples, count: int = 8) -> Figure:
-    """A sheet of `count` samples from all over `dataset`, as training gets them."""
+    """Draw `count` samples from all over `dataset`, as training gets them."""
     indices = torch.linspace(0, len(dataset) - 1, count).long().tolist()
     clips = [dataset[index, index][0] for index in indices]
     return draw(clips, [dataset.classes[dataset.labels[index]] for index in indices])

@@ -41,7 +41,7 @@ class TSN(nn.Module):
         self.dropout = nn.Dropout(DROPOUT)
 
     def forward(self, clips: Tensor) -> Tensor:
-        """From frames of any number of segments, float [B, T, 3, H, W], to logits."""
+        """Map frames of any number of segments, float [B, T, 3, H, W], to logits."""
         features = self.backbone(clips.flatten(0, 1)).unflatten(0, clips.shape[:2])
         return self.fc(self.dropout(features.mean(1)))
 
@@ -49,7 +49,7 @@ class TSN(nn.Module):
 #% endif
 def build_model() -> nn.Module:
     #% if tsn
-    """A module from normalised frames, float [B, T, 3, H, W], to logits.
+    """Build a module from normalised frames, float [B, T, 3, H, W], to logits.
 
     #% if model.weights
     Those are [B, NUM_CLASSES]. Its weights are random until `load_pretrained` or a
@@ -59,7 +59,7 @@ def build_model() -> nn.Module:
     #% endif
     """
     #% else
-    """A module from normalised clips, float [B, 3, T, H, W], to logits.
+    """Build a module from normalised clips, float [B, 3, T, H, W], to logits.
 
     #% if model.weights
     Those are [B, NUM_CLASSES]. Its weights are random until `load_pretrained` or a
@@ -86,14 +86,14 @@ def build_model() -> nn.Module:
 #% if data.testing
 def score(model: nn.Module, clips: Tensor) -> Tensor:
     #% if data.testing.scores
-    """Logits [B, NUM_CLASSES] of videos, the mean of those of their views.
+    """Compute logits [B, NUM_CLASSES] of videos, the mean of those of their views.
 
     Clips are uint8 [B, T, 3, H, W], one view each, or [B, V, T, 3, H, W].
     """
     views = model(normalize(clips.flatten(0, -5))).unflatten(0, (len(clips), -1))
     return views.mean(1)
     #% else
-    """Logits [B, NUM_CLASSES] of videos: they stand for the mean of probabilities.
+    """Compute logits [B, NUM_CLASSES] of videos, for the mean of probabilities.
 
     Clips are uint8 [B, T, 3, H, W], one view each, or [B, V, T, 3, H, W].
     """

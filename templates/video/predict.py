@@ -26,14 +26,14 @@ DRAWN = 16  # videos on a picture, the first ones
 @dataclass
 class Files(Dataset[tuple[Tensor, str]]):
     #% if data.testing
-    """Views of videos, uint8 [V, T, 3, H, W], with what keeps them from being read.
+    """Views of videos, uint8 [V, T, 3, H, W], with error messages.
 
-    Nothing does but for a "" there; of a video that cannot be read there is no view.
+    The message is "" if the video was read; an unreadable video has no view.
     """
     #% else
-    """Clips of videos, uint8 [T, 3, H, W], with what keeps them from being read.
+    """Clips of videos, uint8 [T, 3, H, W], with error messages.
 
-    Nothing does but for a "" there; a clip that cannot be read has no frames.
+    The message is "" if the video was read; an unreadable one has no frames.
     """
     #% endif
 

@@ -101,7 +101,7 @@ def plan_data(
 
 
 def data_requirements(spec: Classification) -> set[str]:
-    """What the data need beyond torch and torchvision."""
+    """Return the packages that the data need beyond torch and torchvision."""
     data = spec.data
     requirements = {"pillow>=10.3", "torchvision>=0.21"}
     if isinstance(data, NamedData | Emnist):
@@ -111,7 +111,7 @@ def data_requirements(spec: Classification) -> set[str]:
 
 
 def _class_numbers(spec: Classification) -> bool:
-    """Whether labels may be the numbers of classes: not of those whose names are numbers."""
+    """Return whether labels may be the numbers of classes: not of those whose names are numbers."""
     data = spec.data
     return isinstance(data, ListData | CsvData) and numbered(given_classes(data) or ())
 
@@ -121,13 +121,13 @@ def _multi_label(spec: Classification) -> bool:
 
 
 def _own_size(spec: Classification) -> int | None:
-    """The height and width of the data's images, where all have the same."""
+    """Return the height and width of the data's images, where all have the same."""
     data = spec.data
     return known_dataset(data).size if isinstance(data, NamedData | Emnist) else None
 
 
 def _check_keys(spec: Classification, problems: Problems) -> None:
-    """What keys of [data] have against each other."""
+    """Report keys of [data] that contradict each other."""
     data = spec.data
     check_preset(data, [name for name in BEYOND_A_PRESET if getattr(data, name)], problems)
     if data.val and data.val_fraction:
@@ -167,7 +167,7 @@ def _check_keys(spec: Classification, problems: Problems) -> None:
 def _places(
     spec: Classification,
 ) -> tuple[str, tuple[Name, ...], tuple[Name, ...], Name | None, Name | None]:
-    """The data's folder, which `--data` replaces, and expressions for what is where in it.
+    """Return the data's folder, which `--data` replaces, and expressions for what is where in it.
 
     These are the arguments of the function that lists training or validation images, and the
     names of the classes that each has. The folder is the one that all places have in common.
@@ -211,7 +211,7 @@ def _settings(spec: Classification) -> tuple[Setting, ...]:
 
 
 def _num_classes(spec: Classification, problems: Problems) -> tuple[int, int]:
-    """The number of classes that the spec and the data, where they are here, agree on.
+    """Return the number of classes that the spec and the data, where they are here, agree on.
 
     And the number of images to train on, 0 where it is not known.
     """

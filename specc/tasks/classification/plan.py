@@ -84,7 +84,7 @@ def plan_classification(name: str, spec: Classification, problems: Problems) -> 
 def _files(
     model: ClassifierPlan, data: ImagesPlan, optimizer: OptimizerPlan, *, teacher: bool
 ) -> dict[str, str]:
-    """The files of the project, and their templates."""
+    """Return the files of the project, and their templates."""
     evaluate = "evaluate_multilabel.py" if data.multi_label else "evaluate.py"
     files = shared_files(groups=bool(optimizer.groups), pretrained=model.reads_file or teacher) | {
         "README.md": "classification/README.md",
@@ -102,7 +102,7 @@ def _files(
 
 
 def _requirements(spec: Classification, optimizer: OptimizerPlan) -> set[str]:
-    """What a classifier's project needs beyond what all do."""
+    """Return the packages that a classifier's project needs beyond those of all."""
     names = [spec.model.name, spec.distill.name if spec.distill else ""]
     numpy = {"numpy>=1.26"} if spec.distill else set()  # for pretrained.py
     return data_requirements(spec) | classifier_requirements(spec, optimizer, names) | numpy

@@ -11,14 +11,14 @@ from specc.tasks.common.weights import check_here
 
 
 def distillation(spec: Classification) -> list[Setting]:
-    """The constants of a loss that is the teacher's in part."""
+    """Return the constants of a loss that is the teacher's in part."""
     if spec.distill is None:
         return []
     return [Setting("DISTILL_ALPHA", spec.distill.alpha, "share of the loss that is the teacher's")]
 
 
 def plan_teacher(spec: Classification, data: ImagesPlan, problems: Problems) -> TeacherPlan | None:
-    """The teacher, which gets the same images, if there is one."""
+    """Return the teacher, which gets the same images, if there is one."""
     teacher, key = spec.distill, ("distill", "name")
     if teacher is None:
         return None

@@ -1,4 +1,4 @@
-"""What is measured on the validation data of a classifier of images or videos."""
+"""The metrics on the validation data of a classifier of images or videos."""
 
 from collections.abc import Iterable
 
@@ -50,7 +50,7 @@ def _topk(spec: Classifier, classes: int, problems: Problems) -> tuple[int, ...]
 def _monitor(
     spec: Classifier, data: SamplesPlan, metrics: Iterable[str], problems: Problems
 ) -> str:
-    """The metric that says which model is best."""
+    """Return the metric that says which model is best."""
     default = "mAP" if data.multi_label else "top1"
     measured = list(dict.fromkeys([default, *metrics, "loss"]))
     monitor = spec.evaluate.monitor or default

@@ -1,4 +1,4 @@
-"""What goes out of the door: answers about images, and the model in a file."""
+"""The plan of predictions, and of the exported file."""
 
 from collections.abc import Iterable
 
@@ -25,7 +25,7 @@ def plan_export(
 
 
 def resizes(eval_transforms: Iterable[Call]) -> bool:
-    """Whether images of different shapes come out of some transforms in different sizes.
+    """Return whether images of different shapes come out of some transforms in different sizes.
 
     They do where the data, as CIFAR's, are all of one shape and nothing has to change that.
     """
@@ -34,5 +34,5 @@ def resizes(eval_transforms: Iterable[Call]) -> bool:
 
 
 def _is_one(size: object) -> bool:
-    """Whether it is the length of the short side only."""
+    """Return whether it is the length of the short side only."""
     return not isinstance(size, list | tuple) or len(size) == 1

@@ -15,7 +15,7 @@ from specc.tasks.video.formats.language import VideoFolder
 
 
 def split_folders(data: ImageFolder | VideoFolder) -> tuple[str, str]:
-    """The folders in `root` of training and of validation samples; "" if there is none."""
+    """Return the folders in `root` of training and of validation samples; "" if there is none."""
     if data.val_fraction:
         return data.train or ".", ""
     return data.train or "train", data.val or "val"
@@ -24,7 +24,7 @@ def split_folders(data: ImageFolder | VideoFolder) -> tuple[str, str]:
 def count_folders(
     spec: Classifier, data: ImageFolder | VideoFolder, problems: Problems
 ) -> tuple[int, int]:
-    """The number of classes that spec and folders agree on, and of training samples, if known."""
+    """Count the classes that spec and folders agree on, and the training samples, if known."""
     noun, suffixes = ("image", IMAGES) if isinstance(data, ImageFolder) else ("video", VIDEOS)
     said, key = spec.model.num_classes, ("model", "num_classes")
     root = ("data", "root")
@@ -79,5 +79,5 @@ def _hint(root: Path, split: str) -> str:
 
 @remembered
 def _count(folder: Path, suffixes: tuple[str, ...]) -> dict[str, int]:
-    """The classes that torchvision finds in a folder, and the number of samples of each."""
+    """Return the classes that torchvision finds in a folder, and the number of samples of each."""
     return {it.name: len(visible_files(it, suffixes)) for it in visible_folders(folder)}

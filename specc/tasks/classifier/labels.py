@@ -1,4 +1,4 @@
-"""What the labels of images or videos are, where the files that tell them are here to be read."""
+"""The labels of images or videos, where their files can be read."""
 
 import os
 import re
@@ -30,7 +30,7 @@ ELSEWHERE = "correct the path or, if the data are elsewhere, write model.num_cla
 
 
 def given_classes(data: Labelled) -> list[str] | None:
-    """The names that the spec gives the classes, if it does and they can be read here."""
+    """Return the names that the spec gives the classes, if it does and they can be read here."""
     if isinstance(data, CsvData) and data.label_columns:
         return data.label_columns
     names = data.classes
@@ -43,7 +43,7 @@ def given_classes(data: Labelled) -> list[str] | None:
 
 
 def count_labelled(spec: Classifier, data: Labelled, problems: Problems) -> tuple[int, int]:
-    """The number of classes that spec and files agree on, and of training samples, if known."""
+    """Count the classes that spec and files agree on, and the training samples, if known."""
     said = spec.model.num_classes
     classes = given_classes(data)
     _check_given(data, classes, problems)
@@ -73,7 +73,7 @@ def count_labelled(spec: Classifier, data: Labelled, problems: Problems) -> tupl
 
 
 def left(counts: Iterable[int], fraction: float | None) -> int:
-    """How many samples are trained on where a fraction of each class is validated on."""
+    """Return how many samples are trained on where a fraction of each class is validated on."""
     return sum(n - min(round((fraction or 0) * n), n - 1) for n in counts if n)
 
 
@@ -84,7 +84,7 @@ def _samples_left(data: Labelled, found: Sequence[Row]) -> int:
 
 
 def _read(data: Labelled, split: File, key: Key, problems: Problems) -> list[Row] | None:
-    """The rows of a file; None where it is not here, or not as it should be."""
+    """Return the rows of a file; None where it is not here, or not as it should be."""
     _, name = split_files(split)
     key = (*key, FILE_KEYS[type(split)])
     if not os.path.isfile(name):
@@ -114,7 +114,7 @@ def _rows(data: Labelled, path: Path) -> list[Row]:
 
 
 def _metainfo(data: OpenMMLabData, problems: Problems) -> list[str] | None:
-    """The classes' names in the training file, which have to be those of the validation file."""
+    """Return the classes' names in the training file; report a validation file that has others."""
     found = []
     for split in filter(None, (data.train, data.val)):
         try:
@@ -152,12 +152,12 @@ def _check_given(data: Labelled, classes: list[str] | None, problems: Problems) 
 
 
 def numbered(classes: Sequence[str]) -> bool:
-    """Whether labels may be numbers of classes with these names: not if names are numbers."""
+    """Return whether labels may be classes' numbers: not where classes' names are numbers."""
     return not any(name.isdecimal() for name in classes)
 
 
 def _names(found: Sequence[Row], said: int | None) -> list[str]:
-    """The classes' names where nothing gives them: labels, or numbers from 0."""
+    """Return the classes' names where nothing gives them: labels, or numbers from 0."""
     labels = sorted({label for row in found for label in row.labels})
     if all(re.fullmatch("0|-?[1-9][0-9]*", label) for label in labels):  # "007" is a name
         highest = max((int(label) for label in labels), default=-1)
@@ -200,7 +200,7 @@ def _check_labels(
     part: str,
     problems: Problems,
 ) -> bool:
-    """Whether all labels are names or numbers of classes; names the first that is not."""
+    """Return whether all labels are names or numbers of classes; names the first that is not."""
     allowed = set(names)
     if isinstance(data, OpenMMLabData) or (given_classes(data) and numbered(names)):
         numbers = {str(number) for number in range(len(names))}

@@ -16,7 +16,7 @@ LOGITS, TARGETS, WEIGHTS = Name("logits"), Name("targets"), Name("class_weights"
 @dataclass(frozen=True)
 class LossPlan:
     settings: tuple[Setting, ...]
-    # Of `logits`, and `targets` as the data give them, or as mixup and cutmix blend them.
+    # An expression of `logits` and `targets`, as the data give or mixup and cutmix blend them.
     call: Call | Name
     weighted_mean: bool  # whether it is divided by the class weights of the whole batch
     class_weights: str  # "" | "balanced" | "listed"
@@ -28,7 +28,8 @@ def plan_loss(spec: Classifier, *, classes: int, multi_label: bool, problems: Pr
     settings: list[Setting] = []
     options: dict[str, Any] = {}
     call: Call | Name
-    # Of blended labels, which PyTorch's loss calls probabilities, it takes the plain mean.
+    # PyTorch's loss takes the plain mean for blended labels, which it calls probabilities.
+
     blended = spec.data.mixup or spec.data.cutmix
     weighted_mean = (
         isinstance(train.class_weights, list)
@@ -82,7 +83,7 @@ def _focal(train: TrainClasses, multi_label: bool) -> Call:
 
 
 def _check_focal(spec: Classifier, multi_label: bool, problems: Problems) -> None:
-    """The focal loss is defined for labels that are certain."""
+    """Return the focal loss is defined for labels that are certain."""
     key = ("train", "loss")
     data = spec.data
     for name in ("mixup", "cutmix", "label_smoothing"):

@@ -24,7 +24,7 @@ OPENMMLAB = {"backbone.": "", "head.fc.": "fc."}
 
 
 def known_model(name: str, key: Key, task: str, problems: Problems) -> catalog.Classifier | None:
-    """The catalog's row of the model that is asked for."""
+    """Return the catalog's row of the model that is asked for."""
     model = catalog.model(name)
     if model is None or model.task != task:
         names = [name for name, row in catalog.models().items() if row.task == task]
@@ -96,13 +96,13 @@ def plan_classifier(
 
 
 def preprocessing(spec: Network, model: catalog.Classifier) -> catalog.Weights | None:
-    """The weights whose preparation of images is followed: the ones named, or the default."""
+    """Return the weights whose preparation of images is followed: those named, or the default."""
     rows = {weights.name: weights for weights in model.weights}
     default = rows.get(model.default or "")
     if isinstance(spec.weights, str) and spec.weights in ("default", *rows):
         return rows.get(spec.weights, default)
     if model.size_argument and default and default.crop_size != model.image_size:
-        # Of other weights nobody knows that they are for images larger than usual.
+        # Other weights are not known to be for larger images than usual.
         return next((it for it in model.weights if it.crop_size == model.image_size), default)
     return default
 
@@ -113,7 +113,7 @@ def known_rates(
     names: Sequence[str],
     problems: Problems,
 ) -> dict[str, float]:
-    """The builder's arguments for the rates of dropout that a spec asks for."""
+    """Return the builder's arguments for the rates of dropout that a spec asks for."""
     rates = {}
     for name in names:
         argument, rate = getattr(model, name), getattr(spec, name)
@@ -127,7 +127,7 @@ def known_rates(
 def constructor(
     model: catalog.Classifier, image_size: int, rates: Mapping[str, float], *, pretrained: bool
 ) -> Call:
-    """The call that builds the model with random weights."""
+    """Return the call that builds the model with random weights."""
     options: dict[str, Any] = {
         **model.arguments,
         **(model.with_weights if pretrained else model.without_weights),
@@ -141,7 +141,7 @@ def constructor(
 def _weights(
     spec: Model, model: catalog.Classifier, image_size: int, problems: Problems
 ) -> WeightsPlan | None:
-    """How the pretrained weights are read, or None if there are none."""
+    """Return how the pretrained weights are read, or None if there are none."""
     source, key, table = written(spec.weights)
     if not is_file(source):
         check_name(source, key, table, problems)
@@ -168,7 +168,7 @@ def _weights(
 def named_weights(
     source: str, key: Key, model: catalog.Classifier, image_size: int, problems: Problems
 ) -> WeightsPlan | None:
-    """Weights that the library has a name for."""
+    """Plan weights that the library has a name for."""
     if source == "none":
         return None
     rows = {weights.name: weights for weights in model.weights}
@@ -197,7 +197,7 @@ def named_weights(
 
 
 def repairs(model: catalog.Classifier, *, resized: bool, versions: bool) -> list[str]:
-    """What brings the tensors of torchvision's files into the model's form.
+    """Return the templates that bring tensors of torchvision's files into the model's form.
 
     Args:
         resized: whether the weights may have been trained on images of another size.
@@ -216,7 +216,7 @@ def repairs(model: catalog.Classifier, *, resized: bool, versions: bool) -> list
 def _size_option(
     model: catalog.Classifier, image_size: int, built_for: int | None = None
 ) -> dict[str, Name]:
-    """The argument that tells the builder of an unusual size of images."""
+    """Return the argument that tells the builder of an unusual size of images."""
     if not model.size_argument or image_size == (built_for or model.image_size):
         return {}
     pair = model.size_argument == "input_size"

@@ -13,7 +13,7 @@ Row = catalog.Classifier | VideoClassifier
 
 
 def built_for(model: Row | None, weights: catalog.Weights | VideoWeights | None) -> int:
-    """The size at which a model is evaluated if nothing is said."""
+    """Return the size at which a model is evaluated if nothing is said."""
     if model and (not model.size_multiple or not weights):
         return model.image_size
     return weights.crop_size if weights else 224
@@ -22,7 +22,7 @@ def built_for(model: Row | None, weights: catalog.Weights | VideoWeights | None)
 def agreed_size(
     data: Prepared, model: Row | None, default: int, own: int | None, problems: Problems
 ) -> int:
-    """Height and width of the model's input in evaluation; checked for training as well.
+    """Return height and width of the model's input in evaluation; check training's as well.
 
     Args:
         default: what they are if nothing is said.

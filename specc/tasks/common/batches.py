@@ -1,4 +1,4 @@
-"""How batches are made."""
+"""The checks of batch sizes."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from specc.tasks.common.plan import ModelPlan
 
 
 def check_batch(spec: Spec, pairs: Sequence[str], problems: Problems) -> None:
-    """A batch is divided among the GPUs that the spec names, if it names any.
+    """Return a batch is divided among the GPUs that the spec names, if it names any.
 
     Args:
         pairs: the keys of [data] for which each GPU's share is taken in pairs.

@@ -29,7 +29,7 @@ class Setting:
 
 
 def python(value: Any) -> str:
-    """The Python source of a value.
+    """Return the Python source of a value.
 
     Raises:
         TypeError: if it is neither a piece of code nor a plain value.

@@ -2,7 +2,7 @@
 
 
 def shared_files(*, groups: bool, pretrained: bool) -> dict[str, str]:
-    """Those that are the same for every task.
+    """Return the files that are the same for every task.
 
     Args:
         groups: whether parameters have settings of their own, and so a file that says which.

@@ -1,4 +1,4 @@
-"""What of a model is frozen, and until when."""
+"""The frozen parts of a model, by epoch."""
 
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
@@ -18,7 +18,7 @@ def frozen_by_epoch(
     model: catalog.Model,
     problems: Problems,
 ) -> dict[int, tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Modules and other parameters that are frozen, by the epoch from which that is so."""
+    """Return the frozen modules and other parameters, by the epoch from which on they are."""
     named = _named(freeze, ("model", "freeze"), model, problems)
     frozen = None if named is None else set(inside(model, named))
     by_epoch = {0: _fewest(model, frozen or set())}
@@ -43,7 +43,7 @@ def frozen_by_epoch(
 
 
 def _fewest(model: catalog.Model, frozen: set[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The fewest modules that hold all these parameters, and the parameters outside of them."""
+    """Return the fewest modules that hold all these parameters, and the parameters outside them."""
     tree = catalog.tree(model.name)
     left = set(frozen)
     modules: list[str] = []
@@ -60,7 +60,7 @@ def _fewest(model: catalog.Model, frozen: set[str]) -> tuple[tuple[str, ...], tu
 
 @cache
 def _parameters(name: str) -> dict[str, set[str]]:
-    """The parameters in each module of a model."""
+    """Return the parameters in each module of a model."""
     found: dict[str, set[str]] = {}
     for parameter in catalog.tree(name).parameters:
         parts = parameter.split(".")
@@ -70,7 +70,7 @@ def _parameters(name: str) -> dict[str, set[str]]:
 
 
 def _named(freeze: Freeze, key: Key, model: catalog.Model, problems: Problems) -> list[str] | None:
-    """The modules and parameters that `freeze` names; None if it names what there is not."""
+    """Return the modules and parameters that `freeze` names; None if it names what there is not."""
     stages = model.stages
     if freeze == "none":
         return []
@@ -112,7 +112,7 @@ def backbone(model: catalog.Model) -> list[str]:
 
 
 def inside(model: catalog.Model, names: Iterable[str]) -> list[str]:
-    """The parameters in some modules, and those that are themselves named."""
+    """Return the parameters in some modules, and those that are themselves named."""
     prefixes = tuple(f"{name}." for name in names)
     return [p for p in catalog.tree(model.name).parameters if f"{p}.".startswith(prefixes)]
 

@@ -1,4 +1,4 @@
-"""What list, CSV and JSON files say of images or videos, line by line."""
+"""The rows of list, CSV and JSON files of images or videos."""
 
 import csv
 import json
@@ -30,7 +30,7 @@ FILE_KEYS: dict[type[File], str] = {ListFile: "list", CsvFile: "csv", JsonFile: 
 
 @dataclass(frozen=True)
 class Row:
-    """What a file says of one image or video."""
+    """A file's entry for one image or video."""
 
     place: str  # "train.txt:3"
     path: str
@@ -42,22 +42,22 @@ class Unreadable(Exception):
 
 
 def split_files(split: File) -> tuple[str, str]:
-    """The samples' folder, and the file that tells of them."""
+    """Return the samples' folder, and the file that tells of them."""
     return split.root, str(getattr(split, FILE_KEYS[type(split)]))
 
 
 def list_files(data: Labelled) -> list[str]:
-    """The files that tell of samples."""
+    """Return the files that tell of samples."""
     return [split_files(split)[1] for split in (data.train, data.val) if split]
 
 
 def noun(data: Section) -> str:
-    """What the samples are."""
+    """Return the noun for the samples."""
     return "video" if isinstance(data, SomeVideos) else "image"
 
 
 def rows(data: Labelled, path: Path) -> Iterator[Row]:
-    """What a file of this format says.
+    """Read the rows of a file of this format.
 
     Raises:
         Unreadable, OSError, UnicodeDecodeError: where it cannot be read.

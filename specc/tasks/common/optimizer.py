@@ -24,7 +24,7 @@ CLASSES = {
 
 @dataclass(frozen=True)
 class GroupsPlan:
-    """What parameters are told apart by; what is empty or False plays no part."""
+    """The criteria that divide parameters into groups; empty or False ones play no part."""
 
     lr: Name  # of the parameter `name`: "LR" or a function's
     decay: Name
@@ -112,7 +112,7 @@ def _groups(spec: Optim, model: catalog.Model, problems: Problems) -> GroupsPlan
 
 
 def _parameters(pattern: str, model: catalog.Model, key: Key, problems: Problems) -> str:
-    """The glob of parameters that a glob of modules or parameters means."""
+    """Return the glob of parameters that a glob of modules or parameters means."""
     tree = catalog.tree(model.name)
     if any(fnmatchcase(name, pattern) for name in tree.parameters):
         return pattern
@@ -125,7 +125,7 @@ def _parameters(pattern: str, model: catalog.Model, key: Key, problems: Problems
 
 
 def _layers(model: catalog.Model) -> tuple[tuple[str, ...], ...]:
-    """The prefixes of the parameters of each stage.
+    """Return the prefixes of the parameters of each stage.
 
     A norm that stands alone before the head is left out: it learns at the head's rate, as in BEiT
     (arXiv 2106.08254), which layer-wise decay comes from.
@@ -141,5 +141,5 @@ def _layers(model: catalog.Model) -> tuple[tuple[str, ...], ...]:
 
 
 def _is_norm(names: list[str], tree: catalog.ModelTree) -> bool:
-    """Whether some parameters are the scales and shifts of a norm: as many of each."""
+    """Return whether some parameters are the scales and shifts of a norm: as many of each."""
     return len(names) == 2 and len({tree.parameters[name] for name in names}) == 1

@@ -1,4 +1,4 @@
-"""Where data are, and whether there are enough of them."""
+"""The places of the data, and their number."""
 
 import glob
 import os
@@ -17,7 +17,7 @@ NAME_CLASSES = Name("name_classes(rows)")
 # functions that list training and validation samples; and for the classes that each has.
 Places = tuple[str, tuple[Name, ...], tuple[Name, ...], Name | None, Name | None]
 
-# What a generated project takes for an image: torchvision's IMG_EXTENSIONS, and three of Pillow's.
+# Images of a generated project: torchvision's IMG_EXTENSIONS, and three of Pillow's.
 TORCHVISION = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 IMAGES = (*TORCHVISION, ".avif", ".gif", ".jfif")
 VIDEOS = (".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv")
@@ -41,20 +41,20 @@ def visible_folders(folder: Path) -> list[Path]:
 
 
 def common(paths: Sequence[str]) -> str:
-    """The folder that all paths are in; "" for the current one."""
+    """Return the folder that all paths are in; "" for the current one."""
     if len({PurePath(path).anchor for path in paths}) > 1:  # "", "/", and POSIX's own "//"
         return ""
     return os.path.commonpath([PurePath(path) for path in paths])
 
 
 def under(root: str, path: str) -> Name:
-    """The expression of a path in `root`."""
+    """Return the expression of a path in `root`."""
     inside = str(PurePath(path).relative_to(root)) if root else path
     return Name("root" if inside == "." else f"root / {python(inside)}")
 
 
 def list_places(data: Labelled) -> Places:
-    """Where list files and their samples are, in the folder that all have in common."""
+    """Return the places of list files and their samples, in the folder that all have in common."""
     paths = split_files(data.train)
     val_paths = split_files(data.val) if data.val else ()
     file = data.classes if isinstance(data.classes, str) else None

@@ -1,4 +1,4 @@
-"""What a template gets: a project in which every decision is made."""
+"""The input of a template: a project in which every decision is made."""
 
 import re
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ FITTING = {
 
 @dataclass(frozen=True)
 class WeightsPlan:
-    """Where pretrained weights come from, and how they are renamed."""
+    """The source of pretrained weights, and their names in the model."""
 
     state: Call | Name  # reads the tensors, by name
     path: Name | str = ""  # of what is no weights' name
@@ -92,7 +92,7 @@ class ModelPlan:
 
     @property
     def frozen_parameters(self) -> tuple[str, ...]:
-        """Those that are in no frozen module, at the beginning."""
+        """Frozen parameters outside of frozen modules, at the beginning."""
         return self.freezing[0][1]
 
     @property
@@ -115,7 +115,7 @@ class ModelPlan:
 
     @property
     def head_prefixes(self) -> tuple[str, ...]:
-        """Of the names of their tensors: "classifier.6."."""
+        """Prefixes of the names of their tensors: "classifier.6."."""
         return tuple(f"{layer}." for layer in self.head_layers)
 
     @property
@@ -135,29 +135,6 @@ class ModelPlan:
 class ClassifierPlan(ModelPlan):
     head_bias: bool
     init_std: float  # of the heads' weights
-
-
-@dataclass(frozen=True, kw_only=True)
-class DetectorPlan(ModelPlan):
-    masks: bool  # whether it finds masks as well
-    fixed_size: bool  # whether all images are resized to one
-    backbone_weights: Call | None  # the detector with a trained backbone, where only that is
-    mmdet: bool  # whether it is built as MMDetection does
-    caffe: bool  # with the strides of Caffe's ResNet
-
-    @property
-    def pretrained(self) -> bool:
-        return self.weights is not None or self.backbone_weights is not None
-
-    @property
-    def published_classes(self) -> int:
-        return 91  # COCO's, as torchvision counts them
-
-    @property
-    def published(self) -> Name:
-        if self.backbone_weights is None:
-            return super().published
-        return Name(f"{python(self.constructor)}.backbone.state_dict()")
 
 
 @dataclass(frozen=True)
@@ -203,7 +180,7 @@ class SamplesPlan:
     value_range: tuple[int, int] | None = None  # of 16-bit images
     skip_unreadable: bool = False  # images, rather than stopping
     image_suffix: bool = False  # whether the paths in lists are without it
-    # What the code says of the samples; of images, if nothing else is said.
+    # The code's names for the samples; those of images by default.
     clips: bool = False
     read_from: Name = Name("Path")  # the type of that which a sample is made of
     transform: Name = Name("v2.Transform")  # the type of that which makes samples
@@ -227,7 +204,7 @@ class ImagesPlan(SamplesPlan):
 
 @dataclass(frozen=True)
 class BatchesPlan:
-    """How the samples of an epoch are drawn."""
+    """The drawing of an epoch's samples."""
 
     repeat: bool  # whether an epoch passes over them several times
     balance: bool = False  # whether each class is drawn equally often
@@ -300,76 +277,6 @@ class EvaluatePlan:
 
 
 @dataclass(frozen=True)
-class AnnotationsPlan:
-    """The files that say what is in the images of a detector."""
-
-    root: str
-    data_dir: Setting  # the same
-    classes: tuple[str, ...]  # the background first, where the model counts it
-    named: Name  # an expression for the classes without the background
-    settings: tuple[Setting, ...]
-    template: str  # of the format
-    train: Call  # which reads the training images
-    val: Call | None  # None where the validation images are taken from them
-    subset: bool  # whether objects of other classes are left out, or are a problem
-    masks: bool
-    areas: bool  # of objects, as the file says
-    ids: bool  # whether a file numbers images and classes
-    sizes: bool  # of images, as the files say
-    polygons: bool  # masks that are polygons or RLE
-    numbered: bool  # masks that are images of numbers
-    difficult: bool  # whether objects neither hit nor missed count as in VOC, not as crowds
-    reads_lines: bool  # of text files
-    cuts: bool  # boxes at the image's border, as not all have to be inside
-    keypoints: bool  # after the boxes of YOLO's labels
-    folders: bool  # of YOLO's images, or of those beside VOC's XML files
-    xml: bool  # whether VOC's files are in a folder of their own
-    lists: bool  # of YOLO's images
-    numbers: Name  # an expression for those of YOLO's classes
-    val_fraction: float | None
-    keep_empty: bool
-    min_size: float | None
-    fix: bool  # what is wrong, rather than stopping
-    images: int  # to train on, at most, if known
-    requirements: frozenset[str]
-
-    @property
-    def num_classes(self) -> int:
-        """How many the model counts."""
-        return len(self.classes)
-
-
-@dataclass(frozen=True)
-class BoxDataPlan:
-    """The images of a detector."""
-
-    settings: tuple[Setting, ...]
-    workers: int
-    train_transforms: tuple[Call, ...]
-    resizes: bool  # whether they bring the training images to their size, rather than the model
-    masks: bool
-    copy_paste: bool
-    value_range: tuple[int, int] | None  # of 16-bit images
-
-
-@dataclass(frozen=True)
-class EvaluateBoxesPlan:
-    masks: bool
-    loss: bool
-    max_detections: int  # of an image, that count
-    two_stage: bool  # whether proposals are sampled for the loss
-    background: bool  # whether class 0 is that
-    named: bool  # whether there is room for the names of all classes in a picture
-
-
-@dataclass(frozen=True)
-class ExportBoxesPlan:
-    masks: bool
-    two_stage: bool  # whether boxes are found in two steps, the first of which may find none
-    resizes: bool  # whether the model brings images to a size that depends on their shapes
-
-
-@dataclass(frozen=True)
 class ExportPlan:
     onnx: bool  # or torch.export's own format
     any_size: bool  # whether the model takes images of other sizes
@@ -387,7 +294,7 @@ class LaunchPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What the projects of all tasks have."""
+    """The parts that the projects of all tasks have."""
 
     name: str
     title: Name  # a noun for sentences: "resnet50 for 10 classes"
@@ -407,7 +314,7 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassesPlan(Plan):
-    """What the projects of image and video classifiers have."""
+    """The parts that the projects of image and video classifiers have."""
 
     model: ClassifierPlan
     data: SamplesPlan
@@ -422,12 +329,3 @@ class ClassesPlan(Plan):
 class ClassificationPlan(ClassesPlan):
     data: ImagesPlan
     resizes: bool  # whether predict.py has to, as the eval_transforms are for images of one shape
-
-
-@dataclass(frozen=True, kw_only=True)
-class DetectionPlan(Plan):
-    model: DetectorPlan
-    annotations: AnnotationsPlan
-    data: BoxDataPlan
-    evaluate: EvaluateBoxesPlan
-    export: ExportBoxesPlan

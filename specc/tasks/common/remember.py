@@ -1,4 +1,4 @@
-"""What was read of the data, kept while one spec is built many times with other values."""
+"""A cache of the data that were read, while one spec is built many times."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ def remembering() -> Iterator[None]:
 
 
 def remembered(function: Callable[P, T]) -> Callable[P, T]:
-    """For a function that reads files, and whose arguments say by `repr` what it reads."""
+    """Cache a function that reads files, and whose arguments say by `repr` what it reads."""
 
     @wraps(function)
     def read(*args: P.args, **kwargs: P.kwargs) -> T:

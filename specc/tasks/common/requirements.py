@@ -1,4 +1,4 @@
-"""What a project needs to be installed."""
+"""The packages that a project needs."""
 
 from collections.abc import Iterable
 
@@ -14,7 +14,7 @@ def plan_requirements(
     optimizer: OptimizerPlan,
     others: Iterable[str],
 ) -> tuple[str, ...]:
-    """Lines of requirements.txt: what all projects need by the keys they share, and `others`."""
+    """Return the lines of requirements.txt: those that the shared keys need, and `others`."""
     requirements = {"matplotlib>=3.8", "tqdm>=4.66", *others}
     if not any(line.startswith("torch>") for line in requirements):
         requirements.add("torch>=2.6")
@@ -38,7 +38,7 @@ def plan_requirements(
 def classifier_requirements(
     spec: Classifier, optimizer: OptimizerPlan, models: Iterable[str]
 ) -> set[str]:
-    """What the projects of classifiers of images and videos need beyond what all do.
+    """Return the packages that classifiers' projects need beyond those of all.
 
     Args:
         models: the names of the networks that are built.

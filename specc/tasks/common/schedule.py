@@ -83,7 +83,7 @@ def _call(scheduler: str, **options: Any) -> Call:
 
 
 def _warmup(spec: Warmup, epochs: int, problems: Problems) -> tuple[list[Setting], list[Call]]:
-    """A factor that rises to 1: lr * (1 - (1 - i / W) * (1 - factor)) at the step i < W."""
+    """Return a factor that rises to 1: lr * (1 - (1 - i / W) * (1 - factor)) at the step i < W."""
     key = ("schedule", "warmup")
     if (spec.steps is None) == (spec.epochs is None):
         problems.add(key, "say how long: write steps or epochs, and not both")

@@ -8,7 +8,7 @@ SPLITS = {
     **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "eval", "evaluation"), "val"),
     **dict.fromkeys(("test", "testing", "tst"), "test"),
 }
-# What else such a name says, as in "training_set", "TrainImages" or "trainlist01".
+# Further parts of such names, as in "training_set", "TrainImages" or "trainlist01".
 THINGS = {
     *("set", "data", "dataset", "split", "part", "fold", "list", "folder", "dir", "samples"),
     *("labels", "annotations", "names", "file", "files"),

@@ -20,7 +20,7 @@ KINDS = {
     "bool": "true or false",
     "list": "a list of numbers",
 }
-# What torchvision has beside the transforms that may be listed: conversions to float.
+# torchvision's transforms that may not be listed: conversions to float.
 CONVERSIONS = {"ConvertImageDtype", "Normalize", "PILToTensor", "ToDtype", "ToImage", "ToTensor"}
 # Presets that are a policy of torchvision's. On tensors it cannot do better than bilinear.
 POLICIES = {
@@ -36,7 +36,7 @@ RESHAPING = {"RandomResize", "RandomShortestSize", "RandomZoomOut", "ScaleJitter
 
 
 def resize_and_crop(size: int, weights: Weights | None) -> tuple[Call, ...]:
-    """Evaluation as the weights were evaluated: the same border is cut off at every size."""
+    """Evaluate as the weights were evaluated: the same border is cut off at every size."""
     ratio = weights.resize_size / weights.crop_size if weights else 256 / 224
     resize = Call("v2.Resize", (), {"size": round(size * ratio)} | interpolation(weights))
     return resize, Call("v2.CenterCrop", (), {"size": size})
@@ -64,7 +64,7 @@ def augmented(
     *,
     flip: bool,
 ) -> tuple[Call | Name, ...]:
-    """The training transforms of a preset, and of the keys that add to it.
+    """Return the training transforms of a preset, and of the keys that add to it.
 
     Args:
         cropped: what brings the samples to their size.
@@ -96,7 +96,7 @@ def mode(name: str) -> Name:
 
 
 def sides(transform: Transform) -> list[int]:
-    """What a transform's `size` asks for: one side, or height and width; none if it is wrong."""
+    """Return the sides that `size` asks for: one, or height and width; none if it is invalid."""
     size = transform.arguments.get("size")
     numbers: list[Any] = size if isinstance(size, list) else [size]
     return numbers if len(numbers) in (1, 2) and all(map(_is_side, numbers)) else []
@@ -107,19 +107,19 @@ def _is_side(value: Any) -> bool:
 
 
 def last_sized(transforms: Sequence[Transform]) -> int | None:
-    """The index of the transform that decides how large the images are in the end."""
+    """Return the index of the transform that decides how large the images are in the end."""
     return max((index for index, it in enumerate(transforms) if sides(it)), default=None)
 
 
 def checked(transforms: Sequence[Transform], key: Key, problems: Problems) -> tuple[Call, ...]:
-    """The transforms that a spec lists, checked against torchvision's signatures."""
+    """Return the transforms that a spec lists, checked against torchvision's signatures."""
     return tuple(_checked(it, (*key, index), problems) for index, it in enumerate(transforms))
 
 
 def listed(
     transforms: Sequence[Transform], key: Key, *, same_shape: bool, problems: Problems
 ) -> tuple[Call, ...]:
-    """The transforms that a spec lists, checked to give images of which batches can be made.
+    """Return the transforms that a spec lists, checked to give images of which batches can be made.
 
     `same_shape` says that all images of the data have one shape, so that they need not be
     brought to one.
@@ -178,7 +178,7 @@ def _unknown(name: str) -> str:
 
 
 def _argument(value: Any, parameter: catalog.Parameter, key: Key, problems: Problems) -> Any:
-    """An argument as torchvision takes it."""
+    """Return an argument as torchvision takes it."""
     kinds, names = parameter.kinds, parameter.choices
     if isinstance(value, str) and value in names:
         if "interpolation" in kinds:

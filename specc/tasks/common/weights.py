@@ -1,4 +1,4 @@
-"""Where pretrained weights come from, and how their names become the model's."""
+"""The source of pretrained weights, and the renaming to the model's names."""
 
 import importlib.util
 import os
@@ -18,7 +18,7 @@ WEIGHTS = {*PICKLED, ".safetensors"}
 
 
 def written(weights: str | WeightsFile) -> tuple[str, Key, WeightsFile | None]:
-    """Where weights come from, the key that says so, and the table that it is in."""
+    """Return the source of weights, the key that names it, and that key's table."""
     key: Key = ("model", "weights")
     if isinstance(weights, WeightsFile):
         return weights.source, (*key, "source"), weights
@@ -71,7 +71,7 @@ def file_weights(
     steps: Sequence[str],
     problems: Problems,
 ) -> WeightsPlan:
-    """Weights in a file, here, in a package, or behind a URL.
+    """Plan weights in a file, here, in a package, or behind a URL.
 
     Args:
         layout: how names begin in the file and in the model, by what the file's layout says.

@@ -1,15 +1,15 @@
-"""How the images of a detector are prepared."""
+"""The plan of preparing a detector's images."""
 
 from typing import Any
 
 from specc.catalog.detectors import Detector
 from specc.source.problems import Problems
 from specc.tasks.common.code import Call, Name, Setting
-from specc.tasks.common.plan import BoxDataPlan
 from specc.tasks.common.transforms import check_preset, checked
 from specc.tasks.common.values import value_range
 from specc.tasks.detection.formats.language import Resize
 from specc.tasks.detection.language import Detection
+from specc.tasks.detection.plans import BoxDataPlan
 
 JITTERED = (1024, 1024)  # height and width, as in the paper (arXiv 2012.07177)
 BEYOND_A_PRESET = ("augment", "photometric_distort")  # or part of one
@@ -76,7 +76,7 @@ def _preset(preset: str, resize: Resize | None, fill: Any, *, distort: bool) -> 
 
 
 def _resize(short: list[int], long: int) -> Call:
-    """To one of some short sides: of two, to any between them."""
+    """Resize to one of some short sides; if they are two, to any between them."""
     sizes: Any = short
     if len(short) == 2:
         sizes = Call("list", (Call("range", (short[0], short[1] + 1)),))
@@ -84,12 +84,12 @@ def _resize(short: list[int], long: int) -> Call:
 
 
 def _for_images(color: list[Any]) -> dict[Name | str, Any]:
-    """What fills images and masks: no colour can fill the latter."""
+    """Return fill values for images and masks: no colour can fill the latter."""
     return {Name("tv_tensors.Image"): color, "others": 0}
 
 
 def _filling_images(call: Call) -> Call:
-    """A transform of a spec, whose colour is for images alone."""
+    """Return a transform of a spec, whose colour is for images alone."""
     if not isinstance(fill := call.options.get("fill"), list):
         return call
     return Call(call.function, call.arguments, call.options | {"fill": _for_images(fill)})

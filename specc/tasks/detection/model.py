@@ -9,10 +9,11 @@ from specc.source.diagnostics import choices, nearest
 from specc.source.problems import Problems
 from specc.tasks.common.code import Call, Name
 from specc.tasks.common.freezing import backbone, frozen_by_epoch, inside
-from specc.tasks.common.plan import DetectorPlan, WeightsPlan
+from specc.tasks.common.plan import WeightsPlan
 from specc.tasks.common.weights import check_name, file_weights, is_file, written
 from specc.tasks.detection.language import Detection
 from specc.tasks.detection.network import DetectorWeights
+from specc.tasks.detection.plans import DetectorPlan
 
 # How names begin in MMDetection's files of Faster and Mask R-CNN, and in torchvision's.
 MMDET = {
@@ -34,7 +35,7 @@ MMDET_MASKS = {
 }
 # The models whose layers are the same there.
 MMDET_MODELS = ("fasterrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn")
-# Of images from 0 to 1, as Caffe subtracts a mean from bytes and divides by nothing.
+# For images from 0 to 1: Caffe subtracts a mean from bytes and divides by nothing.
 CAFFE_MEAN = tuple(round(value / 255, 6) for value in (123.675, 116.28, 103.53))
 CAFFE_STD = Name("(1 / 255, 1 / 255, 1 / 255)")
 
@@ -48,7 +49,7 @@ ELSEWHERE = {
 
 
 def known_detector(spec: Detection, problems: Problems) -> Detector | None:
-    """The catalog's row of the model that is asked for."""
+    """Return the catalog's row of the model that is asked for."""
     name, row = spec.model.name, detector(spec.model.name)
     if row is None or row.task != spec.task:
         names = [name for name, it in detectors().items() if it.task == spec.task]
@@ -108,7 +109,7 @@ def plan_detector(
 
 
 def _norm(row: Detector, *, pretrained: bool) -> str:
-    """What the batch norms do if nothing is said."""
+    """Return the batch norms' mode if the spec names none."""
     return "frozen" if row.norm == "frozen" and pretrained else "train"
 
 
@@ -120,7 +121,7 @@ def _norm_eps(spec: Detection, row: Detector) -> float | None:
 def _options(
     spec: Detection, row: Detector, layout: str | None, *, resized: bool
 ) -> dict[str, Any]:
-    """The builder's arguments."""
+    """Return the builder's arguments."""
     data = spec.data
     options: dict[str, Any] = dict.fromkeys(("weights", "weights_backbone"))
     options["num_classes"] = Name("NUM_CLASSES")
@@ -160,7 +161,7 @@ def _check_options(spec: Detection, row: Detector, problems: Problems) -> None:
 def _weights(
     spec: Detection, row: Detector, problems: Problems
 ) -> tuple[WeightsPlan | None, Call | None]:
-    """How pretrained weights are read, of the whole model or of its backbone."""
+    """Return how pretrained weights are read, of the whole model or of its backbone."""
     source, key, table = written(spec.model.weights)
     if is_file(source):
         return _weights_of_file(spec, row, problems), None

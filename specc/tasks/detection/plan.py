@@ -6,14 +6,7 @@ from specc.tasks.common.batches import check_batch, check_norm
 from specc.tasks.common.code import Name
 from specc.tasks.common.files import shared_files
 from specc.tasks.common.optimizer import OptimizerPlan, plan_optimizer
-from specc.tasks.common.plan import (
-    BatchesPlan,
-    DetectionPlan,
-    DetectorPlan,
-    EvaluateBoxesPlan,
-    ExportBoxesPlan,
-    LaunchPlan,
-)
+from specc.tasks.common.plan import BatchesPlan, LaunchPlan
 from specc.tasks.common.requirements import plan_requirements
 from specc.tasks.common.train import plan_train
 from specc.tasks.detection.data import plan_box_data
@@ -21,11 +14,17 @@ from specc.tasks.detection.formats.language import Voc, VocFolders
 from specc.tasks.detection.formats.plan import plan_annotations
 from specc.tasks.detection.language import Detection
 from specc.tasks.detection.model import known_detector, plan_detector
+from specc.tasks.detection.plans import (
+    DetectionPlan,
+    DetectorPlan,
+    EvaluateBoxesPlan,
+    ExportBoxesPlan,
+)
 
 NAMED_CLASSES = 60  # for more a picture of all classes would be metres high
 # Before 1.8, faster-coco-eval cannot evaluate a model that finds nothing at all.
 REQUIREMENTS = {"faster-coco-eval>=1.8", "onnx>=1.16", "onnxruntime>=1.22", "torchvision>=0.21"}
-# What COCO measures; the recall of all that counts is another one, as "AR100".
+# COCO's metrics; the recall of max_detections is named after their number, as "AR100".
 NUMBERS = "AP AP50 AP75 APs APm APl AR1 AR10 ARs ARm ARl".split()
 
 
@@ -90,7 +89,7 @@ def plan_detection(name: str, spec: Detection, problems: Problems) -> DetectionP
 
 
 def _files(model: DetectorPlan, optimizer: OptimizerPlan, *, copy_paste: bool) -> dict[str, str]:
-    """The files of the project, and their templates."""
+    """Return the files of the project, and their templates."""
     files = shared_files(groups=bool(optimizer.groups), pretrained=model.reads_file) | {
         "README.md": "detection/README.md",
         "model.py": "detection/model.py",
@@ -106,7 +105,7 @@ def _files(model: DetectorPlan, optimizer: OptimizerPlan, *, copy_paste: bool) -
 
 
 def _monitor(spec: Detection, problems: Problems) -> str:
-    """The metric that says which model is best."""
+    """Return the metric that says which model is best."""
     masks = spec.task == "instance-segmentation"
     kinds = ("box", "mask") if masks else ("box",)
     numbers = [*NUMBERS, f"AR{spec.evaluate.max_detections}"]

@@ -112,7 +112,7 @@ def plan_clips(
 
 
 def _chosen(raw: bool, tsn: bool, fps: float | None, many: str, *, random: bool) -> Name:
-    """The function that picks frames: of a number of them, or of the times of each."""
+    """Return the function that picks frames: of a number of them, or of the times of each."""
     seen = "count" if raw else "times"
     known = "count" if raw else "times" if fps else "len(times)"
     function, part = ("place_clips", "[0]" if many == "1" else ".flatten()")
@@ -125,7 +125,7 @@ def _chosen(raw: bool, tsn: bool, fps: float | None, many: str, *, random: bool)
 
 
 def _resize(size: int, weights: Weights | VideoWeights | None) -> Call:
-    """As the weights were evaluated: the same border is cut off at every size."""
+    """Evaluate as the weights were evaluated: the same border is cut off at every size."""
     if not isinstance(weights, VideoWeights):  # a TSN's, as it was trained
         options = {"size": round(size * 256 / 224)} | interpolation(weights)
         return Call("v2.Resize", (), options)
@@ -153,7 +153,7 @@ def _clip(
     weights: Weights | VideoWeights | None,
     problems: Problems,
 ) -> tuple[int, int | None, float | None]:
-    """Frames of a clip, and either the stride from one to the next or how many a second."""
+    """Return the frames of a clip, and the stride from one to the next or how many a second."""
     clips, key = spec.data.clips, ("data", "clips")
     video = weights if isinstance(weights, VideoWeights) else None
     frames = clips.frames or (video.frames if video else 16)
@@ -194,7 +194,7 @@ def _testing(spec: VideoClassification, resize: Call, problems: Problems) -> Tes
 
 
 def _check_keys(spec: VideoClassification, problems: Problems) -> None:
-    """What keys of [data] have against each other."""
+    """Report keys of [data] that contradict each other."""
     data, clips, key = spec.data, spec.data.clips, ("data", "clips")
     said = [name for name in BEYOND_A_PRESET if getattr(data, name)]
     check_preset(data, said if data.flip else [*said, "flip"], problems)
@@ -229,7 +229,7 @@ def _check_keys(spec: VideoClassification, problems: Problems) -> None:
 
 
 def _source(spec: VideoClassification) -> str:
-    """The template that lists the videos."""
+    """Return the template that lists the videos."""
     if isinstance(spec.data, Videos):  # the lines are like those of image lists
         return "classification/sources/list.py"
     return f"video/sources/{spec.data.format}.py"
@@ -283,7 +283,7 @@ def _settings(spec: VideoClassification) -> tuple[Setting, ...]:
 
 
 def _num_classes(spec: VideoClassification, problems: Problems) -> tuple[int, int]:
-    """The number of classes that the spec and the data, where they are here, agree on.
+    """Return the number of classes that the spec and the data, where they are here, agree on.
 
     And the number of videos to train on, 0 where it is not known.
     """

@@ -31,7 +31,7 @@ AS_BACKBONE = "video/layouts/classifier.py"
 def known_models(
     spec: VideoModel, problems: Problems
 ) -> tuple[VideoClassifier | None, catalog.Classifier | None]:
-    """The catalog's row of the model that is asked for, and that of a TSN's backbone."""
+    """Return the catalog's row of the model that is asked for, and that of a TSN's backbone."""
     if spec.name == "tsn":
         name = spec.backbone or BACKBONE
         backbone = known_model(name, ("model", "backbone"), "classification", problems)
@@ -56,7 +56,7 @@ def known_models(
 
 
 def preprocessing(spec: VideoModel, row: VideoClassifier) -> VideoWeights | None:
-    """The weights whose preparation of clips is followed: the ones named, or the default."""
+    """Return the weights whose preparation of clips is followed: the ones named, or the default."""
     rows = {weights.name: weights for weights in row.weights}
     default = rows.get(row.default or "")
     return rows.get(spec.weights, default) if isinstance(spec.weights, str) else default
@@ -102,7 +102,7 @@ def plan_tsn(
 
 
 def _weights(spec: VideoModel, row: VideoClassifier, problems: Problems) -> WeightsPlan | None:
-    """How pretrained weights of a model of torchvision's are read, or None if there are none."""
+    """Plan how pretrained weights of a model of torchvision's are read; None if there are none."""
     source, key, table = written(spec.weights)
     if is_file(source):
         if isinstance(table, WeightsTable) and table.layout:
@@ -127,7 +127,7 @@ def _weights(spec: VideoModel, row: VideoClassifier, problems: Problems) -> Weig
 def _tsn_weights(
     spec: VideoModel, backbone: catalog.Classifier, image_size: int, problems: Problems
 ) -> WeightsPlan | None:
-    """How a TSN's pretrained weights are read: those of its backbone, or of all of it."""
+    """Return how a TSN's pretrained weights are read: those of its backbone, or of all of it."""
     source, key, table = written(spec.weights)
     if not is_file(source):
         check_name(source, key, table, problems)
@@ -149,5 +149,5 @@ def _tsn_weights(
 
 
 def title(spec: VideoModel) -> str:
-    """The model in words."""
+    """Return the model in words."""
     return f"tsn on {spec.backbone or BACKBONE}" if spec.name == "tsn" else spec.name

@@ -95,7 +95,7 @@ def plan_video(name: str, spec: VideoClassification, problems: Problems) -> Vide
 def _files(
     spec: VideoClassification, model: ClassifierPlan, optimizer: OptimizerPlan, *, mixes: bool
 ) -> dict[str, str]:
-    """The files of the project, and their templates."""
+    """Return the files of the project, and their templates."""
     files = shared_files(groups=bool(optimizer.groups), pretrained=model.reads_file) | {
         "README.md": "classification/README.md",
         "model.py": "video/model.py",
@@ -111,7 +111,7 @@ def _files(
 
 
 def _requirements(spec: VideoClassification, optimizer: OptimizerPlan) -> set[str]:
-    """What a video classifier's project needs beyond what all do."""
+    """Return the packages that a video classifier's project needs beyond those of all."""
     requirements = {"torchvision>=0.21", *DECODERS[spec.data.decoder]}
     if isinstance(spec.data, RawFrames):
         requirements.add("pillow>=10.3")

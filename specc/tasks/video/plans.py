@@ -1,4 +1,4 @@
-"""What a template of video classification gets beside what all templates do."""
+"""The plans of video classification's templates, beside those of all tasks."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ class TSNPlan:
 
 @dataclass(frozen=True)
 class TestingPlan:
-    """What a trained model looks at in each video."""
+    """The views of each video that test a trained model."""
 
     clips: int  # of a TSN: segments
     cut: Call | None  # which cuts several crops out of frames

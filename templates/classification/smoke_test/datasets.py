@@ -1,6 +1,6 @@
 #% if data.files
 def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
-    """The eight images of noise in `root`, for training and for validation."""
+    """List the eight images of noise in `root`, for training and for validation."""
     files = [root / f"{index}.png" for index in range(8)]
     classes = [f"class {number}" for number in range(data.NUM_CLASSES)]
     #% if data.multi_label
@@ -14,7 +14,7 @@ def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
     )
 #% else
 def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
-    """Eight images of noise, for training and for validation."""
+    """Make eight images of noise, for training and for validation."""
     source = FakeData(8, (3, data.IMAGE_SIZE, data.IMAGE_SIZE))
     names = [f"made-up image {index}" for index in range(8)]
     labels = [index % data.NUM_CLASSES for index in range(8)]

@@ -1,5 +1,5 @@
 #% if teacher
-train.build_teacher = lambda classes: train.build_model()  # which knows as little as the model
+train.build_teacher = lambda classes: train.build_model()  # as untrained as the model
 #% endif
 #% if train.compile
 torch.compiler.set_stance("force_eager")  # compiling takes minutes

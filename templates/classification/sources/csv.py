@@ -2,7 +2,7 @@
 
 
 def read_rows(root: Path, path: Path) -> list[Row]:
-    """The rows of a CSV file, with images in `root`.
+    """Read the rows of a CSV file, with images in `root`.
 
     Raises:
         ValueError: names the row that is not as it should be.
@@ -26,13 +26,13 @@ def read_rows(root: Path, path: Path) -> list[Row]:
             if None in row.values():
                 raise ValueError(f"{place}: fewer fields than the header has")
             #% if data.label_columns
-            if odd := {row[name].strip() for name in CLASSES} - {"0", "1", "0.0", "1.0"}:
-                raise ValueError(f"{place}: must be 0 or 1 for each class, not {odd}")
+            if invalid := {row[name].strip() for name in CLASSES} - {"0", "1", "0.0", "1.0"}:
+                raise ValueError(f"{place}: must be 0 or 1 for each class, not {invalid}")
             labels = [name for name in CLASSES if row[name].strip() in ("1", "1.0")]
             #% else
             #% if data.multi_label
-            labels = [it.strip() for it in row[LABEL_COLUMN].split(LABEL_SEPARATOR)]
-            labels = [label for label in labels if label]
+            names = map(str.strip, row[LABEL_COLUMN].split(LABEL_SEPARATOR))
+            labels = [name for name in names if name]
             #% else
             label = row[LABEL_COLUMN].strip()
             if not label:

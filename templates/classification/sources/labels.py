@@ -1,8 +1,8 @@
 #% if data.name_classes
 def name_classes(rows: list[Row]) -> list[str]:
-    """The classes' names: all labels that there are, or numbers if they are that.
+    """Return the classes' names: all labels, or numbers if all labels are numbers.
 
-    "007" is a name: what counts classes has no zeros in front.
+    "007" is a name: numbers have no zeros in front.
     """
     #% if data.multi_label
     names = sorted({label for _, _, labels in rows for label in labels})
@@ -23,7 +23,7 @@ def name_classes(rows: list[Row]) -> list[str]:
 def build_samples(
     rows: list[Row], classes: list[str], transform: {{ data.transform }}
 ) -> Samples:
-    """Samples with the numbers of their classes.
+    """Build samples, with the numbers of their classes.
 
     Raises:
         ValueError: names the line of a label that is no class.
@@ -40,8 +40,8 @@ def build_samples(
         raise ValueError(f"{len(classes)} classes, but NUM_CLASSES is {NUM_CLASSES}")
     #% if data.multi_label
     for place, _, names in rows:
-        if odd := [name for name in names if name not in numbers]:
-            raise ValueError(f"{place}: {odd} are none of {NUM_CLASSES} classes")
+        if unknown := [name for name in names if name not in numbers]:
+            raise ValueError(f"{place}: {unknown} are none of {NUM_CLASSES} classes")
     labels = [sorted({numbers[name] for name in names}) for _, _, names in rows]
     #% else
     for place, _, name in rows:
@@ -58,7 +58,7 @@ def build_samples(
 
 #% endif
 def build_datasets(root: Path) -> tuple[Samples, Samples]:
-    """The training and validation {{ sample }}s."""
+    """Build the training and validation sets."""
     rows = read_rows({{ data.train_args[0] }}, {{ data.train_args[1] }})
     classes = {{ data.classes }}
     #% if data.val_fraction

@@ -2,7 +2,7 @@
 
 
 def read_rows(root: Path, path: Path) -> list[Row]:
-    """The lines of a list file: a path in `root`, SEPARATOR and a label.
+    """Read a list file, in each line a path in `root`, SEPARATOR and a label.
 
     Raises:
         ValueError: names the line that is not so.
@@ -22,7 +22,7 @@ def read_rows(root: Path, path: Path) -> list[Row]:
                 source = root / name.strip()
                 #% endif
                 #% if data.multi_label
-                labels = [it.strip() for it in label.split(",") if it.strip()]
+                labels = [name.strip() for name in label.split(",") if name.strip()]
                 rows.append((f"{path}:{number}", source, labels))
                 #% else
                 rows.append((f"{path}:{number}", source, label.strip()))

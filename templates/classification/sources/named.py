@@ -1,5 +1,5 @@
 def build_datasets(root: Path) -> tuple[Samples, Samples]:
-    """The training and validation images, as torchvision knows where to find them."""
+    """Build the training and validation sets, from torchvision's own files."""
     if os.environ.get("LOCAL_RANK", "0") == "0":  # fetches them for the others
         #% for call in data.named.first
         {{ call }}

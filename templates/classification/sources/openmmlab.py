@@ -2,7 +2,7 @@
 
 
 def read_rows(root: Path, path: Path) -> list[Row]:
-    """The entries of a JSON file of OpenMMLab's, with images in `root`.
+    """Read the entries of a JSON file of OpenMMLab's, with images in `root`.
 
     Raises:
         ValueError: names the entry that is not as it should be.
@@ -27,7 +27,7 @@ def read_rows(root: Path, path: Path) -> list[Row]:
 
 #% if data.read_classes
 def read_classes(path: Path) -> list[str]:
-    """The names that a JSON file of OpenMMLab's gives the classes, or their numbers."""
+    """Read the classes' names from a JSON file of OpenMMLab's, or number them."""
     metainfo = json.loads(path.read_bytes()).get("metainfo", {})
     return metainfo.get("classes", [str(number) for number in range(NUM_CLASSES)])
 

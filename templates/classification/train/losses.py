@@ -1,7 +1,7 @@
 #% if loss.focal
 #% if loss.class_weights
 def focal_loss(logits: Tensor, targets: Tensor, class_weights: Tensor) -> Tensor:
-    """The mean focal loss (arXiv 1708.02002), in which what is easy counts less.
+    """Compute the mean focal loss (arXiv 1708.02002): easy samples count less.
 
     Logits are [B, NUM_CLASSES], targets int64 [B], weights of classes [NUM_CLASSES].
     """
@@ -10,7 +10,7 @@ def focal_loss(logits: Tensor, targets: Tensor, class_weights: Tensor) -> Tensor
     return (weights * losses).mean()
 #% else
 def focal_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """The mean focal loss (arXiv 1708.02002), in which what is easy counts less.
+    """Compute the mean focal loss (arXiv 1708.02002): easy samples count less.
 
     Logits are [B, NUM_CLASSES], targets int64 [B].
     """
@@ -21,7 +21,7 @@ def focal_loss(logits: Tensor, targets: Tensor) -> Tensor:
 
 #% endif
 def mean_loss(window: list[tuple[Tensor, Tensor]], samples: Samples) -> float:
-    """The mean loss of some steps, (loss, indices of samples) each, over all processes.
+    """Average the losses of some steps, (loss, its samples) each, over all processes.
 
     Raises:
         FloatingPointError: if a loss is not finite; names the samples of its batch.

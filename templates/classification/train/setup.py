@@ -1,6 +1,6 @@
 #% if loss.class_weights == "balanced" and data.multi_label
-found = torch.tensor([label for labels in train_set.labels for label in labels])
-positives = torch.bincount(found, minlength=NUM_CLASSES)
+labels = torch.tensor([label for labels in train_set.labels for label in labels])
+positives = torch.bincount(labels, minlength=NUM_CLASSES)
 class_weights = (len(train_set) - positives) / positives.clamp(min=1)
 class_weights = class_weights.to(device)
 #% elif loss.class_weights == "balanced"

@@ -3,7 +3,7 @@ Instances = list[tuple[int, list[float]]]  # their numbers and boxes
 
 
 def read_records(root: Path, part: str, problems: list[str]) -> list[Record]:
-    """The images of a part of Cityscapes, and the objects in their instanceIds.
+    """Read the images of a part of Cityscapes, and the objects in their instanceIds.
 
     Raises:
         ValueError: if there is no image.
@@ -27,10 +27,10 @@ def read_records(root: Path, part: str, problems: list[str]) -> list[Record]:
     with ThreadPoolExecutor() as pool:
         contents = pool.map(find_instances, truths)
         contents = tqdm(contents, part, len(truths), leave=False, disable=QUIET)
-        found = list(contents)
+        results = list(contents)
     records = []
     sizes = read_sizes(images, problems)
-    for image, size, truth, content in zip(images, sizes, truths, found, strict=True):
+    for image, size, truth, content in zip(images, sizes, truths, results, strict=True):
         if content is None:
             fault = "not a readable PNG" if truth.exists() else "no such file"
             problems.append(f"{truth}: {fault}")
@@ -57,7 +57,7 @@ def read_records(root: Path, part: str, problems: list[str]) -> list[Record]:
 
 
 def find_instances(file: Path) -> tuple[tuple[int, int], Instances] | None:
-    """Height and width of an image, and what is in it; None if that cannot be read."""
+    """Read an image's height and width, and its instances; None if it is unreadable."""
     try:
         with Image.open(file) as image:
             pixels = np.array(image, np.uint16)

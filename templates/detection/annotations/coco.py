@@ -2,14 +2,14 @@ MIXED = ", but that id as text or as a number; write all ids as numbers"
 
 
 def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
-    """The images of a COCO file, in its order, and their objects.
+    """Read the images of a COCO file, in its order, and their objects.
 
     Raises:
-        ValueError: if it is no such file, or has not all CLASSES.
+        ValueError: if it is not a COCO file, or lacks some of CLASSES.
     """
     try:
         content = json.loads(file.read_bytes())
-        names = {it["id"]: str(it["name"]) for it in content["categories"]}
+        names = {row["id"]: str(row["name"]) for row in content["categories"]}
         rows, annotations = content["images"], content["annotations"]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{file}: not JSON as COCO has it ({error!r})") from error
@@ -78,7 +78,7 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
 def find_images(
     images: Path, file: Path, rows: list[dict[str, Any]], problems: list[str]
 ) -> dict[Any, tuple[Path, tuple[int, int]]]:
-    """Each image's file, height and width, by the ids of a COCO file."""
+    """Find each image's file, height and width, by the ids of a COCO file."""
     paths: dict[Any, Path] = {}
     sizes: dict[Any, tuple[int, int]] = {}  # as the file says, zeros where it does not
     for number, row in enumerate(rows):
@@ -90,7 +90,7 @@ def find_images(
             problems.append(f"{where}: the id is there twice")
             continue
         try:
-            height, width = (float(row.get(it) or 0) for it in ("height", "width"))
+            height, width = (float(row.get(side) or 0) for side in ("height", "width"))
         except (TypeError, ValueError):
             problems.append(f"{where}: height and width must be numbers")
             continue
@@ -106,16 +106,16 @@ def find_images(
 
 
 def read_shape(segmentation: Any, size: tuple[int, int]) -> Any:
-    """Polygons as arrays of x, y, x, y, ..., or compressed RLE.
+    """Parse a segmentation: polygons become arrays of x, y, ..., RLE is compressed.
 
     Raises:
         KeyError, RuntimeError, TypeError, ValueError: if it is neither.
     """
     if isinstance(segmentation, list):
-        polygons = [np.array(it, np.float64) for it in segmentation]
-        if not polygons or any(it.ndim != 1 or len(it) % 2 for it in polygons):
+        polygons = [np.array(polygon, np.float64) for polygon in segmentation]
+        if not polygons or any(p.ndim != 1 or len(p) % 2 for p in polygons):
             raise ValueError("a polygon is x, y, x, y, ...")
-        if any(len(it) < 6 or not np.isfinite(it).all() for it in polygons):
+        if any(len(p) < 6 or not np.isfinite(p).all() for p in polygons):
             raise ValueError("a polygon has three points or more, all finite")
         return polygons
     if list(segmentation["size"]) != list(size):

@@ -1,15 +1,11 @@
-SUFFIXES = {".bmp", ".jpeg", ".jfif", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff"}
-SUFFIXES |= {".avif", ".gif", ".webp"}
-
-
 def find_images(folder: Path) -> list[Path]:
-    """The images in a folder, and in folders in it, but for those that a dot hides.
+    """List the images in a folder and in those in it, without hidden ones.
 
     Raises:
         ValueError: if there are none.
     """
-    files = map(folder.joinpath, glob.glob("**", root_dir=folder, recursive=True))
-    images = sorted(it for it in files if it.suffix.lower() in SUFFIXES)
+    names = glob.glob("**", root_dir=folder, recursive=True)
+    images = sorted(folder / name for name in names if is_image_file(name))
     if not images:
         raise ValueError(f"{folder}: no images")
     return images

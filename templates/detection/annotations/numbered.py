@@ -1,5 +1,5 @@
 def read_masks(record: Record) -> Tensor:
-    """The objects' masks: zeros and ones, uint8 [N, height, width].
+    """Draw the objects' masks: zeros and ones, uint8 [N, height, width].
 
     Raises:
         ValueError: if the file of masks is not as large as the image.

@@ -1,5 +1,5 @@
 def read_masks(record: Record) -> Tensor:
-    """The objects' masks: zeros and ones, uint8 [N, height, width].
+    """Draw the objects' masks: zeros and ones, uint8 [N, height, width].
 
     Raises:
         ValueError: if one cannot be made.
@@ -17,7 +17,7 @@ def read_masks(record: Record) -> Tensor:
 
 
 def encode_shapes(record: Record) -> list[dict[str, Any]]:
-    """The objects' masks as compressed RLE; polygons need not be drawn for that.
+    """Encode the objects' masks as compressed RLE, without drawing polygons.
 
     Raises:
         ValueError: if one cannot be made.

@@ -4,10 +4,10 @@
 
 #% if annotations.xml
 def read_records(folder: Path, xml: Path, problems: list[str]) -> list[Record]:
-    """The images in a folder, and the objects in files of their names in `xml`."""
+    """Read the images in a folder, and the objects in files of their names in `xml`."""
 #% else
 def read_records(folder: Path, problems: list[str]) -> list[Record]:
-    """The images in a folder, and the objects in the XML files beside them."""
+    """Read the images in a folder, and the objects in the XML files beside them."""
 #% endif
     images = find_images(folder)
     records = []
@@ -23,18 +23,14 @@ def read_records(folder: Path, problems: list[str]) -> list[Record]:
 
 
 #% else
-SUFFIXES = {".bmp", ".jpeg", ".jfif", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff"}
-SUFFIXES |= {".avif", ".gif", ".webp"}
-
-
 def read_records(lists: list[Path], problems: list[str]) -> list[Record]:
-    """The images that lists of Pascal VOC's name, in that order, and their objects."""
+    """Read the images of Pascal VOC's lists, in their order, and the objects."""
     places: list[tuple[Path, str]] = []  # VOC's folder, and the name of an image
     images: list[Path] = []
     for file in lists:
         folder = file.parents[2]
-        there = sorted((folder / "JPEGImages").iterdir())
-        files = {it.stem: it for it in there if it.suffix.lower() in SUFFIXES}
+        present = sorted((folder / "JPEGImages").iterdir())
+        files = {path.stem: path for path in present if is_image_file(path.name)}
         for line in read_lines(file):
             if name := line.strip():
                 places.append((folder, name))
@@ -67,7 +63,7 @@ def read_records(lists: list[Path], problems: list[str]) -> list[Record]:
 def read_objects(
     file: Path, image: Path, size: tuple[int, int], problems: list[str]
 ) -> list[Object] | None:
-    """The objects of an XML file; None if it is unreadable or of another image."""
+    """Read the objects of an XML file; None if it is unreadable or of another image."""
     try:
         root = read_xml(file)
     except (OSError, ElementTree.ParseError, LookupError, ValueError) as error:

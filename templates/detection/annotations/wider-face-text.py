@@ -2,7 +2,7 @@ Line = tuple[str, list[float]]  # its place, and its numbers
 
 
 def read_records(root: Path, part: str, problems: list[str]) -> list[Record]:
-    """The images of a part of WIDER FACE, and the faces in them.
+    """Read the images of a part of WIDER FACE, and the faces in them.
 
     Raises:
         ValueError: names a line that is not as it should be.
@@ -18,7 +18,7 @@ def read_records(root: Path, part: str, problems: list[str]) -> list[Record]:
             number, text = next(lines, (number, ""))
             count = max(int(text), 1)  # where there is no face, there is a line of zeros
             for number, text in islice(lines, count):
-                values = [float(it) for it in text.split()]
+                values = list(map(float, text.split()))
                 if len(values) != 10:
                     raise ValueError(f"must be 10 numbers, not {len(values)}")
                 faces[-1].append((f"{file}:{number}", values))

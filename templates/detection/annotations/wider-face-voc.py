@@ -1,5 +1,5 @@
 def read_records(root: Path, part: str, problems: list[str]) -> list[Record]:
-    """The images of a part of WIDER FACE, and the faces in their XML files."""
+    """Read the images of a part of WIDER FACE, and the faces in their XML files."""
     folder = root / f"WIDER_{part}"
     files: list[Path] = []
     images: list[Path] = []

@@ -1,5 +1,5 @@
 def read_xml(file: Path) -> ElementTree.Element:
-    """The root of an XML file, in the encoding that it declares.
+    """Parse an XML file, in the encoding that it declares, and return its root.
 
     Raises:
         OSError, ElementTree.ParseError, LookupError, ValueError: if it cannot be read.
@@ -15,19 +15,19 @@ def read_xml(file: Path) -> ElementTree.Element:
 
 
 def read_wanted_size(root: ElementTree.Element) -> tuple[int, int]:
-    """Height and width of the image, as an XML file has them; 0, 0 if it has not."""
+    """Read the image's height and width from an XML file; 0, 0 without them."""
     try:
-        height, width = (float(root.findtext(f"size/{it}", "")) for it in ("height", "width"))
+        height, width = (float(root.findtext(f"size/{side}", "")) for side in ("height", "width"))
     except ValueError:
         return 0, 0
     return int(height), int(width)
 
 
 def read_box(element: ElementTree.Element) -> list[float]:
-    """xmin, ymin, xmax and ymax of an object.
+    """Read xmin, ymin, xmax and ymax of an object.
 
     Raises:
-        ValueError: if it has not got them.
+        ValueError: if one is missing, or is not a number.
     """
     corners = [f"bndbox/{side}" for side in ("xmin", "ymin", "xmax", "ymax")]
     return [float(element.findtext(corner, "")) for corner in corners]

@@ -5,14 +5,14 @@
 #% endif
 #% if annotations.lists
 def list_images(file: Path) -> list[Path]:
-    """The images that a text file names, from its own folder on."""
+    """Read the paths of images in a text file, relative to its own folder."""
     lines = map(str.strip, read_lines(file))
     return [file.parent / line for line in lines if line]
 
 
 #% endif
 def read_records(images: list[Path], problems: list[str]) -> list[Record]:
-    """The images and their objects; one without a file of labels has none."""
+    """Read the images' objects; an image without a file of labels has none."""
     records = []
     for image, size in zip(images, read_sizes(images, problems), strict=True):
         if size is None:

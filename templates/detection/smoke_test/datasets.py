@@ -1,9 +1,9 @@
 #% if annotations.numbered
 def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
-    """The eight images of noise in `root`, with two boxes each, a mask file for all."""
+    """List the eight images of noise in `root`, two boxes each, one file of masks."""
 #% else
 def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
-    """The eight images of noise in `root`, with two boxes each."""
+    """List the eight images of noise in `root`, with two boxes each."""
 #% endif
     boxes = torch.tensor([[10.0, 10.0, 60.0, 60.0], [70.0, 20.0, 110.0, 80.0]])
     labels = torch.tensor([NUM_CLASSES - 1, NUM_CLASSES - 1])
@@ -16,30 +16,25 @@ def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
     corners = zip(x1, y1, x2, y1, x2, y2, x1, y2, strict=True)
     shapes = [[torch.tensor(polygon).numpy()] for polygon in corners]
     #% elif annotations.numbered
-    numbers = torch.tensor([1, 2], dtype=torch.int32)
+    mask_file, numbers = root / "masks.png", torch.tensor([1, 2], dtype=torch.int32)
+    #% endif
+    #% if annotations.ids
+    ids = {label: label for label in range(NUM_CLASSES)}
     #% endif
     records = [
-        Record(
-            root / f"{index}.png",
-            96,
-            128,
-            boxes,
-            labels,
-            crowd,
-            #% if annotations.areas
-            areas,
-            #% endif
-            #% if annotations.polygons
-            shapes,
-            #% elif annotations.numbered
-            root / "masks.png",
-            numbers,
-            #% endif
-            #% if annotations.ids
-            index,
-            {label: label for label in range(NUM_CLASSES)},
-            #% endif
-        )
+        #% if annotations.ids
+        #% if annotations.polygons
+        Record(root / f"{index}.png", 96, 128, boxes, labels, crowd, areas, shapes, index, ids)
+        #% else
+        Record(root / f"{index}.png", 96, 128, boxes, labels, crowd, areas, index, ids)
+        #% endif
+        #% elif annotations.polygons
+        Record(root / f"{index}.png", 96, 128, boxes, labels, crowd, shapes)
+        #% elif annotations.numbered
+        Record(root / f"{index}.png", 96, 128, boxes, labels, crowd, mask_file, numbers)
+        #% else
+        Record(root / f"{index}.png", 96, 128, boxes, labels, crowd)
+        #% endif
         for index in range(8)
     ]
     return (
@@ -54,20 +49,20 @@ def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
 
 def build_model() -> nn.Module:
     #% if evaluate.two_stage
-    """The model, for small images and few boxes, which finds something untrained."""
+    """Build the model, for small images and few boxes, to find objects untrained."""
     detector = model.build_model()
     detector.transform.min_size, detector.transform.max_size = (96,), 128
     detector.roi_heads.fg_bg_sampler.batch_size_per_image = 16
     detector.roi_heads.score_thresh = 0.0
     return detector
     #% elif not model.fixed_size
-    """The model, for small images, which finds something untrained."""
+    """Build the model, for small images, to find objects untrained."""
     detector = model.build_model()
     detector.transform.min_size, detector.transform.max_size = (96,), 128
     detector.score_thresh = 0.0
     return detector
     #% else
-    """The model, which finds something untrained."""
+    """Build the model, to find objects untrained."""
     detector = model.build_model()
     detector.score_thresh = 0.0
     return detector

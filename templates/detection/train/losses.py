@@ -1,9 +1,10 @@
 def mean_losses(
     window: list[tuple[Tensor, Tensor]], names: list[str], samples: Samples
 ) -> dict[str, float]:
-    """The mean of each loss of some steps, and of their sum, over all processes.
+    """Average each loss, and their sum, over some steps and all processes.
 
-    Of each step there are the losses, as `names` says, and the indices of its samples.
+    Args:
+        window: of each step the losses, in the order of `names`, and its samples.
 
     Raises:
         FloatingPointError: if a loss is not finite; names the samples of its batch.

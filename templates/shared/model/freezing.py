@@ -1,10 +1,10 @@
 #% if model.unfreezes
 def set_frozen(model: nn.Module, epoch: int) -> bool:
-    """Freeze what is frozen after `epoch` epochs, and only that, until the next call.
+    """Freeze what FROZEN names after `epoch` epochs, and unfreeze all else.
 
-    What is no longer frozen gets into training mode by the next `model.train()`.
+    The next `model.train()` brings unfrozen modules into training mode.
 
-    Returns: whether other parameters train than before.
+    Returns: whether the trained parameters changed.
     """
     frozen = FROZEN[max(start for start in FROZEN if start <= epoch)]
     before = [parameter.requires_grad for parameter in model.parameters()]

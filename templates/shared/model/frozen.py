@@ -1,5 +1,5 @@
 #% if model.unfreezes
-# What is frozen from so many finished epochs on: all that is named here, and no more.
+# What is frozen, by the number of finished epochs from which on it is.
 FROZEN = {{ model.frozen_by_epoch }}
 #% else
 #% if model.frozen

@@ -37,10 +37,10 @@ def load_pretrained(model: nn.Module) -> None:
 
 #% if model.weights.fits
 def read_pretrained(model: nn.Module) -> dict[str, Tensor]:
-    """The pretrained weights, with the names and shapes that `model` has for them."""
+    """Read the pretrained weights, with the names and shapes that `model` expects."""
 #% else
 def read_pretrained() -> dict[str, Tensor]:
-    """The pretrained weights, by the names that the model has for them."""
+    """Read the pretrained weights, by the model's own names for them."""
 #% endif
     #% if not model.weights.file and not model.weights.steps
     return {{ model.weights.state }}

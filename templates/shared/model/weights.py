@@ -2,12 +2,12 @@
 WEIGHTS = {{ model.weights.path }}
 #% endif
 #% if model.weights and model.weights.hash
-HASH = {{ model.weights.hash }}  # how the file's begins
+HASH = {{ model.weights.hash }}  # the beginning of the file's SHA-256
 #% endif
 #% if model.weights and model.weights.prefix
-PREFIX = {{ model.weights.prefix }}  # of the names of the model's tensors in the file
+PREFIX = {{ model.weights.prefix }}  # of the model's tensors in the file
 #% endif
 #% if model.weights and model.weights.renamed
-# How names in the file begin, and how in the model.
+# Prefixes of names in the file, and those in the model that replace them.
 RENAMED = {{ model.weights.renamed }}
 #% endif

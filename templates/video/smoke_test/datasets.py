@@ -19,7 +19,7 @@ def write_video(path: str) -> None:
 
 
 def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
-    """The eight videos of noise in `root`, for training and for validation."""
+    """List the eight videos of noise in `root`, for training and for validation."""
     #% if data.rawframes
     videos = [data.Frames(root / str(i), data.FIRST_FRAME, 8) for i in range(8)]
     #% else

@@ -3,7 +3,7 @@ COLUMNS = ["label", "youtube_id", "time_start", "time_end"]
 
 
 def read_rows(folder: Path, path: Path) -> list[Row]:
-    """The rows of one of Kinetics' CSV files whose videos are in `folder`.
+    """Read the rows of one of Kinetics' CSV files whose videos are in `folder`.
 
     Its files are called ID_FROM_TO, with six digits for each time, and lie there or in
     a folder for each class. Those that are not there are left out, and counted: many
@@ -12,8 +12,8 @@ def read_rows(folder: Path, path: Path) -> list[Row]:
     Raises:
         ValueError: if none is there, or names the line that is not as it should be.
     """
-    found = glob.glob("**", root_dir=folder, recursive=True)
-    files = {Path(name).stem: folder / name for name in found if is_video_file(name)}
+    names = glob.glob("**", root_dir=folder, recursive=True)
+    files = {Path(name).stem: folder / name for name in names if is_video_file(name)}
     rows, missing = [], 0
     with open(path, encoding="utf-8-sig", newline="") as file:
         for row in (reader := csv.DictReader(file)):

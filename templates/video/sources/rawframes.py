@@ -3,7 +3,7 @@
 
 def read_rows(root: Path, path: Path) -> list[Row]:
     #% if data.with_offset
-    """The lines of a list file: a folder in `root`, OFFSET, FRAMES and a label.
+    """Read a list file, in each line a folder in `root`, OFFSET, FRAMES and a label.
 
     Raises:
         ValueError: names the line that is not so.
@@ -20,7 +20,7 @@ def read_rows(root: Path, path: Path) -> list[Row]:
                     raise ValueError(f"{path}:{number}: must be {wanted}, not {line!r}")
     return rows
     #% else
-    """The lines of a list file: a folder in `root`, FRAMES and a label.
+    """Read a list file, in each line a folder in `root`, FRAMES and a label.
 
     Raises:
         ValueError: names the line that is not so.

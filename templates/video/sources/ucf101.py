@@ -2,7 +2,7 @@
 
 
 def read_rows(folder: Path, path: Path) -> list[Row]:
-    """The lines of a list of UCF101's: CLASS/VIDEO in `folder`, and perhaps a number.
+    """Read a list of UCF101's: CLASS/VIDEO in `folder`, and perhaps a number.
 
     Raises:
         ValueError: names the line that is not so.
@@ -19,7 +19,7 @@ def read_rows(folder: Path, path: Path) -> list[Row]:
 
 
 def read_classes(path: Path) -> list[str]:
-    """The classes' names: the lines are a number from 1 on, and a name.
+    """Read the classes' names, in lines of a number from 1 on and a name.
 
     Raises:
         ValueError: names the line that is not so.

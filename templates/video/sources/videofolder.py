@@ -1,33 +1,15 @@
-def list_classes(folder: Path) -> list[str]:
-    """The names of the folders in `folder`, sorted; a leading dot hides one."""
-    names = (it.name for it in folder.iterdir() if it.is_dir())
-    return sorted(name for name in names if not name.startswith("."))
-
-
-def read_folder(folder: Path, classes: list[str], transform: {{ data.transform }}) -> Samples:
-    """The videos in `folder`, which has one folder for each of `classes`.
-
-    Names that begin with a dot hide files and folders, such as .ipynb_checkpoints.
-    """
-    files: list[Path] = []
-    labels: list[int] = []
-    for label, name in enumerate(classes):
-        names = sorted(glob.glob("**", root_dir=folder / name, recursive=True))
-        found = [folder / name / it for it in names if is_video_file(it)]
-        files += found
-        labels += [label] * len(found)
-    return Samples(files, labels, classes, transform)
+#% include "classification/sources/folders.py"
 
 
 def build_datasets(root: Path) -> tuple[Samples, Samples]:
     #% if data.val_fraction
-    """The training and validation videos, from one folder of `root` a class.
+    """Build the training and validation sets, from one folder of `root` a class.
 
     Raises:
         ValueError: if there are not NUM_CLASSES, or one has no video.
     """
     #% else
-    """The training and validation videos: under `root`, in one folder a class.
+    """Build the training and validation sets: under `root`, one folder a class.
 
     Raises:
         ValueError: if there are not NUM_CLASSES, one has no video to train on, or
@@ -48,7 +30,7 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
     return split(train)
     #% else
     val_folder = {{ data.val_args[0] }}
-    if odd := sorted({*list_classes(val_folder)} - {*classes}):
-        raise ValueError(f"{val_folder}: not in training: {odd}")
+    if unknown := sorted({*list_classes(val_folder)} - {*classes}):
+        raise ValueError(f"{val_folder}: not in training: {unknown}")
     return train, read_folder(val_folder, classes, eval_clip)
     #% endif

@@ -44,7 +44,7 @@ Std = Annotated[
 
 
 class Prepared(Section):
-    """What is done to the samples of a classifier, be they images or videos."""
+    """The preparation of a classifier's samples, images or videos."""
 
     val_fraction: Share | None = None
     """Share of the training samples that is validated on instead, drawn from each class alike,
@@ -125,7 +125,7 @@ class ImageFolder(_Files):
 
 
 class Classes(Section):
-    """What names the classes in formats in which files tell the labels."""
+    """The classes' names, in formats whose files state the labels."""
 
     classes: Annotated[
         Text | Annotated[list[Text], Field(min_length=2)] | None,
@@ -265,7 +265,7 @@ class Emnist(_Named):
 
 
 def _kind(value: Any) -> str | None:
-    """The section that `format` means: one does for most of torchvision's datasets."""
+    """Return the section that `format` means: one does for most of torchvision's datasets."""
     name = value.get("format") if isinstance(value, dict) else getattr(value, "format", None)
     if name in get_args(NamedData.model_fields["format"].annotation):
         return "=named"

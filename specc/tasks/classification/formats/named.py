@@ -1,4 +1,4 @@
-"""How torchvision's own datasets are read."""
+"""The plan of reading torchvision's own datasets."""
 
 from collections.abc import Mapping
 
@@ -73,7 +73,7 @@ def _setup(row: Dataset, source: str) -> Name | None:
 
 
 def _samples(row: Dataset, source: str, split: str) -> Call:
-    """The call that makes samples of the dataset in the variable `source`."""
+    """Return the call that makes samples of the dataset in the variable `source`."""
     transform = Name("train_transform" if source == "train" else "eval_transform")
     numbers = "[str(number) for number in range(NUM_CLASSES)]"
     told = f"{row.title}'s {split} image" if row.split else f"{row.title}'s image"

@@ -1,4 +1,4 @@
-"""How the objects in images are read from annotations, and what their classes are called."""
+"""The plan of reading annotations: the objects in images, and their classes' names."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +12,6 @@ from specc.tasks.classifier.labels import NAMED
 from specc.tasks.common.code import Call, Name, Setting
 from specc.tasks.common.lists import Unreadable
 from specc.tasks.common.places import check_enough, common, under
-from specc.tasks.common.plan import AnnotationsPlan
 from specc.tasks.detection.formats.language import (
     BoxData,
     Cityscapes,
@@ -24,6 +23,7 @@ from specc.tasks.detection.formats.language import (
 )
 from specc.tasks.detection.formats.read import LARGE, Seen, look, parts, read_names, voc_lists
 from specc.tasks.detection.language import Detection
+from specc.tasks.detection.plans import AnnotationsPlan
 
 BACKGROUND = "__background__"
 SETS = ("coco", "voc")  # whose classes have to be said by no more than that
@@ -82,7 +82,7 @@ def plan_annotations(spec: Detection, *, background: bool, problems: Problems) -
 
 
 def _check_keys(data: BoxData, masks: bool, problems: Problems) -> None:
-    """What keys of [data] have against each other, and against the task."""
+    """Report keys of [data] that contradict each other, or the task."""
     if data.val and data.val_fraction:
         message = "takes validation images from the training images; leave it or val out"
         problems.add(("data", "val_fraction"), message, ("data", "val"))
@@ -102,7 +102,7 @@ def _check_keys(data: BoxData, masks: bool, problems: Problems) -> None:
 
 
 def _classes(data: BoxData, seen: Seen, problems: Problems) -> list[str]:
-    """The names of the classes, in the order of their labels."""
+    """Return the names of the classes, in the order of their labels."""
     key = ("data", "classes")
     given = _given(data, problems)
     if given is not None:
@@ -144,7 +144,7 @@ def _counted_from_0(names: Sequence[str]) -> list[str]:
 
 
 def _given(data: BoxData, problems: Problems) -> list[str] | None:
-    """The names that the spec gives; none where it gives a file that cannot be read."""
+    """Return the names that the spec gives; none where it gives a file that cannot be read."""
     if data.classes is None or isinstance(data.classes, list):
         return data.classes
     if data.classes in SETS:
@@ -178,7 +178,7 @@ def _check_names(names: Sequence[str], key: Key, place: str, problems: Problems)
 def _check_known(
     classes: Sequence[str], place: str, names: Sequence[str], problems: Problems
 ) -> None:
-    """Whether the data have the classes that are asked for."""
+    """Return whether the data have the classes that are asked for."""
     missing = [name for name in classes if name not in (*names, BACKGROUND)]
     if missing:
         there = ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")
@@ -193,7 +193,7 @@ def _check_known(
 
 
 def _reads(data: BoxData, masks: bool) -> tuple[str, Call, Call | None]:
-    """The folder that `--data` replaces, and the calls that read what is in it."""
+    """Return the folder that `--data` replaces, and the calls that read what is in it."""
     splits = parts(data)
     root = "" if isinstance(data, Coco) else data.root
     if isinstance(data, Coco):
@@ -219,7 +219,7 @@ def _reads(data: BoxData, masks: bool) -> tuple[str, Call, Call | None]:
 
 
 def _numbers(seen: Seen) -> Name:
-    """The expression of the numbers that YOLO's labels may have."""
+    """Return the expression of the numbers that YOLO's labels may have."""
     from_1 = any(names and not names[0] for names in seen.names.values())
     return Name("range(1, len(NAMES))" if from_1 else "range(len(NAMES))")
 
@@ -252,7 +252,7 @@ def _settings(
 
 
 def _requirements(data: BoxData, masks: bool) -> frozenset[str]:
-    """What reading takes beyond torch and torchvision."""
+    """Return the packages that reading needs beyond torch and torchvision."""
     requirements = {"pillow>=10.3", "tqdm>=4.66"}
     if masks or isinstance(data, Cityscapes | Yolo):
         requirements.add("numpy>=1.26")

@@ -1,4 +1,4 @@
-"""What annotations of objects say of classes and images, where they are here to be read."""
+"""Classes and images in annotations of objects, where these can be read."""
 
 import glob
 import json
@@ -32,7 +32,7 @@ LARGE = 100_000_000  # bytes of JSON that take too long to read here
 
 @dataclass(frozen=True)
 class Seen:
-    """What is known of the data."""
+    """The classes and images that annotations have."""
 
     # The names of all classes that a file or folder tells of, in its order.
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -81,7 +81,7 @@ def look(data: BoxData, masks: bool, problems: Problems) -> Seen:
 
 
 def parts(data: BoxData) -> dict[str, Any]:
-    """The values of data.train and data.val, if something else than training images is that."""
+    """Return the values of data.train and data.val, if validation has data of its own."""
     found = {"train": data.train}
     if isinstance(data, Coco):
         return found | ({"val": data.val} if data.val else {})
@@ -90,14 +90,14 @@ def parts(data: BoxData) -> dict[str, Any]:
 
 
 def voc_lists(names: str | list[str], masks: bool) -> list[str]:
-    """The files in VOC's folder that list images: of "VOC2007/train" and the like."""
+    """Return the files in VOC's folder that list images: of "VOC2007/train" and the like."""
     kind = "Segmentation" if masks else "Main"
     paths = [PurePath(name) for name in ([names] if isinstance(names, str) else names)]
     return [str(path.parent / "ImageSets" / kind / f"{path.name}.txt") for path in paths]
 
 
 def read_names(path: Path) -> list[str]:
-    """The names in a text file, one in each line, or those in YOLO's data.yaml.
+    """Return the names in a text file, one in each line, or those in YOLO's data.yaml.
 
     Where that counts from 1, number 0 has the name "".
 
@@ -136,7 +136,7 @@ def _text(path: Path) -> str:
 
 
 def _xml(path: Path) -> ElementTree.Element:
-    """The root of an XML file, in the encoding that it declares, as projects read it."""
+    """Return the root of an XML file, in the encoding that it declares, as projects read it."""
     content = path.read_bytes()
     declared = re.match(rb"""<\?xml[^>]*?encoding=["']([\w.:-]+)""", content)
     if declared is None:
@@ -150,7 +150,7 @@ def _xml(path: Path) -> ElementTree.Element:
 
 
 def _places(data: BoxData, masks: bool) -> Iterator[tuple[Path, Key]]:
-    """The files and folders that the format has."""
+    """Yield the files and folders that the format has."""
     for part, value in parts(data).items():
         key = ("data", part)
         match data:
@@ -278,7 +278,7 @@ def _voc_folders(data: VocFolders) -> Seen:
 
 
 def read_voc_names(xml: Path) -> list[str]:
-    """The classes of a file's objects; none where it cannot be read, which training says."""
+    """Return the classes of a file's objects; none where it cannot be read, which training says."""
     try:
         objects = _xml(xml).findall("object")
     except (OSError, ElementTree.ParseError, LookupError, ValueError):
@@ -305,7 +305,7 @@ def _yolo_names(data: Yolo) -> dict[str, tuple[str, ...]]:
 
 
 def _yolo_keypoints(data: Yolo) -> int:
-    """The numbers of keypoints in a line, as `kpt_shape` says: points times numbers of each."""
+    """Return how many numbers of keypoints a line has: the product of `kpt_shape`."""
     paths = [Path(data.root, "data.yaml"), Path(data.root, "data.yml")]
     if isinstance(data.classes, str):
         paths.append(Path(data.classes))

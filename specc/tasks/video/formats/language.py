@@ -11,7 +11,7 @@ from specc.tasks.classification.formats.language import Classes, ListFile, Prepa
 
 
 class Clips(Section):
-    """What of a video a sample is."""
+    """The part of a video that is a sample."""
 
     segments: Count | None = None
     """`tsn`: parts of a video, of each of which the model sees a frame; by default 3."""
