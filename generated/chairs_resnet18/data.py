@@ -31,8 +31,8 @@ NUM_CLASSES = 4
 IMAGE_SIZE = 224  # pixels, height and width
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
-EVAL_BATCH_SIZE = 64  # images, of each process
-WORKERS = 4  # that read images, for each process
+EVAL_BATCH_SIZE = 64  # images, for each rank
+WORKERS = 4  # processes that read images, for each rank
 
 # Transforms of uint8 images [3, H, W]; `normalize` makes them floats, on the device.
 train_transform = v2.Compose(
@@ -77,7 +77,7 @@ class Samples(Dataset[tuple[Tensor, int, int]]):
         return self.transform(image), self.labels[index], index
 
     def name(self, index: int) -> str:
-        """What an error calls a sample."""
+        """Return a sample's name for error messages."""
         return str(self.files[index])
 
 
@@ -102,7 +102,7 @@ def read_image(path: str | Path) -> Tensor:
 
 
 def is_image_file(path: str) -> bool:
-    """Whether the name of a file is that of an image."""
+    """Return whether a file is an image by its name."""
     return path.lower().endswith((*IMG_EXTENSIONS, ".avif", ".gif", ".jfif"))
 
 
@@ -116,13 +116,13 @@ def data_folder(path: str) -> Path:
 
 
 def list_classes(folder: Path) -> list[str]:
-    """The names of the folders in `folder`, sorted; a leading dot hides one."""
-    names = (it.name for it in folder.iterdir() if it.is_dir())
+    """List the names of the folders in `folder`, sorted, without hidden ones."""
+    names = (path.name for path in folder.iterdir() if path.is_dir())
     return sorted(name for name in names if not name.startswith("."))
 
 
 def read_folder(folder: Path, classes: list[str], transform: v2.Transform) -> Samples:
-    """The images in `folder`, which has one folder for each of `classes`.
+    """Read the images in `folder`, which has one folder for each of `classes`.
 
     Names that begin with a dot hide files and folders, such as .ipynb_checkpoints.
     """
@@ -130,9 +130,9 @@ def read_folder(folder: Path, classes: list[str], transform: v2.Transform) -> Sa
     labels: list[int] = []
     for label, name in enumerate(classes):
         names = sorted(glob.glob("**", root_dir=folder / name, recursive=True))
-        found = [folder / name / it for it in names if is_image_file(it)]
-        files += found
-        labels += [label] * len(found)
+        members = [folder / name / path for path in names if is_image_file(path)]
+        files += members
+        labels += [label] * len(members)
     return Samples(files, labels, classes, transform)
 
 
@@ -173,7 +173,7 @@ def find_fault(path: str | Path) -> str:
 
 
 def build_datasets(root: Path) -> tuple[Samples, Samples]:
-    """The training and validation images: under `root`, in one folder a class.
+    """Build the training and validation sets: under `root`, one folder a class.
 
     Raises:
         ValueError: if there are not NUM_CLASSES, one has no image to train on, or
@@ -190,8 +190,8 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
         names = sorted(classes[label] for label in empty)
         raise ValueError(f"{folder}: no image of {names}")
     val_folder = root / "val"
-    if odd := sorted({*list_classes(val_folder)} - {*classes}):
-        raise ValueError(f"{val_folder}: not in training: {odd}")
+    if unknown := sorted({*list_classes(val_folder)} - {*classes}):
+        raise ValueError(f"{val_folder}: not in training: {unknown}")
     val = read_folder(val_folder, classes, eval_transform)
     train, val = readable([train, val])
     return train, val
@@ -214,7 +214,7 @@ class Batches(Sampler[list[tuple[int, int]]]):
             fitting = batch_size + -batch_size % self.processes
             raise ValueError(
                 f"a batch of {batch_size} cannot be divided among {self.processes} "
-                f"processes; it has to be a multiple of that, as {fitting}"
+                f"processes; write a multiple of that, e.g. {fitting}"
             )
         self.samples = len(samples)
         if self.samples < batch_size:
@@ -242,7 +242,7 @@ class Batches(Sampler[list[tuple[int, int]]]):
 def build_loaders(
     train_set: Samples, batches: Batches, val_set: Samples
 ) -> tuple[DataLoader, DataLoader]:
-    """Loaders of this process's training and validation batches.
+    """Build the loaders of this process's training and validation batches.
 
     A batch is (images, labels, indices): uint8 [B, 3, H, W], int64 [B], int64 [B].
     """
@@ -250,7 +250,7 @@ def build_loaders(
 
 
 def build_eval_loader(dataset: Samples) -> DataLoader:
-    """A loader of this process's share of `dataset`; each sample is in one share."""
+    """Build a loader of this process's share of `dataset`; no two shares overlap."""
     share = range(dist.get_rank(), len(dataset), dist.get_world_size())
     keys = [(index, 0) for index in share]
     return build_loader(dataset, sampler=keys, batch_size=EVAL_BATCH_SIZE)
@@ -268,15 +268,16 @@ def build_loader(dataset: Dataset, **options: Any) -> DataLoader:
 
 
 def leave_group(worker: int) -> None:
-    """Let what tells all the group to stop reach the training process alone."""
-    if hasattr(os, "setsid"):  # not on Windows, where Ctrl-C alone reaches a group
+    """Give the worker its own session: Ctrl-C and SIGTERM reach only the trainer."""
+    if hasattr(os, "setsid"):  # Windows has none, and only Ctrl-C reaches a group
+
         os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which that one ends its workers
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the trainer's end to workers
 
 
 def draw(images: list[Tensor], titles: list[str], columns: int = 6) -> Figure:
-    """A sheet of `images`, uint8 [3, H, W] each, with a title over each."""
+    """Draw `images`, uint8 [3, H, W] each, with a title over each."""
     rows = -(-len(images) // columns)
     figure = Figure(figsize=(2 * columns, 2.2 * rows), layout="constrained")
     for axes in figure.subplots(rows, columns, squeeze=False).flat:
@@ -288,7 +289,7 @@ def draw(images: list[Tensor], titles: list[str], columns: int = 6) -> Figure:
 
 
 def draw_sheet(dataset: Samples, count: int = 24) -> Figure:
-    """A sheet of `count` samples from all over `dataset`, as training gets them."""
+    """Draw `count` samples from all over `dataset`, as training gets them."""
     indices = torch.linspace(0, len(dataset) - 1, count).long().tolist()
     images = [dataset[index, index][0] for index in indices]
     titles = [dataset.classes[dataset.labels[index]] for index in indices]

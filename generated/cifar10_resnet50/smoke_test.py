@@ -24,7 +24,7 @@ import train
 
 
 def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
-    """Eight images of noise, for training and for validation."""
+    """Make eight images of noise, for training and for validation."""
     source = FakeData(8, (3, data.IMAGE_SIZE, data.IMAGE_SIZE))
     names = [f"made-up image {index}" for index in range(8)]
     labels = [index % data.NUM_CLASSES for index in range(8)]
@@ -46,7 +46,7 @@ def main() -> None:
     train.build_datasets = evaluate.build_datasets = build_datasets
     data.WORKERS = 0
     train.BATCH_SIZE, train.LOG_EVERY = 4, 1
-    # What is loaded is of a network as the pretrained one, its head included.
+    # Load random weights in place of the pretrained ones, a head included.
     model.read_pretrained = lambda *_: models.resnet50(num_classes=1000).state_dict()
     if "RANK" in os.environ:  # one of the two processes that are started below
         return call(train.main, *sys.argv[1:])

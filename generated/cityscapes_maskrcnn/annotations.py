@@ -1,4 +1,4 @@
-"""The images, and the objects that annotations say are in them."""
+"""The images, and their objects as annotated."""
 
 import glob
 import os
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from PIL import ExifTags, Image
 from torch import Tensor
+from torchvision.datasets.folder import IMG_EXTENSIONS
 from tqdm import tqdm
 
 DATA_DIR = "data/cityscapes"
@@ -35,7 +36,7 @@ LABEL_IDS = {
     "motorcycle": 32,
     "bicycle": 33,
 }
-QUIET = os.environ.get("RANK", "0") != "0"  # one process speaks for all
+QUIET = os.environ.get("RANK", "0") != "0"  # only rank 0 prints
 
 Object = tuple[list[float], int, bool, int]  # its box, label, crowd, and number
 
@@ -49,7 +50,7 @@ class Record:
     width: int
     boxes: Tensor  # float32 [N, 4]: x1, y1, x2, y2 in pixels
     labels: Tensor  # int64 [N]: indices into CLASSES
-    crowd: Tensor  # bool [N]: neither trained on nor an error when found
+    crowd: Tensor  # bool [N]: not trained on, and detecting one is no error
     mask_file: Path
     numbers: Tensor  # int32 [N]: the value of an object's pixels in it
 
@@ -64,7 +65,7 @@ def data_folder(path: str) -> Path:
 
 
 def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
-    """The images to train on, which all have objects, and those to validate on.
+    """Read the training images, each with objects, and the validation images.
 
     Raises:
         ValueError: names the annotations that are wrong.
@@ -120,11 +121,18 @@ def read_size(file: Path) -> tuple[int, int] | None:
 def build_record(
     file: Path, size: tuple[int, int], objects: list[Object], mask_file: Path
 ) -> Record:
-    boxes = torch.tensor([it[0] for it in objects], dtype=torch.float32).reshape(-1, 4)
-    labels = torch.tensor([it[1] for it in objects], dtype=torch.int64)
-    crowd = torch.tensor([it[2] for it in objects], dtype=torch.bool)
-    numbers = torch.tensor([it[3] for it in objects], dtype=torch.int32)
+    boxes = torch.tensor([row[0] for row in objects], dtype=torch.float32).reshape(
+        -1, 4
+    )
+    labels = torch.tensor([row[1] for row in objects], dtype=torch.int64)
+    crowd = torch.tensor([row[2] for row in objects], dtype=torch.bool)
+    numbers = torch.tensor([row[3] for row in objects], dtype=torch.int32)
     return Record(file, *size, boxes, labels, crowd, mask_file, numbers)
+
+
+def is_image_file(path: str) -> bool:
+    """Return whether a file is an image by its name."""
+    return path.lower().endswith((*IMG_EXTENSIONS, ".avif", ".gif", ".jfif"))
 
 
 LABELS = {number: CLASSES.index(name) for name, number in LABEL_IDS.items()}
@@ -132,7 +140,7 @@ Instances = list[tuple[int, list[float]]]  # their numbers and boxes
 
 
 def read_records(root: Path, part: str, problems: list[str]) -> list[Record]:
-    """The images of a part of Cityscapes, and the objects in their instanceIds.
+    """Read the images of a part of Cityscapes, and the objects in their instanceIds.
 
     Raises:
         ValueError: if there is no image.
@@ -156,10 +164,10 @@ def read_records(root: Path, part: str, problems: list[str]) -> list[Record]:
     with ThreadPoolExecutor() as pool:
         contents = pool.map(find_instances, truths)
         contents = tqdm(contents, part, len(truths), leave=False, disable=QUIET)
-        found = list(contents)
+        results = list(contents)
     records = []
     sizes = read_sizes(images, problems)
-    for image, size, truth, content in zip(images, sizes, truths, found, strict=True):
+    for image, size, truth, content in zip(images, sizes, truths, results, strict=True):
         if content is None:
             fault = "not a readable PNG" if truth.exists() else "no such file"
             problems.append(f"{truth}: {fault}")
@@ -178,7 +186,7 @@ def read_records(root: Path, part: str, problems: list[str]) -> list[Record]:
 
 
 def find_instances(file: Path) -> tuple[tuple[int, int], Instances] | None:
-    """Height and width of an image, and what is in it; None if that cannot be read."""
+    """Read an image's height and width, and its instances; None if it is unreadable."""
     try:
         with Image.open(file) as image:
             pixels = np.array(image, np.uint16)
@@ -200,7 +208,7 @@ def find_instances(file: Path) -> tuple[tuple[int, int], Instances] | None:
 
 
 def read_masks(record: Record) -> Tensor:
-    """The objects' masks: zeros and ones, uint8 [N, height, width].
+    """Draw the objects' masks: zeros and ones, uint8 [N, height, width].
 
     Raises:
         ValueError: if the file of masks is not as large as the image.

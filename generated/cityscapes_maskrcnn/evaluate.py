@@ -34,20 +34,20 @@ CATEGORIES = [{"id": k, "name": name} for k, name in enumerate(CLASSES)][1:]
 MAX_DETECTIONS = 100
 NUMBERS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 NUMBERS += ("AR1", "AR10", f"AR{MAX_DETECTIONS}", "ARs", "ARm", "ARl")
-DRAWN_SCORE = 0.5  # from which on what was found is drawn
+DRAWN_SCORE = 0.5  # detections with a lower score are not drawn
 
 
 @dataclass
 class Evaluation:
-    """What `evaluate` found out. The AP and AR of what is not there is NaN."""
+    """The results of `evaluate`; AP and AR are NaN where there is no object."""
 
     metrics: dict[str, float]  # of all classes together, as "box_AP"
     by_class: dict[str, list[float]]  # AP and AP50 of each of CATEGORIES
-    results: list[dict[str, Any]]  # all that was found; [] but in the main process
+    results: list[dict[str, Any]]  # all detections; [] but in the main process
 
 
 def build_truth(dataset: Samples, monitor: str = "loss") -> COCO:
-    """All objects in the images of `dataset`; an image's id is its index + 1.
+    """Collect the objects in the images of `dataset`; an image's id is its index + 1.
 
     Raises:
         ValueError: if there is none.
@@ -92,9 +92,11 @@ def evaluate(
     model.eval()
     progress = tqdm(loader, "evaluate", leave=False, disable=not is_main)
     for image, _, index in progress:
-        found = detect(model, *to_floats([image], device))
-        masks = encode(found["masks"])
-        share.append((index, to_coco(index + 1, found, masks, score=found["scores"])))
+        objects = detect(model, *to_floats([image], device))
+        masks = encode(objects["masks"])
+        share.append(
+            (index, to_coco(index + 1, objects, masks, score=objects["scores"]))
+        )
 
     shares: list[list] = [[] for _ in range(dist.get_world_size())]
     dist.gather_object(share, shares if is_main else None)
@@ -113,28 +115,28 @@ def evaluate(
 
 @torch.no_grad()
 def detect(model: nn.Module, image: Tensor) -> dict[str, Tensor]:
-    """What `model`, in eval mode, finds in an image, float [3, H, W] from 0 to 1.
+    """Detect objects in an image, float [3, H, W] from 0 to 1; `model` is in eval mode.
 
     Returns, on the CPU:
         "boxes", float [N, 4] in pixels; "labels", int64 [N]; "scores", float [N];
         "masks", bool [N, H, W].
     """
-    (found,) = model([image])
-    found["masks"] = found["masks"][:, 0] > 0.5
-    return {name: values.cpu() for name, values in found.items()}
+    (objects,) = model([image])
+    objects["masks"] = objects["masks"][:, 0] > 0.5
+    return {name: values.cpu() for name, values in objects.items()}
 
 
 def measure(
     truth: COCO, results: list[dict[str, Any]], kind: str, iou_type: str
 ) -> tuple[dict[str, float], dict[str, list[float]]]:
-    """NUMBERS, and AP and AP50 of each of CATEGORIES, of boxes or of masks."""
+    """Compute NUMBERS, and AP and AP50 of each of CATEGORIES, of boxes or of masks."""
     # COCO's tools take the area of the box where there is one.
     unused = {"box": "segmentation", "mask": "bbox"}[kind]
-    found = [{k: v for k, v in item.items() if k != unused} for item in results]
-    evaluator = COCOeval_faster(truth, truth.loadRes(found), iou_type)
+    detected = [{k: v for k, v in item.items() if k != unused} for item in results]
+    evaluator = COCOeval_faster(truth, truth.loadRes(detected), iou_type)
     evaluator.params.maxDets = [1, 10, MAX_DETECTIONS]
     evaluator.run()
-    # Of IoUs, recalls and classes, for objects of any size, MAX_DETECTIONS in an image.
+    # [IoUs, recalls, classes], for objects of any size and MAX_DETECTIONS an image.
     precision = evaluator.eval["precision"][:, :, :, 0, -1]
     overall = {f"{kind}_{n}": v for n, v in zip(NUMBERS, evaluator.stats, strict=True)}
     by_class = {
@@ -148,12 +150,12 @@ def measure(
 
 
 def fraction(value: float) -> float:
-    """A mean as COCO's tools give it, which is -1 where there is nothing to measure."""
+    """Replace COCO's -1, a mean over nothing, by NaN."""
     return nan if value < 0 else float(value)
 
 
 def encode(masks: Tensor) -> list[dict[str, Any]]:
-    """Masks, bool or uint8 [N, H, W], as compressed RLE."""
+    """Encode masks, bool or uint8 [N, H, W], as compressed RLE."""
     # The encoder goes down an image's columns, which is fast if they are contiguous.
     encoded = rle.encode(masks.transpose(1, 2).contiguous().numpy().T)
     return [mask | {"counts": mask["counts"].decode()} for mask in encoded]
@@ -165,12 +167,12 @@ def to_coco(
     masks: list[dict[str, Any]],
     **others: Tensor,
 ) -> list[dict[str, Any]]:
-    """The annotations, as COCO writes them, of the objects in an image.
+    """Convert the objects in an image to annotations as COCO writes them.
 
     Args:
         objects: "boxes", float [N, 4] in pixels; "labels", int64 [N].
-        masks: theirs, as compressed RLE.
-        others: what else is known of them, [N] each, by COCO's name for it.
+        masks: the objects', as compressed RLE.
+        others: further columns, [N] each, by COCO's names for them.
     """
     boxes = box_convert(objects["boxes"], "xyxy", "xywh")
     columns = {
@@ -189,7 +191,7 @@ def to_coco(
 def to_dataset(
     images: list[dict[str, Any]], annotations: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """What a JSON file of COCO holds."""
+    """Compose the content of a JSON file of COCO."""
     # Their ids begin with 1, as 0 stands for no object in COCO's tools.
     numbered = [
         {"id": number, "iscrowd": 0, **item}
@@ -199,7 +201,7 @@ def to_dataset(
 
 
 def summary(metrics: dict[str, float]) -> str:
-    """What was measured of all classes together."""
+    """Format the metrics of all classes together."""
     lines = [" " * 4 + "".join(f"{name:>8}" for name in NUMBERS)]
     for kind in ("box", "mask"):
         cells = (f"{metrics[f'{kind}_{name}']:8.4f}" for name in NUMBERS)
@@ -208,19 +210,19 @@ def summary(metrics: dict[str, float]) -> str:
 
 
 def table(by_class: dict[str, list[float]], truth: COCO) -> str:
-    """AP, AP50 and number of objects of each class."""
+    """Format AP, AP50 and number of objects of each class."""
     objects = truth.dataset["annotations"]
     counts = Counter(item["category_id"] for item in objects if not item["iscrowd"])
     lines = ["".join(f"{name:11}" for name in by_class) + "objects  class"]
     for category, *values in zip(CATEGORIES, *by_class.values(), strict=True):
-        # A class that is not there has no average precision.
+        # Undefined for a class without objects.
         cells = [f"{value:<11.4f}".replace("nan", "-  ") for value in values]
         lines.append("".join(cells) + f"{counts[category['id']]:7}  {category['name']}")
     return "\n".join(lines)
 
 
 def draw_precisions(by_class: dict[str, list[float]]) -> Figure:
-    """A picture of the average precision of each class."""
+    """Draw the average precision of each class."""
     figure = Figure(figsize=(8, 2 + 0.25 * len(CATEGORIES)), layout="constrained")
     axes = figure.subplots()
     rows = range(len(CATEGORIES))
@@ -236,7 +238,7 @@ def draw_precisions(by_class: dict[str, list[float]]) -> Figure:
 def draw_results(
     dataset: Samples, results: list[dict[str, Any]], count: int = 8
 ) -> Figure:
-    """Images from all over `dataset`, with their objects, and with what was found."""
+    """Draw images from all over `dataset`, with true and with detected objects."""
     count = min(count, len(dataset))
     figure = Figure(figsize=(12, 4.5 * count), layout="constrained")
     pairs = figure.subplots(count, 2, squeeze=False)
@@ -249,22 +251,22 @@ def draw_results(
         items = [item for item in items if item["score"] >= DRAWN_SCORE]
         boxes = torch.tensor([item["bbox"] for item in items]).reshape(-1, 4)
         labels = torch.tensor([item["category_id"] for item in items])
-        found = {"boxes": box_convert(boxes, "xywh", "xyxy"), "labels": labels}
+        objects = {"boxes": box_convert(boxes, "xywh", "xyxy"), "labels": labels}
         masks = rle.decode([item["segmentation"] for item in items])
         size = len(items), *image.shape[1:]
-        found["masks"] = torch.from_numpy(masks).movedim(-1, 0).reshape(size)
+        objects["masks"] = torch.from_numpy(masks).movedim(-1, 0).reshape(size)
         texts = [
             f"{CLASSES[item['category_id']]} {item['score']:.0%}" for item in items
         ]
-        right.imshow(outline(*shrink(image, found), texts).permute(1, 2, 0))
-        right.set_title("found", parse_math=False)
+        right.imshow(outline(*shrink(image, objects), texts).permute(1, 2, 0))
+        right.set_title("detected", parse_math=False)
     for axes in figure.axes:
         axes.axis("off")
     return figure
 
 
 def load_model(path: Path, device: torch.device) -> nn.Module:
-    """The model of a checkpoint, in eval mode."""
+    """Load the model of a checkpoint, in eval mode."""
     state = checkpoint.load(path)
     checkpoint.check_classes(path, state["classes"], CLASSES)
     model = build_model().to(device).eval()
@@ -276,7 +278,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Evaluate a checkpoint.")
     parser.add_argument("--data", type=data_folder, default=DATA_DIR)
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
-    parser.add_argument("--json", type=Path, help="file to write what was found to")
+    parser.add_argument("--json", type=Path, help="file to write the detections to")
     args = parser.parse_args()
 
     device = distributed.init()

@@ -11,7 +11,7 @@ FROZEN = ("backbone.body.conv1", "backbone.body.bn1", "backbone.body.layer1")
 
 
 def build_model() -> nn.Module:
-    """A detector, which takes lists of images, floats [3, H, W] from 0 to 1.
+    """Build a detector, which takes lists of images, floats [3, H, W] from 0 to 1.
 
     In training mode it takes their targets as well, and returns its losses by name;
     else it returns for each image "boxes", float [N, 4] of x1, y1, x2, y2 in pixels;
@@ -20,7 +20,7 @@ def build_model() -> nn.Module:
 
     Its weights are random until `load_pretrained` or a checkpoint fills them.
     """
-    # Training images have their size when they come from data.py.
+    # Training images already have their size: data.py resizes them.
     model = models.detection.maskrcnn_resnet50_fpn(
         weights=None,
         weights_backbone=None,
@@ -78,7 +78,7 @@ def load_pretrained(model: nn.Module) -> None:
 
 
 def read_pretrained() -> dict[str, Tensor]:
-    """The pretrained weights, by the names that the model has for them."""
+    """Read the pretrained weights, by the model's own names for them."""
     return WEIGHTS.get_state_dict(
         check_hash=True, map_location="cpu", weights_only=True
     )

@@ -27,22 +27,13 @@ from annotations import NUM_CLASSES, Record
 
 
 def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
-    """The eight images of noise in `root`, with two boxes each, a mask file for all."""
+    """List the eight images of noise in `root`, two boxes each, one file of masks."""
     boxes = torch.tensor([[10.0, 10.0, 60.0, 60.0], [70.0, 20.0, 110.0, 80.0]])
     labels = torch.tensor([NUM_CLASSES - 1, NUM_CLASSES - 1])
     crowd = torch.zeros(2, dtype=torch.bool)
-    numbers = torch.tensor([1, 2], dtype=torch.int32)
+    mask_file, numbers = root / "masks.png", torch.tensor([1, 2], dtype=torch.int32)
     records = [
-        Record(
-            root / f"{index}.png",
-            96,
-            128,
-            boxes,
-            labels,
-            crowd,
-            root / "masks.png",
-            numbers,
-        )
+        Record(root / f"{index}.png", 96, 128, boxes, labels, crowd, mask_file, numbers)
         for index in range(8)
     ]
     return (
@@ -52,7 +43,7 @@ def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
 
 
 def build_model() -> nn.Module:
-    """The model, for small images and few boxes, which finds something untrained."""
+    """Build the model, for small images and few boxes, to find objects untrained."""
     detector = model.build_model()
     detector.transform.min_size, detector.transform.max_size = (96,), 128
     detector.roi_heads.fg_bg_sampler.batch_size_per_image = 16
@@ -72,7 +63,7 @@ def main() -> None:
     data.WORKERS = 0
     train.BATCH_SIZE, train.LOG_EVERY = 4, 1
     data.REPEAT = 1
-    # What is loaded is of a network as the pretrained one, its head included.
+    # Load random weights in place of the pretrained ones, a head included.
     model.read_pretrained = lambda *_: models.detection.maskrcnn_resnet50_fpn(
         weights=None,
         weights_backbone=None,

@@ -51,9 +51,10 @@ RUN_DIR = Path(__file__).parent / "runs"
 def mean_losses(
     window: list[tuple[Tensor, Tensor]], names: list[str], samples: Samples
 ) -> dict[str, float]:
-    """The mean of each loss of some steps, and of their sum, over all processes.
+    """Average each loss, and their sum, over some steps and all processes.
 
-    Of each step there are the losses, as `names` says, and the indices of its samples.
+    Args:
+        window: of each step the losses, in the order of `names`, and its samples.
 
     Raises:
         FloatingPointError: if a loss is not finite; names the samples of its batch.
@@ -71,7 +72,7 @@ def mean_losses(
     )
 
 
-@record  # torchrun tells which process failed first, and of what
+@record  # torchrun reports the error of the process that failed first
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train the model.")
     parser.add_argument("--data", type=data_folder, default=DATA_DIR)
@@ -166,15 +167,12 @@ def main() -> None:
             torch.manual_seed((SEED + step) * dist.get_world_size() + dist.get_rank())
             inputs = to_floats(inputs, device)
             targets = [
-                {
-                    name: value.to(device, non_blocking=True)
-                    for name, value in target.items()
-                }
+                {k: v.to(device, non_blocking=True) for k, v in target.items()}
                 for target in targets
             ]
             optimizer.zero_grad()
             losses_by_name = ddp(inputs, targets)
-            values = torch.stack([value.float() for value in losses_by_name.values()])
+            values = torch.stack([v.float() for v in losses_by_name.values()])
             loss = values.sum()
             loss.backward()
             optimizer.step()
@@ -189,9 +187,7 @@ def main() -> None:
                 train_losses = mean_losses(window, list(losses_by_name), train_set)
                 if is_main:
                     progress.set_postfix(loss=f"{train_losses['loss']:.4f}")
-                    log(
-                        {f"train/{name}": value for name, value in train_losses.items()}
-                    )
+                    log({f"train/{k}": v for k, v in train_losses.items()})
                     log({"train/lr": optimizer.param_groups[-1]["lr"]})
                 window.clear()
             if saving:  # at the end of an epoch before evaluating, which may fail

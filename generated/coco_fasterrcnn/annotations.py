@@ -1,4 +1,4 @@
-"""The images, and the objects that annotations say are in them."""
+"""The images, and their objects as annotated."""
 
 import json
 import math
@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from PIL import ExifTags, Image
 from torch import Tensor
+from torchvision.datasets.folder import IMG_EXTENSIONS
 from tqdm import tqdm
 
 DATA_DIR = "data/coco"
@@ -99,7 +100,7 @@ CLASSES = [
     "toothbrush",
 ]
 NUM_CLASSES = len(CLASSES)
-QUIET = os.environ.get("RANK", "0") != "0"  # one process speaks for all
+QUIET = os.environ.get("RANK", "0") != "0"  # only rank 0 prints
 
 Object = tuple[list[float], int, bool, float]  # its box, label, crowd, and area
 
@@ -113,10 +114,10 @@ class Record:
     width: int
     boxes: Tensor  # float32 [N, 4]: x1, y1, x2, y2 in pixels
     labels: Tensor  # int64 [N]: indices into CLASSES
-    crowd: Tensor  # bool [N]: neither trained on nor an error when found
-    areas: Tensor  # float64 [N]: in pixels; by them COCO tells small from large
+    crowd: Tensor  # bool [N]: not trained on, and detecting one is no error
+    areas: Tensor  # float64 [N], pixels: small, medium or large in COCO's metrics
     image_id: int  # in the JSON file
-    category_ids: dict[int, int]  # there, of all labels
+    category_ids: dict[int, int]  # in the JSON file, by label
 
 
 def data_folder(path: str) -> Path:
@@ -129,10 +130,10 @@ def data_folder(path: str) -> Path:
 
 
 def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
-    """The images to train on, which all have objects, and those to validate on.
+    """Read the training images, each with objects, and the validation images.
 
     Raises:
-        ValueError: if nothing is left to train on.
+        ValueError: if no image remains to train on.
     """
     problems: list[str] = []
     train = read_records(
@@ -149,7 +150,7 @@ def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
 
 
 def report(problems: list[str], shown: int = 20) -> None:
-    """Say which annotations are wrong, and so left out or mended."""
+    """Print which annotations are wrong, and so left out or mended."""
     if problems and not QUIET:
         print(
             f"{len(problems)} wrong annotations, left out or mended:", file=sys.stderr
@@ -208,7 +209,7 @@ def has_size(
 def cut_box(
     box: list[float], size: tuple[int, int], where: str, problems: list[str]
 ) -> list[float] | None:
-    """The part of a box that is in an image of height and width `size`, if any is."""
+    """Cut a box to an image of height and width `size`; None if nothing remains."""
     x1, y1, x2, y2 = box
     height, width = size
     cut: list[float] | None
@@ -233,25 +234,32 @@ def build_record(
     image_id: int,
     category_ids: dict[int, int],
 ) -> Record:
-    boxes = torch.tensor([it[0] for it in objects], dtype=torch.float32).reshape(-1, 4)
-    labels = torch.tensor([it[1] for it in objects], dtype=torch.int64)
-    crowd = torch.tensor([it[2] for it in objects], dtype=torch.bool)
-    areas = torch.tensor([it[3] for it in objects], dtype=torch.float64)
+    boxes = torch.tensor([row[0] for row in objects], dtype=torch.float32).reshape(
+        -1, 4
+    )
+    labels = torch.tensor([row[1] for row in objects], dtype=torch.int64)
+    crowd = torch.tensor([row[2] for row in objects], dtype=torch.bool)
+    areas = torch.tensor([row[3] for row in objects], dtype=torch.float64)
     return Record(file, *size, boxes, labels, crowd, areas, image_id, category_ids)
+
+
+def is_image_file(path: str) -> bool:
+    """Return whether a file is an image by its name."""
+    return path.lower().endswith((*IMG_EXTENSIONS, ".avif", ".gif", ".jfif"))
 
 
 MIXED = ", but that id as text or as a number; write all ids as numbers"
 
 
 def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
-    """The images of a COCO file, in its order, and their objects.
+    """Read the images of a COCO file, in its order, and their objects.
 
     Raises:
-        ValueError: if it is no such file, or has not all CLASSES.
+        ValueError: if it is not a COCO file, or lacks some of CLASSES.
     """
     try:
         content = json.loads(file.read_bytes())
-        names = {it["id"]: str(it["name"]) for it in content["categories"]}
+        names = {row["id"]: str(row["name"]) for row in content["categories"]}
         rows, annotations = content["images"], content["annotations"]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{file}: not JSON as COCO has it ({error!r})") from error
@@ -303,7 +311,7 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
 def find_images(
     images: Path, file: Path, rows: list[dict[str, Any]], problems: list[str]
 ) -> dict[Any, tuple[Path, tuple[int, int]]]:
-    """Each image's file, height and width, by the ids of a COCO file."""
+    """Find each image's file, height and width, by the ids of a COCO file."""
     paths: dict[Any, Path] = {}
     sizes: dict[Any, tuple[int, int]] = {}  # as the file says, zeros where it does not
     for number, row in enumerate(rows):
@@ -315,7 +323,7 @@ def find_images(
             problems.append(f"{where}: the id is there twice")
             continue
         try:
-            height, width = (float(row.get(it) or 0) for it in ("height", "width"))
+            height, width = (float(row.get(side) or 0) for side in ("height", "width"))
         except (TypeError, ValueError):
             problems.append(f"{where}: height and width must be numbers")
             continue

@@ -10,7 +10,7 @@ FROZEN = ("backbone.body.conv1", "backbone.body.bn1", "backbone.body.layer1")
 
 
 def build_model() -> nn.Module:
-    """A detector, which takes lists of images, floats [3, H, W] from 0 to 1.
+    """Build a detector, which takes lists of images, floats [3, H, W] from 0 to 1.
 
     In training mode it takes their targets as well, and returns its losses by name;
     else it returns for each image "boxes", float [N, 4] of x1, y1, x2, y2 in pixels;
@@ -53,7 +53,7 @@ def load_pretrained(model: nn.Module) -> None:
 
 
 def read_pretrained() -> dict[str, Tensor]:
-    """The weights of the backbone, by the names that it has for them."""
+    """Read the weights of the backbone, by its own names for them."""
     pretrained = models.detection.fasterrcnn_resnet50_fpn(
         weights=None, weights_backbone="IMAGENET1K_V1"
     )

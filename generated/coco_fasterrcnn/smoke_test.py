@@ -27,23 +27,14 @@ from annotations import NUM_CLASSES, Record
 
 
 def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
-    """The eight images of noise in `root`, with two boxes each."""
+    """List the eight images of noise in `root`, with two boxes each."""
     boxes = torch.tensor([[10.0, 10.0, 60.0, 60.0], [70.0, 20.0, 110.0, 80.0]])
     labels = torch.tensor([NUM_CLASSES - 1, NUM_CLASSES - 1])
     crowd = torch.zeros(2, dtype=torch.bool)
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
+    ids = {label: label for label in range(NUM_CLASSES)}
     records = [
-        Record(
-            root / f"{index}.png",
-            96,
-            128,
-            boxes,
-            labels,
-            crowd,
-            areas,
-            index,
-            {label: label for label in range(NUM_CLASSES)},
-        )
+        Record(root / f"{index}.png", 96, 128, boxes, labels, crowd, areas, index, ids)
         for index in range(8)
     ]
     return (
@@ -53,7 +44,7 @@ def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
 
 
 def build_model() -> nn.Module:
-    """The model, for small images and few boxes, which finds something untrained."""
+    """Build the model, for small images and few boxes, to find objects untrained."""
     detector = model.build_model()
     detector.transform.min_size, detector.transform.max_size = (96,), 128
     detector.roi_heads.fg_bg_sampler.batch_size_per_image = 16
@@ -74,7 +65,7 @@ def main() -> None:
     train.BATCH_SIZE, train.LOG_EVERY = 4, 1
     # Half precision takes minutes on many a CPU.
     torch.autocast = partial(torch.autocast, enabled=False)
-    # What is loaded is of a network as the pretrained one, its head included.
+    # Load random weights in place of the pretrained ones, a head included.
     model.read_pretrained = lambda *_: models.detection.fasterrcnn_resnet50_fpn(
         weights=None, weights_backbone=None, num_classes=NUM_CLASSES
     ).backbone.state_dict()

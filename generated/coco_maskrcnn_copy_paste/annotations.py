@@ -1,4 +1,4 @@
-"""The images, and the objects that annotations say are in them."""
+"""The images, and their objects as annotated."""
 
 import json
 import math
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from PIL import ExifTags, Image
 from torch import Tensor
+from torchvision.datasets.folder import IMG_EXTENSIONS
 from tqdm import tqdm
 
 DATA_DIR = "data/parts"
@@ -20,7 +21,7 @@ CLASSES = ["__background__", "bolt", "nut", "washer"]
 NUM_CLASSES = len(CLASSES)
 VAL_FRACTION = 0.2  # of the images, to validate on
 VAL_SEED = 0  # decides which
-QUIET = os.environ.get("RANK", "0") != "0"  # one process speaks for all
+QUIET = os.environ.get("RANK", "0") != "0"  # only rank 0 prints
 
 Object = tuple[list[float], int, bool, float, Any]  # its box, label, crowd, area, shape
 
@@ -34,11 +35,11 @@ class Record:
     width: int
     boxes: Tensor  # float32 [N, 4]: x1, y1, x2, y2 in pixels
     labels: Tensor  # int64 [N]: indices into CLASSES
-    crowd: Tensor  # bool [N]: neither trained on nor an error when found
-    areas: Tensor  # float64 [N]: in pixels; by them COCO tells small from large
+    crowd: Tensor  # bool [N]: not trained on, and detecting one is no error
+    areas: Tensor  # float64 [N], pixels: small, medium or large in COCO's metrics
     shapes: list[Any]  # [N]: the polygons of an object, or the RLE of its pixels
     image_id: int  # in the JSON file
-    category_ids: dict[int, int]  # there, of all labels
+    category_ids: dict[int, int]  # in the JSON file, by label
 
 
 def data_folder(path: str) -> Path:
@@ -51,7 +52,7 @@ def data_folder(path: str) -> Path:
 
 
 def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
-    """The images to train on, which all have objects, and those to validate on.
+    """Read the training images, each with objects, and the validation images.
 
     Raises:
         ValueError: names the annotations that are wrong.
@@ -144,7 +145,7 @@ def has_size(
 def cut_box(
     box: list[float], size: tuple[int, int], where: str, problems: list[str]
 ) -> list[float] | None:
-    """The part of a box that is in an image of height and width `size`, if any is."""
+    """Cut a box to an image of height and width `size`; None if nothing remains."""
     x1, y1, x2, y2 = box
     height, width = size
     cut: list[float] | None
@@ -169,28 +170,35 @@ def build_record(
     image_id: int,
     category_ids: dict[int, int],
 ) -> Record:
-    boxes = torch.tensor([it[0] for it in objects], dtype=torch.float32).reshape(-1, 4)
-    labels = torch.tensor([it[1] for it in objects], dtype=torch.int64)
-    crowd = torch.tensor([it[2] for it in objects], dtype=torch.bool)
-    areas = torch.tensor([it[3] for it in objects], dtype=torch.float64)
-    shapes = [it[4] for it in objects]
+    boxes = torch.tensor([row[0] for row in objects], dtype=torch.float32).reshape(
+        -1, 4
+    )
+    labels = torch.tensor([row[1] for row in objects], dtype=torch.int64)
+    crowd = torch.tensor([row[2] for row in objects], dtype=torch.bool)
+    areas = torch.tensor([row[3] for row in objects], dtype=torch.float64)
+    shapes = [row[4] for row in objects]
     return Record(
         file, *size, boxes, labels, crowd, areas, shapes, image_id, category_ids
     )
+
+
+def is_image_file(path: str) -> bool:
+    """Return whether a file is an image by its name."""
+    return path.lower().endswith((*IMG_EXTENSIONS, ".avif", ".gif", ".jfif"))
 
 
 MIXED = ", but that id as text or as a number; write all ids as numbers"
 
 
 def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
-    """The images of a COCO file, in its order, and their objects.
+    """Read the images of a COCO file, in its order, and their objects.
 
     Raises:
-        ValueError: if it is no such file, or has not all CLASSES.
+        ValueError: if it is not a COCO file, or lacks some of CLASSES.
     """
     try:
         content = json.loads(file.read_bytes())
-        names = {it["id"]: str(it["name"]) for it in content["categories"]}
+        names = {row["id"]: str(row["name"]) for row in content["categories"]}
         rows, annotations = content["images"], content["annotations"]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{file}: not JSON as COCO has it ({error!r})") from error
@@ -243,7 +251,7 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
 def find_images(
     images: Path, file: Path, rows: list[dict[str, Any]], problems: list[str]
 ) -> dict[Any, tuple[Path, tuple[int, int]]]:
-    """Each image's file, height and width, by the ids of a COCO file."""
+    """Find each image's file, height and width, by the ids of a COCO file."""
     paths: dict[Any, Path] = {}
     sizes: dict[Any, tuple[int, int]] = {}  # as the file says, zeros where it does not
     for number, row in enumerate(rows):
@@ -255,7 +263,7 @@ def find_images(
             problems.append(f"{where}: the id is there twice")
             continue
         try:
-            height, width = (float(row.get(it) or 0) for it in ("height", "width"))
+            height, width = (float(row.get(side) or 0) for side in ("height", "width"))
         except (TypeError, ValueError):
             problems.append(f"{where}: height and width must be numbers")
             continue
@@ -272,16 +280,16 @@ def find_images(
 
 
 def read_shape(segmentation: Any, size: tuple[int, int]) -> Any:
-    """Polygons as arrays of x, y, x, y, ..., or compressed RLE.
+    """Parse a segmentation: polygons become arrays of x, y, ..., RLE is compressed.
 
     Raises:
         KeyError, RuntimeError, TypeError, ValueError: if it is neither.
     """
     if isinstance(segmentation, list):
-        polygons = [np.array(it, np.float64) for it in segmentation]
-        if not polygons or any(it.ndim != 1 or len(it) % 2 for it in polygons):
+        polygons = [np.array(polygon, np.float64) for polygon in segmentation]
+        if not polygons or any(p.ndim != 1 or len(p) % 2 for p in polygons):
             raise ValueError("a polygon is x, y, x, y, ...")
-        if any(len(it) < 6 or not np.isfinite(it).all() for it in polygons):
+        if any(len(p) < 6 or not np.isfinite(p).all() for p in polygons):
             raise ValueError("a polygon has three points or more, all finite")
         return polygons
     if list(segmentation["size"]) != list(size):
@@ -293,7 +301,7 @@ def read_shape(segmentation: Any, size: tuple[int, int]) -> Any:
 
 
 def read_masks(record: Record) -> Tensor:
-    """The objects' masks: zeros and ones, uint8 [N, height, width].
+    """Draw the objects' masks: zeros and ones, uint8 [N, height, width].
 
     Raises:
         ValueError: if one cannot be made.
@@ -311,7 +319,7 @@ def read_masks(record: Record) -> Tensor:
 
 
 def encode_shapes(record: Record) -> list[dict[str, Any]]:
-    """The objects' masks as compressed RLE; polygons need not be drawn for that.
+    """Encode the objects' masks as compressed RLE, without drawing polygons.
 
     Raises:
         ValueError: if one cannot be made.

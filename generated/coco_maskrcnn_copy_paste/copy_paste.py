@@ -5,7 +5,7 @@ from torch import Tensor
 from torchvision.ops import masks_to_boxes
 
 PASTED = 0.5  # share of the other image's objects
-LEFT = 0.1  # share of an object that has to stay visible
+VISIBLE = 0.1  # share of an object that has to stay visible
 
 
 def paste(
@@ -26,8 +26,7 @@ def paste(
 
     before = torch.cat([target["masks"].bool(), pasted])
     masks = torch.cat([target["masks"].bool() & ~over, pasted])
-    there, left = before.sum((1, 2)), masks.sum((1, 2))
-    kept = left > LEFT * there  # and so not of those that are outside
+    kept = masks.sum((1, 2)) > VISIBLE * before.sum((1, 2))  # drops those outside, too
     masks = masks[kept]
     boxes = masks_to_boxes(masks)
     boxes[:, 2:] += 1  # to behind the last pixel

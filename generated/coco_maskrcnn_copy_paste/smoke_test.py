@@ -27,7 +27,7 @@ from annotations import NUM_CLASSES, Record
 
 
 def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
-    """The eight images of noise in `root`, with two boxes each."""
+    """List the eight images of noise in `root`, with two boxes each."""
     boxes = torch.tensor([[10.0, 10.0, 60.0, 60.0], [70.0, 20.0, 110.0, 80.0]])
     labels = torch.tensor([NUM_CLASSES - 1, NUM_CLASSES - 1])
     crowd = torch.zeros(2, dtype=torch.bool)
@@ -35,6 +35,7 @@ def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
     x1, y1, x2, y2 = boxes.T.tolist()
     corners = zip(x1, y1, x2, y1, x2, y2, x1, y2, strict=True)
     shapes = [[torch.tensor(polygon).numpy()] for polygon in corners]
+    ids = {label: label for label in range(NUM_CLASSES)}
     records = [
         Record(
             root / f"{index}.png",
@@ -46,7 +47,7 @@ def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
             areas,
             shapes,
             index,
-            {label: label for label in range(NUM_CLASSES)},
+            ids,
         )
         for index in range(8)
     ]
@@ -57,7 +58,7 @@ def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
 
 
 def build_model() -> nn.Module:
-    """The model, for small images and few boxes, which finds something untrained."""
+    """Build the model, for small images and few boxes, to find objects untrained."""
     detector = model.build_model()
     detector.transform.min_size, detector.transform.max_size = (96,), 128
     detector.roi_heads.fg_bg_sampler.batch_size_per_image = 16
@@ -76,7 +77,7 @@ def main() -> None:
     train.build_datasets = evaluate.build_datasets = build_datasets
     data.WORKERS = 0
     train.BATCH_SIZE, train.LOG_EVERY = 4, 1
-    # What is loaded is of a network as the pretrained one, its head included.
+    # Load random weights in place of the pretrained ones, a head included.
     model.read_pretrained = lambda *_: models.detection.maskrcnn_resnet50_fpn_v2(
         weights=None, weights_backbone=None, num_classes=91, _skip_resize=True
     ).state_dict()

@@ -31,7 +31,7 @@ def load(
 ) -> dict[str, Any]:
     """Read what `save` wrote, its tensors on the CPU; `previous` if `path` is damaged.
 
-    A checkpoint is taken for another file if it has no `key`.
+    A file without `key` is none of this kind.
     """
     faults = []
     for file in filter(None, (path, previous)):
@@ -50,31 +50,28 @@ def read(path: Path, key: str) -> dict[str, Any]:
     """Read a checkpoint.
 
     Raises:
-        ValueError: says why it is none.
+        ValueError: says why it is not one of train.py's.
     """
     try:
         with zipfile.ZipFile(path) as file:
-            damaged = file.testzip()  # torch.load compares no checksums
-        state = (
-            None if damaged else torch.load(path, map_location="cpu", weights_only=True)
-        )
+            if file.testzip():  # torch.load compares no checksums
+                raise zipfile.BadZipFile
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise ValueError("no checkpoint here; `python train.py` writes one") from None
     except OSError as error:
         raise SystemExit(f"{path}: {error.strerror}") from error
-    except (zipfile.BadZipFile, RuntimeError, UnpicklingError):
-        state = None
-    if state is None:
-        raise ValueError("damaged, or no checkpoint of train.py")
+    except (zipfile.BadZipFile, RuntimeError, UnpicklingError) as error:
+        raise ValueError("damaged, or no checkpoint of train.py") from error
     if not isinstance(state, dict) or key not in state:
         raise ValueError(f"another file, without {key!r}")
     return state
 
 
 def advance(scheduler: LRScheduler, steps: int) -> None:
-    """Bring a learning rate schedule, with its settings of now, to a step."""
+    """Bring a learning rate schedule to a step, with the settings that it has now."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of steps that go before the optimizer's
+        warnings.simplefilter("ignore")  # torch's, that the optimizer has not stepped
         for _ in range(steps):
             scheduler.step()
 
@@ -87,7 +84,7 @@ def restore(parts: dict[str, Any], state: dict[str, Any]) -> None:
 
 
 def describe(parts: dict[str, Any]) -> dict[str, Any]:
-    """Say what of the parts of a run has to be the same when it is resumed."""
+    """Describe the parts of a run, which have to be the same when it is resumed."""
     model, optimizer = parts["model"], parts["optimizer"]
     names = {parameter: name for name, parameter in model.named_parameters()}
     weights = sum(parameter.numel() for parameter in names)
@@ -119,7 +116,7 @@ def check_recipe(path: Path, saved: dict[str, Any], recipe: dict[str, Any]) -> N
 
 
 def difference(old: Any, new: Any, shown: int = 5) -> str:
-    """Say how two values differ; of lists, what only one has."""
+    """Describe how two values differ; of lists, the items of only one."""
     if not isinstance(old, list) or not isinstance(new, list):
         return f"{old} -> {new}"
     sides = {"gone": set(old) - set(new), "new": set(new) - set(old)}

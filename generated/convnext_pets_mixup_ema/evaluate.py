@@ -32,7 +32,7 @@ def evaluate(
         the confusion matrix, int64 [NUM_CLASSES, NUM_CLASSES], a row per true class.
     """
     loss = MeanMetric().to(device)
-    # Each counts for itself: those that agree on a first batch need not on all.
+    # Without groups: metrics that agree on the first batch need not on all.
     metrics = MetricCollection(
         {
             "top1": MulticlassAccuracy(NUM_CLASSES, 1, "micro"),
@@ -56,7 +56,7 @@ def evaluate(
 
 
 def draw_confusion(confusion: Tensor, classes: list[str]) -> Figure:
-    """A picture of a confusion matrix, int64 [C, C] with a row for each true class."""
+    """Draw a confusion matrix, int64 [C, C] with a row for each true class."""
     side = 3 + 0.4 * len(classes)
     figure = Figure(figsize=(side, side), layout="constrained")
     axes = figure.subplots()
@@ -73,13 +73,13 @@ def draw_confusion(confusion: Tensor, classes: list[str]) -> Figure:
 
 
 def table(confusion: Tensor, classes: list[str]) -> str:
-    """Precision, recall (its accuracy), F1 and number of images of each class."""
-    right, found, there = confusion.diag(), confusion.sum(0), confusion.sum(1)
-    columns = [right / found, right / there, 2 * right / (found + there)]
-    columns = [share.where(there > 0, torch.nan) for share in columns]
+    """Format precision, recall (accuracy), F1 and number of images of each class."""
+    correct, predicted, true = confusion.diag(), confusion.sum(0), confusion.sum(1)
+    columns = [correct / predicted, correct / true, 2 * correct / (predicted + true)]
+    columns = [share.where(true > 0, torch.nan) for share in columns]
     lines = ["precision  recall      f1  images  class"]
-    for *shares, count, name in zip(*columns, there, classes, strict=True):
-        # A class that was never found, or is not there, has no such share.
+    for *shares, count, name in zip(*columns, true, classes, strict=True):
+        # Undefined for a class that is never predicted, or has no sample.
         precision, recall, f1 = (
             f"{share:.4f}".replace("nan", "  -") for share in shares
         )

@@ -35,7 +35,7 @@ def mix(inputs: Tensor, labels: Tensor, seed: int, step: int) -> tuple[Tensor, T
 
 
 def neighbours(batch: Tensor) -> Tensor:
-    """The batch with 0 and 1, 2 and 3, and so on, in each other's place."""
+    """Swap 0 and 1, 2 and 3, and so on."""
     return batch.unflatten(0, (-1, 2)).flip(1).flatten(0, 1)
 
 

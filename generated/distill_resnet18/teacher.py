@@ -1,4 +1,4 @@
-"""The teacher: resnet50, whose answers the model learns as well."""
+"""The teacher: resnet50, whose outputs the model learns as well."""
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ TEMPERATURE = 4.0
 
 
 def build_teacher(classes: list[str]) -> nn.Module:
-    """The trained teacher of `classes`, frozen: from normalised images to logits."""
+    """Build the trained, frozen teacher: from normalised images to logits."""
     teacher = models.resnet50(num_classes=NUM_CLASSES)
     with reading(TEACHER):
         state = torch.load(TEACHER, map_location="cpu", weights_only=True)
@@ -25,10 +25,10 @@ def build_teacher(classes: list[str]) -> nn.Module:
 
 
 def distillation_loss(logits: Tensor, teacher_logits: Tensor) -> Tensor:
-    """How far the model's answers are from the teacher's: logits are [B, NUM_CLASSES].
+    """Measure the distance of the teacher's outputs; logits are [B, NUM_CLASSES].
 
-    The Kullback-Leibler divergence at a temperature (arXiv 1503.02531), whose square
-    keeps the gradient as large as that of the labels.
+    This is the Kullback-Leibler divergence at a temperature (arXiv 1503.02531), whose
+    square keeps the gradient as large as that of the labels.
     """
     log_probabilities = F.log_softmax(logits / TEMPERATURE, dim=1)
     targets = F.log_softmax(teacher_logits / TEMPERATURE, dim=1)

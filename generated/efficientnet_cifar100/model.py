@@ -10,7 +10,7 @@ INIT_STD = 0.01  # of the new head's weights
 
 
 def build_model() -> nn.Module:
-    """A module from normalised images, float [B, 3, H, W], to logits [B, NUM_CLASSES].
+    """Build a module from images, float [B, 3, H, W], to logits [B, NUM_CLASSES].
 
     Its weights are random until `load_pretrained` or a checkpoint fills them.
     """
@@ -41,7 +41,7 @@ def load_pretrained(model: nn.Module) -> None:
 
 
 def read_pretrained() -> dict[str, Tensor]:
-    """The pretrained weights, by the names that the model has for them."""
+    """Read the pretrained weights, by the model's own names for them."""
     return models.EfficientNet_B0_Weights.IMAGENET1K_V1.get_state_dict(
         check_hash=True, map_location="cpu", weights_only=True
     )

@@ -11,7 +11,7 @@ FROZEN = ("stem", "layer1")
 
 
 def build_model() -> nn.Module:
-    """A module from normalised clips, float [B, 3, T, H, W], to logits.
+    """Build a module from normalised clips, float [B, 3, T, H, W], to logits.
 
     Those are [B, NUM_CLASSES]. Its weights are random until `load_pretrained` or a
     checkpoint fills them.
@@ -52,7 +52,7 @@ def load_pretrained(model: nn.Module) -> None:
 
 
 def read_pretrained() -> dict[str, Tensor]:
-    """The pretrained weights, by the names that the model has for them."""
+    """Read the pretrained weights, by the model's own names for them."""
     return models.video.R2Plus1D_18_Weights.KINETICS400_V1.get_state_dict(
         check_hash=True, map_location="cpu", weights_only=True
     )

@@ -28,7 +28,7 @@ VIDEOS = (
 
 
 def is_video_file(path: str) -> bool:
-    """Whether a file is a video by its name."""
+    """Return whether a file is a video by its name."""
     return path.lower().endswith(VIDEOS)
 
 
@@ -97,7 +97,8 @@ class Video:
         self.number = len(times)  # of the last frame read
 
     def frame(self, number: int) -> av.VideoFrame:
-        """A frame; for one that is never shown the next one, or else the last."""
+        """Return a frame; for one never shown, the next one, or else the last."""
+
         time = self.times[number]
         keys = self.keys[: bisect_right(self.keys, time)]
         far = number > self.number + AHEAD and keys and keys[-1] > self.now
@@ -125,7 +126,7 @@ class Video:
             raise ValueError("no frame of it can be decoded")
 
     def decode(self, start: int) -> Iterator[tuple[int, av.VideoFrame]]:
-        """Frames with their times, or numbers, from about the time `start` on."""
+        """Yield frames with their times, or numbers, from about the time `start` on."""
         self.file.seek(start, stream=self.stream)
         frames = self.file.decode(self.stream)
         if self.counts:
@@ -134,11 +135,11 @@ class Video:
 
 
 def time_of(part: av.Packet | av.VideoFrame) -> int | None:
-    """When a frame is shown; some files only tell when it is decoded."""
+    """Return when a frame is shown; some files only say when it is decoded."""
     return part.dts if part.pts is None else part.pts
 
 
 def to_image(frame: av.VideoFrame) -> Tensor:
-    """A frame as uint8 RGB [H, W, 3], upright."""
+    """Convert a frame to uint8 RGB [H, W, 3], upright."""
     image = torch.from_numpy(frame.to_ndarray(format="rgb24", threads=1))
     return image.rot90(round(frame.rotation / 90)) if frame.rotation else image

@@ -11,7 +11,7 @@ INIT_STD = 0.01  # of the new head's weights
 
 
 def build_model() -> nn.Module:
-    """A module from normalised images, float [B, 3, H, W], to logits [B, NUM_CLASSES].
+    """Build a module from images, float [B, 3, H, W], to logits [B, NUM_CLASSES].
 
     Its weights are random until `load_pretrained` or a checkpoint fills them.
     """
@@ -42,5 +42,5 @@ def load_pretrained(model: nn.Module) -> None:
 
 
 def read_pretrained() -> dict[str, Tensor]:
-    """The pretrained weights, by the names that the model has for them."""
+    """Read the pretrained weights, by the model's own names for them."""
     return timm.create_model("hgnet_tiny.ssld_in1k", pretrained=True).state_dict()

@@ -56,7 +56,7 @@ RUN_DIR = Path(__file__).parent / "runs"
 
 
 def mean_loss(window: list[tuple[Tensor, Tensor]], samples: Samples) -> float:
-    """The mean loss of some steps, (loss, indices of samples) each, over all processes.
+    """Average the losses of some steps, (loss, its samples) each, over all processes.
 
     Raises:
         FloatingPointError: if a loss is not finite; names the samples of its batch.
@@ -70,7 +70,7 @@ def mean_loss(window: list[tuple[Tensor, Tensor]], samples: Samples) -> float:
     return total.item() / dist.get_world_size()
 
 
-@record  # torchrun tells which process failed first, and of what
+@record  # torchrun reports the error of the process that failed first
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train the model.")
     parser.add_argument("--data", type=data_folder, default=DATA_DIR)

@@ -32,9 +32,7 @@ class Classifier(nn.Module):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description="Export the model, and check the file."
-    )
+    parser = argparse.ArgumentParser(description="Export and check the model.")
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     parser.add_argument("--output", type=Path, help="default: model.onnx beside it")
     parser.add_argument("--image-size", type=int, default=IMAGE_SIZE, help="pixels")
@@ -58,7 +56,7 @@ def main() -> None:
     translated.model.metadata_props["classes"] = classes
     translated.save(output)
 
-    # What is in the file, on other inputs and more of them.
+    # Check the saved file on another batch, of another size.
     inputs = torch.randint(256, (3, *shape), dtype=torch.uint8)
     expected = classifier(inputs)
     session = onnxruntime.InferenceSession(output)

@@ -24,7 +24,7 @@ import train
 
 
 def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
-    """The eight images of noise in `root`, for training and for validation."""
+    """List the eight images of noise in `root`, for training and for validation."""
     files = [root / f"{index}.png" for index in range(8)]
     classes = [f"class {number}" for number in range(data.NUM_CLASSES)]
     labels = [index % data.NUM_CLASSES for index in range(8)]
@@ -45,7 +45,7 @@ def main() -> None:
     train.build_datasets = evaluate.build_datasets = build_datasets
     data.WORKERS = 0
     train.BATCH_SIZE, train.LOG_EVERY = 4, 1
-    # What is loaded is of a network as the pretrained one, its head included.
+    # Load random weights in place of the pretrained ones, a head included.
     model.read_pretrained = lambda *_: models.mobilenet_v3_small(
         num_classes=1000
     ).state_dict()

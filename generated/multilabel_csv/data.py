@@ -32,8 +32,8 @@ NUM_CLASSES = 20
 IMAGE_SIZE = 384  # pixels, height and width
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
-EVAL_BATCH_SIZE = 64  # images, of each process
-WORKERS = 4  # that read images, for each process
+EVAL_BATCH_SIZE = 64  # images, for each rank
+WORKERS = 4  # processes that read images, for each rank
 IMAGE_COLUMN = "image"
 LABEL_COLUMN = "label"
 LABEL_SEPARATOR = ","  # of an image's labels
@@ -84,7 +84,7 @@ class Samples(Dataset[tuple[Tensor, Tensor, int]]):
         return self.transform(image), label, index
 
     def name(self, index: int) -> str:
-        """What an error calls a sample."""
+        """Return a sample's name for error messages."""
         return str(self.files[index])
 
 
@@ -109,7 +109,7 @@ def read_image(path: str | Path) -> Tensor:
 
 
 def is_image_file(path: str) -> bool:
-    """Whether the name of a file is that of an image."""
+    """Return whether a file is an image by its name."""
     return path.lower().endswith((*IMG_EXTENSIONS, ".avif", ".gif", ".jfif"))
 
 
@@ -126,7 +126,7 @@ Row = tuple[str, Path, list[str]]  # where it stands, an image, its labels
 
 
 def read_rows(root: Path, path: Path) -> list[Row]:
-    """The rows of a CSV file, with images in `root`.
+    """Read the rows of a CSV file, with images in `root`.
 
     Raises:
         ValueError: names the row that is not as it should be.
@@ -141,17 +141,17 @@ def read_rows(root: Path, path: Path) -> list[Row]:
             place = f"{path}:{reader.line_num}"
             if None in row.values():
                 raise ValueError(f"{place}: fewer fields than the header has")
-            labels = [it.strip() for it in row[LABEL_COLUMN].split(LABEL_SEPARATOR)]
-            labels = [label for label in labels if label]
+            names = map(str.strip, row[LABEL_COLUMN].split(LABEL_SEPARATOR))
+            labels = [name for name in names if name]
             image = root / row[IMAGE_COLUMN].strip()
             rows.append((place, image, labels))
     return rows
 
 
 def name_classes(rows: list[Row]) -> list[str]:
-    """The classes' names: all labels that there are, or numbers if they are that.
+    """Return the classes' names: all labels, or numbers if all labels are numbers.
 
-    "007" is a name: what counts classes has no zeros in front.
+    "007" is a name: numbers have no zeros in front.
     """
     names = sorted({label for _, _, labels in rows for label in labels})
     if all(re.fullmatch("0|-?[1-9][0-9]*", name) for name in names):
@@ -162,7 +162,7 @@ def name_classes(rows: list[Row]) -> list[str]:
 def build_samples(
     rows: list[Row], classes: list[str], transform: v2.Transform
 ) -> Samples:
-    """Samples with the numbers of their classes.
+    """Build samples, with the numbers of their classes.
 
     Raises:
         ValueError: names the line of a label that is no class.
@@ -171,8 +171,8 @@ def build_samples(
     if len(classes) != NUM_CLASSES:
         raise ValueError(f"{len(classes)} classes, but NUM_CLASSES is {NUM_CLASSES}")
     for place, _, names in rows:
-        if odd := [name for name in names if name not in numbers]:
-            raise ValueError(f"{place}: {odd} are none of {NUM_CLASSES} classes")
+        if unknown := [name for name in names if name not in numbers]:
+            raise ValueError(f"{place}: {unknown} are none of {NUM_CLASSES} classes")
     labels = [sorted({numbers[name] for name in names}) for _, _, names in rows]
     return Samples([source for _, source, _ in rows], labels, classes, transform)
 
@@ -214,7 +214,7 @@ def find_fault(path: str | Path) -> str:
 
 
 def build_datasets(root: Path) -> tuple[Samples, Samples]:
-    """The training and validation images."""
+    """Build the training and validation sets."""
     rows = read_rows(root, root / "train.csv")
     classes = name_classes(rows)
     val_rows = read_rows(root, root / "val.csv")
@@ -240,7 +240,7 @@ class Batches(Sampler[list[tuple[int, int]]]):
             fitting = batch_size + -batch_size % self.processes
             raise ValueError(
                 f"a batch of {batch_size} cannot be divided among {self.processes} "
-                f"processes; it has to be a multiple of that, as {fitting}"
+                f"processes; write a multiple of that, e.g. {fitting}"
             )
         self.samples = len(samples)
         if self.samples < batch_size:
@@ -268,7 +268,7 @@ class Batches(Sampler[list[tuple[int, int]]]):
 def build_loaders(
     train_set: Samples, batches: Batches, val_set: Samples
 ) -> tuple[DataLoader, DataLoader]:
-    """Loaders of this process's training and validation batches.
+    """Build the loaders of this process's training and validation batches.
 
     A batch is (images, labels, indices): uint8 [B, 3, H, W], float [B, NUM_CLASSES] of
     zeros and ones, int64 [B].
@@ -277,7 +277,7 @@ def build_loaders(
 
 
 def build_eval_loader(dataset: Samples) -> DataLoader:
-    """A loader of this process's share of `dataset`; each sample is in one share."""
+    """Build a loader of this process's share of `dataset`; no two shares overlap."""
     share = range(dist.get_rank(), len(dataset), dist.get_world_size())
     keys = [(index, 0) for index in share]
     return build_loader(dataset, sampler=keys, batch_size=EVAL_BATCH_SIZE)
@@ -295,15 +295,16 @@ def build_loader(dataset: Dataset, **options: Any) -> DataLoader:
 
 
 def leave_group(worker: int) -> None:
-    """Let what tells all the group to stop reach the training process alone."""
-    if hasattr(os, "setsid"):  # not on Windows, where Ctrl-C alone reaches a group
+    """Give the worker its own session: Ctrl-C and SIGTERM reach only the trainer."""
+    if hasattr(os, "setsid"):  # Windows has none, and only Ctrl-C reaches a group
+
         os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which that one ends its workers
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the trainer's end to workers
 
 
 def draw(images: list[Tensor], titles: list[str], columns: int = 6) -> Figure:
-    """A sheet of `images`, uint8 [3, H, W] each, with a title over each."""
+    """Draw `images`, uint8 [3, H, W] each, with a title over each."""
     rows = -(-len(images) // columns)
     figure = Figure(figsize=(2 * columns, 2.2 * rows), layout="constrained")
     for axes in figure.subplots(rows, columns, squeeze=False).flat:
@@ -315,7 +316,7 @@ def draw(images: list[Tensor], titles: list[str], columns: int = 6) -> Figure:
 
 
 def draw_sheet(dataset: Samples, count: int = 24) -> Figure:
-    """A sheet of `count` samples from all over `dataset`, as training gets them."""
+    """Draw `count` samples from all over `dataset`, as training gets them."""
     indices = torch.linspace(0, len(dataset) - 1, count).long().tolist()
     images = [dataset[index, index][0] for index in indices]
     labels = [dataset.labels[index] for index in indices]

@@ -64,7 +64,7 @@ def evaluate(
 
 
 def draw_precisions(precisions: Tensor, classes: list[str]) -> Figure:
-    """A picture of the average precision of each class, float [C]."""
+    """Draw the average precision of each class, float [C]."""
     figure = Figure(figsize=(8, 2 + 0.25 * len(classes)), layout="constrained")
     axes = figure.subplots()
     axes.barh(range(len(classes)), precisions.nan_to_num())

@@ -18,7 +18,7 @@ FROZEN = ("conv_stem", "bn1", "blocks", "conv_head", "bn2")
 
 
 def build_model() -> nn.Module:
-    """A module from normalised images, float [B, 3, H, W], to logits [B, NUM_CLASSES].
+    """Build a module from images, float [B, 3, H, W], to logits [B, NUM_CLASSES].
 
     Its weights are random until `load_pretrained` or a checkpoint fills them.
     """
@@ -55,7 +55,7 @@ def load_pretrained(model: nn.Module) -> None:
 
 
 def read_pretrained(model: nn.Module) -> dict[str, Tensor]:
-    """The pretrained weights, with the names and shapes that `model` has for them."""
+    """Read the pretrained weights, with the names and shapes that `model` expects."""
     with reading(WEIGHTS):
         content = WEIGHTS.read_bytes()
         state = torch.load(BytesIO(content), map_location="cpu", weights_only=True)

@@ -31,8 +31,8 @@ NUM_CLASSES = 102
 IMAGE_SIZE = 320  # pixels, height and width
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
-EVAL_BATCH_SIZE = 64  # images, of each process
-WORKERS = 4  # that read images, for each process
+EVAL_BATCH_SIZE = 64  # images, for each rank
+WORKERS = 4  # processes that read images, for each rank
 SEPARATOR = " "  # of path and label, in a line
 
 # Transforms of uint8 images [3, H, W]; `normalize` makes them floats, on the device.
@@ -78,7 +78,7 @@ class Samples(Dataset[tuple[Tensor, int, int]]):
         return self.transform(image), self.labels[index], index
 
     def name(self, index: int) -> str:
-        """What an error calls a sample."""
+        """Return a sample's name for error messages."""
         return str(self.files[index])
 
 
@@ -103,7 +103,7 @@ def read_image(path: str | Path) -> Tensor:
 
 
 def is_image_file(path: str) -> bool:
-    """Whether the name of a file is that of an image."""
+    """Return whether a file is an image by its name."""
     return path.lower().endswith((*IMG_EXTENSIONS, ".avif", ".gif", ".jfif"))
 
 
@@ -120,7 +120,7 @@ Row = tuple[str, Path, str]  # where it stands, an image, its label
 
 
 def read_rows(root: Path, path: Path) -> list[Row]:
-    """The lines of a list file: a path in `root`, SEPARATOR and a label.
+    """Read a list file, in each line a path in `root`, SEPARATOR and a label.
 
     Raises:
         ValueError: names the line that is not so.
@@ -141,9 +141,9 @@ def read_rows(root: Path, path: Path) -> list[Row]:
 
 
 def name_classes(rows: list[Row]) -> list[str]:
-    """The classes' names: all labels that there are, or numbers if they are that.
+    """Return the classes' names: all labels, or numbers if all labels are numbers.
 
-    "007" is a name: what counts classes has no zeros in front.
+    "007" is a name: numbers have no zeros in front.
     """
     names = sorted({label for _, _, label in rows})
     if all(re.fullmatch("0|-?[1-9][0-9]*", name) for name in names):
@@ -154,7 +154,7 @@ def name_classes(rows: list[Row]) -> list[str]:
 def build_samples(
     rows: list[Row], classes: list[str], transform: v2.Transform
 ) -> Samples:
-    """Samples with the numbers of their classes.
+    """Build samples, with the numbers of their classes.
 
     Raises:
         ValueError: names the line of a label that is no class.
@@ -206,7 +206,7 @@ def find_fault(path: str | Path) -> str:
 
 
 def build_datasets(root: Path) -> tuple[Samples, Samples]:
-    """The training and validation images."""
+    """Build the training and validation sets."""
     rows = read_rows(root, root / "train_list.txt")
     classes = name_classes(rows)
     val_rows = read_rows(root, root / "val_list.txt")
@@ -228,12 +228,12 @@ class Batches(Sampler[list[tuple[int, int]]]):
 
     def __init__(self, samples: Samples, batch_size: int, seed: int) -> None:
         self.rank, self.processes = dist.get_rank(), dist.get_world_size()
-        parts = 2 * self.processes  # `mix` blends the images of a process in pairs
-        if batch_size % parts:
-            fitting = batch_size + -batch_size % parts
+        divisor = 2 * self.processes  # `mix` blends the images of a process in pairs
+        if batch_size % divisor:
+            fitting = batch_size + -batch_size % divisor
             raise ValueError(
                 f"a batch of {batch_size} cannot be divided among {self.processes} "
-                f"processes in pairs; it has to be a multiple of {parts}, as {fitting}"
+                f"processes in pairs; write a multiple of {divisor}, e.g. {fitting}"
             )
         self.samples = len(samples)
         if self.samples < batch_size:
@@ -261,7 +261,7 @@ class Batches(Sampler[list[tuple[int, int]]]):
 def build_loaders(
     train_set: Samples, batches: Batches, val_set: Samples
 ) -> tuple[DataLoader, DataLoader]:
-    """Loaders of this process's training and validation batches.
+    """Build the loaders of this process's training and validation batches.
 
     A batch is (images, labels, indices): uint8 [B, 3, H, W], int64 [B], int64 [B].
     """
@@ -269,7 +269,7 @@ def build_loaders(
 
 
 def build_eval_loader(dataset: Samples) -> DataLoader:
-    """A loader of this process's share of `dataset`; each sample is in one share."""
+    """Build a loader of this process's share of `dataset`; no two shares overlap."""
     share = range(dist.get_rank(), len(dataset), dist.get_world_size())
     keys = [(index, 0) for index in share]
     return build_loader(dataset, sampler=keys, batch_size=EVAL_BATCH_SIZE)
@@ -287,15 +287,16 @@ def build_loader(dataset: Dataset, **options: Any) -> DataLoader:
 
 
 def leave_group(worker: int) -> None:
-    """Let what tells all the group to stop reach the training process alone."""
-    if hasattr(os, "setsid"):  # not on Windows, where Ctrl-C alone reaches a group
+    """Give the worker its own session: Ctrl-C and SIGTERM reach only the trainer."""
+    if hasattr(os, "setsid"):  # Windows has none, and only Ctrl-C reaches a group
+
         os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which that one ends its workers
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the trainer's end to workers
 
 
 def draw(images: list[Tensor], titles: list[str], columns: int = 6) -> Figure:
-    """A sheet of `images`, uint8 [3, H, W] each, with a title over each."""
+    """Draw `images`, uint8 [3, H, W] each, with a title over each."""
     rows = -(-len(images) // columns)
     figure = Figure(figsize=(2 * columns, 2.2 * rows), layout="constrained")
     for axes in figure.subplots(rows, columns, squeeze=False).flat:
@@ -307,7 +308,7 @@ def draw(images: list[Tensor], titles: list[str], columns: int = 6) -> Figure:
 
 
 def draw_sheet(dataset: Samples, count: int = 24) -> Figure:
-    """A sheet of `count` samples from all over `dataset`, as training gets them."""
+    """Draw `count` samples from all over `dataset`, as training gets them."""
     indices = torch.linspace(0, len(dataset) - 1, count).long().tolist()
     images = [dataset[index, index][0] for index in indices]
     titles = [dataset.classes[dataset.labels[index]] for index in indices]

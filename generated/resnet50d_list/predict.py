@@ -33,9 +33,9 @@ DRAWN = 48  # images on a picture, the first ones
 
 @dataclass
 class Files(Dataset[tuple[Tensor, str]]):
-    """Images, uint8 [3, IMAGE_SIZE, IMAGE_SIZE], with what keeps them from being read.
+    """Images, uint8 [3, IMAGE_SIZE, IMAGE_SIZE], with error messages.
 
-    Nothing does but for a "" there; an image that cannot be read is black.
+    The message is "" if the image was read; an unreadable image is black.
     """
 
     paths: list[str]
@@ -53,24 +53,22 @@ class Files(Dataset[tuple[Tensor, str]]):
 
 
 def find(patterns: list[str]) -> list[str]:
-    """Files, and all images in folders and among what globs match, each once."""
-    found: dict[str, None] = {}
+    """List files, and the images in folders and among matches of globs, each once."""
+    paths: dict[str, None] = {}
     for pattern in patterns:
         inside = os.path.join(glob.escape(pattern), "**")
-        matches = glob.glob(
-            inside if os.path.isdir(pattern) else pattern, recursive=True
-        )
-        files = sorted(filter(is_image_file, matches))
+        searched = inside if os.path.isdir(pattern) else pattern
+        files = sorted(filter(is_image_file, glob.glob(searched, recursive=True)))
         if os.path.isfile(pattern):
             files = [pattern]  # whatever its name
         if not files:
             raise SystemExit(f"{shown(pattern)}: no image here")
-        found |= dict.fromkeys(files)
-    return list(found)
+        paths |= dict.fromkeys(files)
+    return list(paths)
 
 
 def shown(text: str) -> str:
-    """`text` in one line, with escapes for characters that a terminal would obey."""
+    """Return `text` in one line, with control characters escaped for the terminal."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
@@ -113,9 +111,9 @@ def main() -> None:
                 unread.append(shown(error))
                 continue
             top = (t.tolist() for t in probabilities.topk(TOPK))
-            found = [(classes[label], p) for p, label in zip(*top, strict=True)]
-            table.writerow([path, *chain(*found)])
-            cells = [f"{shown(name):{class_width}} {p:6.1%}" for name, p in found]
+            named = [(classes[label], p) for p, label in zip(*top, strict=True)]
+            table.writerow([path, *chain(*named)])
+            cells = [f"{shown(name):{class_width}} {p:6.1%}" for name, p in named]
             print(f"{shown(path):{width}}", *cells, sep="   ")
             if len(drawn) < DRAWN:
                 drawn.append(sample)

@@ -30,9 +30,9 @@ FPS = 7.5  # frames of a clip in a second of the video
 IMAGE_SIZE = 224  # pixels, height and width
 MEAN = (0.45, 0.45, 0.45)
 STD = (0.225, 0.225, 0.225)
-EVAL_BATCH_SIZE = 16  # videos, of each process
+EVAL_BATCH_SIZE = 16  # videos, for each rank
 TEST_CLIPS = 5  # of a video when the trained model is tested
-WORKERS = 4  # that read videos, for each process
+WORKERS = 4  # processes that read videos, for each rank
 
 # Transforms of uint8 frames [T, 3, H, W]; `normalize` makes them floats, on the device.
 train_transform = v2.Compose(
@@ -60,7 +60,7 @@ def normalize(clips: Tensor) -> Tensor:
 
 
 def place_clips(times: Tensor, clips: int, random: bool) -> Tensor:
-    """The numbers of the frames of some clips of a video, int64 [clips, FRAMES].
+    """Choose the frames of clips; return their numbers, int64 [clips, FRAMES].
 
     The video shows its frames at `times`, float64 [N] seconds. The time in which a clip
     can begin is divided evenly, and one begins anywhere in each part, or in its middle.
@@ -76,21 +76,21 @@ def place_clips(times: Tensor, clips: int, random: bool) -> Tensor:
 
 
 def train_clip(video: Path) -> Tensor:
-    """A random clip of a video, uint8 [FRAMES, 3, IMAGE_SIZE, IMAGE_SIZE]."""
+    """Draw a clip of a video, uint8 [FRAMES, 3, IMAGE_SIZE, IMAGE_SIZE]."""
     return train_transform(
         read_video(video, lambda times: place_clips(times, 1, random=True)[0])
     )
 
 
 def eval_clip(video: Path) -> Tensor:
-    """The clip in the middle of a video, uint8 [FRAMES, 3, IMAGE_SIZE, IMAGE_SIZE]."""
+    """Take the clip in a video's middle, uint8 [FRAMES, 3, IMAGE_SIZE, IMAGE_SIZE]."""
     return eval_transform(
         read_video(video, lambda times: place_clips(times, 1, random=False)[0])
     )
 
 
 def test_views(video: Path) -> Tensor:
-    """What a video is tested by, uint8 [V, FRAMES, 3, IMAGE_SIZE, IMAGE_SIZE].
+    """Take the test's views of a video, uint8 [V, FRAMES, 3, IMAGE_SIZE, IMAGE_SIZE].
 
     The views are clips from all over the video.
     """
@@ -122,7 +122,7 @@ class Samples(Dataset[tuple[Tensor, int, int]]):
         return self.transform(self.videos[index]), self.labels[index], index
 
     def name(self, index: int) -> str:
-        """What an error calls a sample."""
+        """Return a sample's name for error messages."""
         return str(self.videos[index])
 
 
@@ -139,7 +139,7 @@ Row = tuple[str, Path, str]  # where it stands, a video, its label
 
 
 def read_rows(folder: Path, path: Path) -> list[Row]:
-    """The lines of a list of UCF101's: CLASS/VIDEO in `folder`, and perhaps a number.
+    """Read a list of UCF101's: CLASS/VIDEO in `folder`, and perhaps a number.
 
     Raises:
         ValueError: names the line that is not so.
@@ -156,7 +156,7 @@ def read_rows(folder: Path, path: Path) -> list[Row]:
 
 
 def read_classes(path: Path) -> list[str]:
-    """The classes' names: the lines are a number from 1 on, and a name.
+    """Read the classes' names, in lines of a number from 1 on and a name.
 
     Raises:
         ValueError: names the line that is not so.
@@ -177,22 +177,22 @@ def check(rows: list[Row]) -> None:
     Raises:
         ValueError: names the lines whose files are missing or empty.
     """
-    wrong = []
+    problems = []
     share = rows[dist.get_rank() :: dist.get_world_size()]
     for place, file, _ in tqdm(
         share, "check", leave=False, disable=dist.get_rank() > 0
     ):
         if not file.is_file() or not file.stat().st_size:
-            wrong.append(f"{place}: no video {file}, or an empty one")
-    if wrong:
-        listed = "\n".join(wrong[:10] + ["…"] * (len(wrong) > 10))
-        raise ValueError(f"{len(wrong)} lines are not as the videos are:\n{listed}")
+            problems.append(f"{place}: no video {file}, or an empty one")
+    if problems:
+        listed = "\n".join(problems[:10] + ["…"] * (len(problems) > 10))
+        raise ValueError(f"{len(problems)} lines do not match the videos:\n{listed}")
 
 
 def build_samples(
     rows: list[Row], classes: list[str], transform: Callable[[Path], Tensor]
 ) -> Samples:
-    """Samples with the numbers of their classes.
+    """Build samples, with the numbers of their classes.
 
     Raises:
         ValueError: names the line of a label that is no class.
@@ -208,7 +208,7 @@ def build_samples(
 
 
 def build_datasets(root: Path) -> tuple[Samples, Samples]:
-    """The training and validation videos."""
+    """Build the training and validation sets."""
     rows = read_rows(root / "UCF-101", root / "ucfTrainTestlist/trainlist01.txt")
     classes = read_classes(root / "ucfTrainTestlist/classInd.txt")
     val_rows = read_rows(root / "UCF-101", root / "ucfTrainTestlist/testlist01.txt")
@@ -236,7 +236,7 @@ class Batches(Sampler[list[tuple[int, int]]]):
             fitting = batch_size + -batch_size % self.processes
             raise ValueError(
                 f"a batch of {batch_size} cannot be divided among {self.processes} "
-                f"processes; it has to be a multiple of that, as {fitting}"
+                f"processes; write a multiple of that, e.g. {fitting}"
             )
         self.samples = len(samples)
         if self.samples < batch_size:
@@ -264,7 +264,7 @@ class Batches(Sampler[list[tuple[int, int]]]):
 def build_loaders(
     train_set: Samples, batches: Batches, val_set: Samples
 ) -> tuple[DataLoader, DataLoader]:
-    """Loaders of this process's training and validation batches.
+    """Build the loaders of this process's training and validation batches.
 
     A batch is (clips, labels, indices): uint8 [B, T, 3, H, W], int64 [B], int64 [B].
     """
@@ -274,7 +274,7 @@ def build_loaders(
 def build_eval_loader(
     dataset: Samples, batch_size: int = EVAL_BATCH_SIZE
 ) -> DataLoader:
-    """A loader of this process's share of `dataset`; each sample is in one share."""
+    """Build a loader of this process's share of `dataset`; no two shares overlap."""
     share = range(dist.get_rank(), len(dataset), dist.get_world_size())
     keys = [(index, 0) for index in share]
     return build_loader(dataset, sampler=keys, batch_size=batch_size)
@@ -292,15 +292,16 @@ def build_loader(dataset: Dataset, **options: Any) -> DataLoader:
 
 
 def leave_group(worker: int) -> None:
-    """Let what tells all the group to stop reach the training process alone."""
-    if hasattr(os, "setsid"):  # not on Windows, where Ctrl-C alone reaches a group
+    """Give the worker its own session: Ctrl-C and SIGTERM reach only the trainer."""
+    if hasattr(os, "setsid"):  # Windows has none, and only Ctrl-C reaches a group
+
         os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which that one ends its workers
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the trainer's end to workers
 
 
 def draw(clips: list[Tensor], titles: list[str], columns: int = 8) -> Figure:
-    """A sheet with a row for each clip, uint8 [T, 3, H, W]: frames from all over it."""
+    """Draw a row of frames from all over each clip, uint8 [T, 3, H, W]."""
     columns = min(columns, len(clips[0]))
     figure = Figure(figsize=(1.6 * columns, 1.8 * len(clips)), layout="constrained")
     grid = figure.subplots(len(clips), columns, squeeze=False)
@@ -314,7 +315,7 @@ def draw(clips: list[Tensor], titles: list[str], columns: int = 8) -> Figure:
 
 
 def draw_sheet(dataset: Samples, count: int = 8) -> Figure:
-    """A sheet of `count` samples from all over `dataset`, as training gets them."""
+    """Draw `count` samples from all over `dataset`, as training gets them."""
     indices = torch.linspace(0, len(dataset) - 1, count).long().tolist()
     clips = [dataset[index, index][0] for index in indices]
     return draw(clips, [dataset.classes[dataset.labels[index]] for index in indices])

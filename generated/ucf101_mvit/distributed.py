@@ -54,7 +54,7 @@ def meet() -> tuple[dist.Store, int, int]:
 
 
 def any_process(flag: bool) -> bool:
-    """Whether `flag` is set in any process. Asks over the CPU: no GPU has to wait."""
+    """Return whether `flag` is set in any process; on the CPU, so that no GPU waits."""
     flags = torch.tensor(int(flag))
     dist.all_reduce(flags, op=dist.ReduceOp.MAX)
     return bool(flags)

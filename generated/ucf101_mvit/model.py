@@ -25,7 +25,7 @@ FROZEN = (
 
 
 def build_model() -> nn.Module:
-    """A module from normalised clips, float [B, 3, T, H, W], to logits.
+    """Build a module from normalised clips, float [B, 3, T, H, W], to logits.
 
     Those are [B, NUM_CLASSES]. Its weights are random until `load_pretrained` or a
     checkpoint fills them.
@@ -39,7 +39,7 @@ def build_model() -> nn.Module:
 
 
 def score(model: nn.Module, clips: Tensor) -> Tensor:
-    """Logits [B, NUM_CLASSES] of videos: they stand for the mean of probabilities.
+    """Compute logits [B, NUM_CLASSES] of videos, for the mean of probabilities.
 
     Clips are uint8 [B, T, 3, H, W], one view each, or [B, V, T, 3, H, W].
     """
@@ -72,7 +72,7 @@ def load_pretrained(model: nn.Module) -> None:
 
 
 def read_pretrained() -> dict[str, Tensor]:
-    """The pretrained weights, by the names that the model has for them."""
+    """Read the pretrained weights, by the model's own names for them."""
     return models.video.MViT_V2_S_Weights.KINETICS400_V1.get_state_dict(
         check_hash=True, map_location="cpu", weights_only=True
     )

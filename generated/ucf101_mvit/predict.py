@@ -25,9 +25,9 @@ DRAWN = 16  # videos on a picture, the first ones
 
 @dataclass
 class Files(Dataset[tuple[Tensor, str]]):
-    """Views of videos, uint8 [V, T, 3, H, W], with what keeps them from being read.
+    """Views of videos, uint8 [V, T, 3, H, W], with error messages.
 
-    Nothing does but for a "" there; of a video that cannot be read there is no view.
+    The message is "" if the video was read; an unreadable video has no view.
     """
 
     paths: list[str]
@@ -43,24 +43,22 @@ class Files(Dataset[tuple[Tensor, str]]):
 
 
 def find(patterns: list[str]) -> list[str]:
-    """Files, and all videos in folders and among what globs match, each once."""
-    found: dict[str, None] = {}
+    """List files, and the videos in folders and among matches of globs, each once."""
+    paths: dict[str, None] = {}
     for pattern in patterns:
         inside = os.path.join(glob.escape(pattern), "**")
-        matches = glob.glob(
-            inside if os.path.isdir(pattern) else pattern, recursive=True
-        )
-        files = sorted(filter(is_video_file, matches))
+        searched = inside if os.path.isdir(pattern) else pattern
+        files = sorted(filter(is_video_file, glob.glob(searched, recursive=True)))
         if os.path.isfile(pattern):
             files = [pattern]  # whatever its name
         if not files:
             raise SystemExit(f"{shown(pattern)}: no video here")
-        found |= dict.fromkeys(files)
-    return list(found)
+        paths |= dict.fromkeys(files)
+    return list(paths)
 
 
 def shown(text: str) -> str:
-    """`text` in one line, with escapes for characters that a terminal would obey."""
+    """Return `text` in one line, with control characters escaped for the terminal."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
@@ -106,9 +104,9 @@ def main() -> None:
                 unread.append(shown(error))
                 continue
             top = (t.tolist() for t in probabilities.topk(TOPK))
-            found = [(classes[label], p) for p, label in zip(*top, strict=True)]
-            table.writerow([path, *chain(*found)])
-            cells = [f"{shown(name):{class_width}} {p:6.1%}" for name, p in found]
+            named = [(classes[label], p) for p, label in zip(*top, strict=True)]
+            table.writerow([path, *chain(*named)])
+            cells = [f"{shown(name):{class_width}} {p:6.1%}" for name, p in named]
             print(f"{shown(path):{width}}", *cells, sep="   ")
             if len(drawn) < DRAWN:
                 drawn.append(sample)

@@ -32,7 +32,7 @@ def write_video(path: str) -> None:
 
 
 def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
-    """The eight videos of noise in `root`, for training and for validation."""
+    """List the eight videos of noise in `root`, for training and for validation."""
     videos = [root / f"{index}.mp4" for index in range(8)]
     classes = [f"class {number}" for number in range(data.NUM_CLASSES)]
     labels = [index % data.NUM_CLASSES for index in range(8)]
@@ -55,7 +55,7 @@ def main() -> None:
     train.BATCH_SIZE, train.LOG_EVERY = 4, 1
     # Half precision takes minutes on many a CPU.
     torch.autocast = partial(torch.autocast, enabled=False)
-    # What is loaded is of a network as the pretrained one, its head included.
+    # Load random weights in place of the pretrained ones, a head included.
     model.read_pretrained = lambda *_: models.video.mvit_v2_s(
         num_classes=1000
     ).state_dict()

@@ -25,7 +25,7 @@ VIDEOS = (
 
 
 def is_video_file(path: str) -> bool:
-    """Whether a file is a video by its name."""
+    """Return whether a file is a video by its name."""
     return path.lower().endswith(VIDEOS)
 
 
@@ -87,7 +87,8 @@ class Video:
         self.number = len(index)  # of the last frame read
 
     def frame(self, number: int) -> RawFrame:
-        """A frame; for one that is never shown the next one, or else the last."""
+        """Return a frame; for one never shown, the next one, or else the last."""
+
         time = self.times[number]
         keys = self.keys[self.keys <= time]
         far = number > self.number + AHEAD and len(keys) and keys[-1] > self.now
@@ -110,7 +111,7 @@ class Video:
             raise ValueError("no frame of it can be decoded")
 
     def decode(self, start: float) -> Iterator[tuple[float, RawFrame]]:
-        """Frames with their times, or numbers, from about the time `start` on."""
+        """Yield frames with their times, or numbers, from about the time `start` on."""
         self.demuxer.seek(start)
         self.decoder.reset()
         frames = all_frames(self.demuxer, self.decoder)
@@ -120,7 +121,7 @@ class Video:
 
 
 def all_frames(demuxer: Demuxer, decoder: VideoPacketDecoder) -> Iterator[RawFrame]:
-    """The frames of all packets that are left."""
+    """Yield the frames of the remaining packets."""
     for packet in demuxer:
         yield from decoder.decode(packet)
     yield from decoder.drain()

@@ -31,9 +31,9 @@ SEGMENTS = 3  # of a video; the model sees a frame of each
 IMAGE_SIZE = 224  # pixels, height and width
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
-EVAL_BATCH_SIZE = 16  # videos, of each process
+EVAL_BATCH_SIZE = 16  # videos, for each rank
 TEST_SEGMENTS = 25  # of a video when the trained model is tested
-WORKERS = 4  # that read videos, for each process
+WORKERS = 4  # processes that read videos, for each rank
 SCALES = (1.0, 0.875, 0.75, 0.66)  # of a crop's sides, by the short side of the frame
 FRAME_NAME = "img_{:05}.jpg"
 FIRST_FRAME = 1  # number of a folder's first
@@ -79,10 +79,10 @@ def normalize(clips: Tensor) -> Tensor:
 
 
 def place_frames(count: int, segments: int, random: bool) -> Tensor:
-    """The number of a frame of each segment of a video, int64 [segments].
+    """Choose a frame of each segment of a video; return the numbers, int64 [segments].
 
-    The segments divide the `count` frames evenly. Of each it is a random frame, or the
-    one in the middle; of a video with fewer frames some come several times.
+    The segments divide the `count` frames evenly. A segment gives a random frame, or
+    the one in its middle; a video with fewer frames gives some several times.
     """
     within = torch.rand(segments) if random else 0.5
     numbers = (torch.arange(segments) + within) * count / segments
@@ -130,21 +130,21 @@ def read_image(path: str | Path) -> Tensor:
 
 
 def train_clip(video: Frames) -> Tensor:
-    """A random frame of each segment, uint8 [SEGMENTS, 3, IMAGE_SIZE, IMAGE_SIZE]."""
+    """Draw a frame of each segment, uint8 [SEGMENTS, 3, IMAGE_SIZE, IMAGE_SIZE]."""
     return train_transform(
         read_frames(video, lambda count: place_frames(count, SEGMENTS, random=True))
     )
 
 
 def eval_clip(video: Frames | Path) -> Tensor:
-    """The middle frame of each segment, uint8 [SEGMENTS, 3, IMAGE_SIZE, IMAGE_SIZE]."""
+    """Take the middle frames of the segments, uint8 [SEGMENTS, 3, height, width]."""
     return eval_transform(
         read_frames(video, lambda count: place_frames(count, SEGMENTS, random=False))
     )
 
 
 def test_views(video: Frames | Path) -> Tensor:
-    """What a video is tested by, uint8 [V, TEST_SEGMENTS, 3, IMAGE_SIZE, IMAGE_SIZE].
+    """Take the test's views, uint8 [V, TEST_SEGMENTS, 3, IMAGE_SIZE, IMAGE_SIZE].
 
     The views are crops of the same frames, of which there is one from each segment.
     """
@@ -176,7 +176,7 @@ class Samples(Dataset[tuple[Tensor, int, int]]):
         return self.transform(self.videos[index]), self.labels[index], index
 
     def name(self, index: int) -> str:
-        """What an error calls a sample."""
+        """Return a sample's name for error messages."""
         return str(self.videos[index].folder)
 
 
@@ -193,7 +193,7 @@ Row = tuple[str, Frames, str]  # where it stands, a video, its label
 
 
 def read_rows(root: Path, path: Path) -> list[Row]:
-    """The lines of a list file: a folder in `root`, FRAMES and a label.
+    """Read a list file, in each line a folder in `root`, FRAMES and a label.
 
     Raises:
         ValueError: names the line that is not so.
@@ -212,9 +212,9 @@ def read_rows(root: Path, path: Path) -> list[Row]:
 
 
 def name_classes(rows: list[Row]) -> list[str]:
-    """The classes' names: all labels that there are, or numbers if they are that.
+    """Return the classes' names: all labels, or numbers if all labels are numbers.
 
-    "007" is a name: what counts classes has no zeros in front.
+    "007" is a name: numbers have no zeros in front.
     """
     names = sorted({label for _, _, label in rows})
     if all(re.fullmatch("0|-?[1-9][0-9]*", name) for name in names):
@@ -228,28 +228,30 @@ def check(rows: list[Row]) -> None:
     Raises:
         ValueError: names the lines whose frames are not as many as they say.
     """
-    wrong = []
+    problems = []
     share = rows[dist.get_rank() :: dist.get_world_size()]
     for place, video, _ in tqdm(
         share, "check", leave=False, disable=dist.get_rank() > 0
     ):
-        there = set(os.listdir(video.folder)) if video.folder.is_dir() else set()
+        present = set(os.listdir(video.folder)) if video.folder.is_dir() else set()
         numbers = range(video.first, video.first + video.count)
         names = [FRAME_NAME.format(number) for number in numbers]
-        if missing := [name for name in names if name not in there]:
+        if missing := [name for name in names if name not in present]:
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-            wrong.append(f"{place}: no {video.folder / missing[0]}{more}")
-        elif FRAME_NAME.format(numbers.stop) in there:
-            wrong.append(f"{place}: {video.folder} has more frames than {video.count}")
-    if wrong:
-        listed = "\n".join(wrong[:10] + ["…"] * (len(wrong) > 10))
-        raise ValueError(f"{len(wrong)} lines are not as the videos are:\n{listed}")
+            problems.append(f"{place}: no {video.folder / missing[0]}{more}")
+        elif FRAME_NAME.format(numbers.stop) in present:
+            problems.append(
+                f"{place}: {video.folder} has more frames than {video.count}"
+            )
+    if problems:
+        listed = "\n".join(problems[:10] + ["…"] * (len(problems) > 10))
+        raise ValueError(f"{len(problems)} lines do not match the videos:\n{listed}")
 
 
 def build_samples(
     rows: list[Row], classes: list[str], transform: Callable[[Frames], Tensor]
 ) -> Samples:
-    """Samples with the numbers of their classes.
+    """Build samples, with the numbers of their classes.
 
     Raises:
         ValueError: names the line of a label that is no class.
@@ -265,7 +267,7 @@ def build_samples(
 
 
 def build_datasets(root: Path) -> tuple[Samples, Samples]:
-    """The training and validation videos."""
+    """Build the training and validation sets."""
     rows = read_rows(root / "rawframes_train", root / "ucf101_train_list.txt")
     classes = name_classes(rows)
     val_rows = read_rows(root / "rawframes_val", root / "ucf101_val_list.txt")
@@ -293,7 +295,7 @@ class Batches(Sampler[list[tuple[int, int]]]):
             fitting = batch_size + -batch_size % self.processes
             raise ValueError(
                 f"a batch of {batch_size} cannot be divided among {self.processes} "
-                f"processes; it has to be a multiple of that, as {fitting}"
+                f"processes; write a multiple of that, e.g. {fitting}"
             )
         self.samples = len(samples)
         if self.samples < batch_size:
@@ -321,7 +323,7 @@ class Batches(Sampler[list[tuple[int, int]]]):
 def build_loaders(
     train_set: Samples, batches: Batches, val_set: Samples
 ) -> tuple[DataLoader, DataLoader]:
-    """Loaders of this process's training and validation batches.
+    """Build the loaders of this process's training and validation batches.
 
     A batch is (clips, labels, indices): uint8 [B, T, 3, H, W], int64 [B], int64 [B].
     """
@@ -331,7 +333,7 @@ def build_loaders(
 def build_eval_loader(
     dataset: Samples, batch_size: int = EVAL_BATCH_SIZE
 ) -> DataLoader:
-    """A loader of this process's share of `dataset`; each sample is in one share."""
+    """Build a loader of this process's share of `dataset`; no two shares overlap."""
     share = range(dist.get_rank(), len(dataset), dist.get_world_size())
     keys = [(index, 0) for index in share]
     return build_loader(dataset, sampler=keys, batch_size=batch_size)
@@ -349,15 +351,16 @@ def build_loader(dataset: Dataset, **options: Any) -> DataLoader:
 
 
 def leave_group(worker: int) -> None:
-    """Let what tells all the group to stop reach the training process alone."""
-    if hasattr(os, "setsid"):  # not on Windows, where Ctrl-C alone reaches a group
+    """Give the worker its own session: Ctrl-C and SIGTERM reach only the trainer."""
+    if hasattr(os, "setsid"):  # Windows has none, and only Ctrl-C reaches a group
+
         os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which that one ends its workers
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the trainer's end to workers
 
 
 def draw(clips: list[Tensor], titles: list[str], columns: int = 8) -> Figure:
-    """A sheet with a row for each clip, uint8 [T, 3, H, W]: frames from all over it."""
+    """Draw a row of frames from all over each clip, uint8 [T, 3, H, W]."""
     columns = min(columns, len(clips[0]))
     figure = Figure(figsize=(1.6 * columns, 1.8 * len(clips)), layout="constrained")
     grid = figure.subplots(len(clips), columns, squeeze=False)
@@ -371,7 +374,7 @@ def draw(clips: list[Tensor], titles: list[str], columns: int = 8) -> Figure:
 
 
 def draw_sheet(dataset: Samples, count: int = 8) -> Figure:
-    """A sheet of `count` samples from all over `dataset`, as training gets them."""
+    """Draw `count` samples from all over `dataset`, as training gets them."""
     indices = torch.linspace(0, len(dataset) - 1, count).long().tolist()
     clips = [dataset[index, index][0] for index in indices]
     return draw(clips, [dataset.classes[dataset.labels[index]] for index in indices])

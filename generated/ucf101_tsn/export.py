@@ -31,9 +31,7 @@ class Classifier(nn.Module):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description="Export the model, and check the file."
-    )
+    parser = argparse.ArgumentParser(description="Export and check the model.")
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     parser.add_argument("--output", type=Path, help="default: model.pt2 beside it")
     parser.add_argument("--image-size", type=int, default=IMAGE_SIZE, help="pixels")
@@ -54,7 +52,7 @@ def main() -> None:
     )
     torch.export.save(program, output, extra_files={"classes.json": classes})
 
-    # What is in the file, on other inputs and more of them.
+    # Check the saved file on another batch, of another size.
     inputs = torch.randint(256, (3, *shape), dtype=torch.uint8)
     expected = classifier(inputs)
     exported = torch.export.load(output).module()(inputs)

@@ -27,13 +27,13 @@ class TSN(nn.Module):
         self.dropout = nn.Dropout(DROPOUT)
 
     def forward(self, clips: Tensor) -> Tensor:
-        """From frames of any number of segments, float [B, T, 3, H, W], to logits."""
+        """Map frames of any number of segments, float [B, T, 3, H, W], to logits."""
         features = self.backbone(clips.flatten(0, 1)).unflatten(0, clips.shape[:2])
         return self.fc(self.dropout(features.mean(1)))
 
 
 def build_model() -> nn.Module:
-    """A module from normalised frames, float [B, T, 3, H, W], to logits.
+    """Build a module from normalised frames, float [B, T, 3, H, W], to logits.
 
     Those are [B, NUM_CLASSES]. Its weights are random until `load_pretrained` or a
     checkpoint fills them.
@@ -48,7 +48,7 @@ def build_model() -> nn.Module:
 
 
 def score(model: nn.Module, clips: Tensor) -> Tensor:
-    """Logits [B, NUM_CLASSES] of videos, the mean of those of their views.
+    """Compute logits [B, NUM_CLASSES] of videos, the mean of those of their views.
 
     Clips are uint8 [B, T, 3, H, W], one view each, or [B, V, T, 3, H, W].
     """
@@ -74,7 +74,7 @@ def load_pretrained(model: nn.Module) -> None:
 
 
 def read_pretrained() -> dict[str, Tensor]:
-    """The pretrained weights, by the names that the model has for them."""
+    """Read the pretrained weights, by the model's own names for them."""
     with reading(WEIGHTS):
         state = torch.hub.load_state_dict_from_url(
             WEIGHTS, map_location="cpu", weights_only=True, check_hash=True

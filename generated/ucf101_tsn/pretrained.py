@@ -41,13 +41,13 @@ def reading(file: object) -> Iterator[None]:
         message = f"cannot read the weights {file}: {error.strerror or error}"
         raise SystemExit(message) from error
     except (UnpicklingError, EOFError) as error:
-        found = re.findall(r"GLOBAL (\S+)", str(error)) or ["no tensors at all"]
-        message = f"{file} holds {found[0]}; save a state_dict() alone, and name that"
+        types = re.findall(r"GLOBAL (\S+)", str(error)) or ["no tensors at all"]
+        message = f"{file} holds {types[0]}; save a state_dict() alone, and name that"
         raise RuntimeError(message) from error
 
 
 def unwrapped(state: Any, file: object) -> dict[str, Tensor]:
-    """The weights in what was read, by the names that they have in the model itself."""
+    """Return the weights in a file's content, by the names of the bare model."""
     while isinstance(state, dict):
         inner = [name for name in WRAPPERS if isinstance(state.get(name), dict)]
         if not inner:

@@ -37,7 +37,7 @@ def write_video(path: str) -> None:
 
 
 def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
-    """The eight videos of noise in `root`, for training and for validation."""
+    """List the eight videos of noise in `root`, for training and for validation."""
     videos = [data.Frames(root / str(i), data.FIRST_FRAME, 8) for i in range(8)]
     classes = [f"class {number}" for number in range(data.NUM_CLASSES)]
     labels = [index % data.NUM_CLASSES for index in range(8)]
@@ -58,7 +58,7 @@ def main() -> None:
     train.build_datasets = evaluate.build_datasets = build_datasets
     data.WORKERS = 0
     train.BATCH_SIZE, train.LOG_EVERY = 4, 1
-    # What is loaded is of a network as the pretrained one, its head included.
+    # Load random weights in place of the pretrained ones, a head included.
     model.read_pretrained = lambda *_: TSN().state_dict()
     data.TEST_SEGMENTS = 2
     if "RANK" in os.environ:  # one of the two processes that are started below

@@ -29,8 +29,8 @@ NUM_CLASSES = 102
 IMAGE_SIZE = 224  # pixels, height and width
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
-EVAL_BATCH_SIZE = 64  # images, of each process
-WORKERS = 4  # that read images, for each process
+EVAL_BATCH_SIZE = 64  # images, for each rank
+WORKERS = 4  # processes that read images, for each rank
 
 # Transforms of uint8 images [3, H, W]; `normalize` makes them floats, on the device.
 train_transform = v2.Compose(
@@ -75,7 +75,7 @@ class Samples(Dataset[tuple[Tensor, int, int]]):
         return self.transform(image), self.labels[index], index
 
     def name(self, index: int) -> str:
-        """What an error calls a sample."""
+        """Return a sample's name for error messages."""
         return str(self.files[index])
 
 
@@ -100,12 +100,12 @@ def read_image(path: str | Path) -> Tensor:
 
 
 def is_image_file(path: str) -> bool:
-    """Whether the name of a file is that of an image."""
+    """Return whether a file is an image by its name."""
     return path.lower().endswith((*IMG_EXTENSIONS, ".avif", ".gif", ".jfif"))
 
 
 def build_datasets(root: Path) -> tuple[Samples, Samples]:
-    """The training and validation images, as torchvision knows where to find them."""
+    """Build the training and validation sets, from torchvision's own files."""
     if os.environ.get("LOCAL_RANK", "0") == "0":  # fetches them for the others
         Flowers102(root, split="train", download=True)
         Flowers102(root, split="val", download=True)
@@ -135,7 +135,7 @@ class Batches(Sampler[list[tuple[int, int]]]):
             fitting = batch_size + -batch_size % self.processes
             raise ValueError(
                 f"a batch of {batch_size} cannot be divided among {self.processes} "
-                f"processes; it has to be a multiple of that, as {fitting}"
+                f"processes; write a multiple of that, e.g. {fitting}"
             )
         self.samples = len(samples)
         if self.samples < batch_size:
@@ -163,7 +163,7 @@ class Batches(Sampler[list[tuple[int, int]]]):
 def build_loaders(
     train_set: Samples, batches: Batches, val_set: Samples
 ) -> tuple[DataLoader, DataLoader]:
-    """Loaders of this process's training and validation batches.
+    """Build the loaders of this process's training and validation batches.
 
     A batch is (images, labels, indices): uint8 [B, 3, H, W], int64 [B], int64 [B].
     """
@@ -171,7 +171,7 @@ def build_loaders(
 
 
 def build_eval_loader(dataset: Samples) -> DataLoader:
-    """A loader of this process's share of `dataset`; each sample is in one share."""
+    """Build a loader of this process's share of `dataset`; no two shares overlap."""
     share = range(dist.get_rank(), len(dataset), dist.get_world_size())
     keys = [(index, 0) for index in share]
     return build_loader(dataset, sampler=keys, batch_size=EVAL_BATCH_SIZE)
@@ -189,15 +189,16 @@ def build_loader(dataset: Dataset, **options: Any) -> DataLoader:
 
 
 def leave_group(worker: int) -> None:
-    """Let what tells all the group to stop reach the training process alone."""
-    if hasattr(os, "setsid"):  # not on Windows, where Ctrl-C alone reaches a group
+    """Give the worker its own session: Ctrl-C and SIGTERM reach only the trainer."""
+    if hasattr(os, "setsid"):  # Windows has none, and only Ctrl-C reaches a group
+
         os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which that one ends its workers
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the trainer's end to workers
 
 
 def draw(images: list[Tensor], titles: list[str], columns: int = 6) -> Figure:
-    """A sheet of `images`, uint8 [3, H, W] each, with a title over each."""
+    """Draw `images`, uint8 [3, H, W] each, with a title over each."""
     rows = -(-len(images) // columns)
     figure = Figure(figsize=(2 * columns, 2.2 * rows), layout="constrained")
     for axes in figure.subplots(rows, columns, squeeze=False).flat:
@@ -209,7 +210,7 @@ def draw(images: list[Tensor], titles: list[str], columns: int = 6) -> Figure:
 
 
 def draw_sheet(dataset: Samples, count: int = 24) -> Figure:
-    """A sheet of `count` samples from all over `dataset`, as training gets them."""
+    """Draw `count` samples from all over `dataset`, as training gets them."""
     indices = torch.linspace(0, len(dataset) - 1, count).long().tolist()
     images = [dataset[index, index][0] for index in indices]
     titles = [dataset.classes[dataset.labels[index]] for index in indices]

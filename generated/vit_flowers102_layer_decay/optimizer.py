@@ -1,4 +1,4 @@
-"""The optimizer, and what parts of the model have their own settings in it."""
+"""The optimizer, and the parameters that have settings of their own in it."""
 
 from fnmatch import fnmatchcase
 
@@ -29,21 +29,21 @@ NO_DECAY = ("class_token", "encoder.pos_embedding")
 
 
 def build_optimizer(model: nn.Module) -> torch.optim.Optimizer:
-    """An optimizer of what is not frozen, with a group for each pair of settings."""
-    found: dict[tuple[float, float], list[nn.Parameter]] = {}
+    """Build the optimizer of what is not frozen, a group for each pair of settings."""
+    members: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             settings = (learning_rate(name), weight_decay(name, parameter))
-            found.setdefault(settings, []).append(parameter)
+            members.setdefault(settings, []).append(parameter)
     groups = [
         {"params": parameters, "lr": lr, "weight_decay": decay}
-        for (lr, decay), parameters in found.items()
+        for (lr, decay), parameters in members.items()
     ]
     return torch.optim.AdamW(groups, lr=LR, betas=BETAS, weight_decay=WEIGHT_DECAY)
 
 
 def learning_rate(name: str) -> float:
-    """The learning rate of the parameter `name`."""
+    """Return the learning rate of the parameter `name`."""
     for depth, layer in enumerate(reversed(LAYERS), 1):
         if name.startswith(layer):
             return LR * LAYER_DECAY**depth
@@ -51,7 +51,7 @@ def learning_rate(name: str) -> float:
 
 
 def weight_decay(name: str, parameter: nn.Parameter) -> float:
-    """The weight decay of the parameter `name`."""
+    """Return the weight decay of the parameter `name`."""
     if any(fnmatchcase(name, pattern) for pattern in NO_DECAY):
         return 0.0
     if parameter.ndim < 2:  # the scale of a norm, or a bias

@@ -25,7 +25,7 @@ import train
 
 
 def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
-    """The eight images of noise in `root`, for training and for validation."""
+    """List the eight images of noise in `root`, for training and for validation."""
     files = [root / f"{index}.png" for index in range(8)]
     classes = [f"class {number}" for number in range(data.NUM_CLASSES)]
     labels = [index % data.NUM_CLASSES for index in range(8)]
@@ -48,7 +48,7 @@ def main() -> None:
     train.BATCH_SIZE, train.LOG_EVERY = 4, 1
     # Half precision takes minutes on many a CPU.
     torch.autocast = partial(torch.autocast, enabled=False)
-    # What is loaded is of a network as the pretrained one, its head included.
+    # Load random weights in place of the pretrained ones, a head included.
     model.read_pretrained = lambda *_: models.vit_b_16(num_classes=1000).state_dict()
     if "RANK" in os.environ:  # one of the two processes that are started below
         return call(train.main, *sys.argv[1:])

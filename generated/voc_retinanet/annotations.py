@@ -1,4 +1,4 @@
-"""The images, and the objects that annotations say are in them."""
+"""The images, and their objects as annotated."""
 
 import math
 import os
@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import torch
 from PIL import ExifTags, Image
 from torch import Tensor
+from torchvision.datasets.folder import IMG_EXTENSIONS
 from tqdm import tqdm
 
 DATA_DIR = "data/VOCdevkit"
@@ -37,7 +38,7 @@ CLASSES = [
     "tvmonitor",
 ]
 NUM_CLASSES = len(CLASSES)
-QUIET = os.environ.get("RANK", "0") != "0"  # one process speaks for all
+QUIET = os.environ.get("RANK", "0") != "0"  # only rank 0 prints
 
 Object = tuple[list[float], int, bool]  # its box, label, and whether it is a crowd
 
@@ -51,7 +52,7 @@ class Record:
     width: int
     boxes: Tensor  # float32 [N, 4]: x1, y1, x2, y2 in pixels
     labels: Tensor  # int64 [N]: indices into CLASSES
-    crowd: Tensor  # bool [N]: neither trained on nor an error when found
+    crowd: Tensor  # bool [N]: not trained on, and detecting one is no error
 
 
 def data_folder(path: str) -> Path:
@@ -64,7 +65,7 @@ def data_folder(path: str) -> Path:
 
 
 def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
-    """The images to train on, which all have objects, and those to validate on.
+    """Read the training images, each with objects, and the validation images.
 
     Raises:
         ValueError: names the annotations that are wrong.
@@ -146,10 +147,10 @@ def has_size(
 
 
 def read_lines(file: Path) -> list[str]:
-    """The lines of a text file.
+    """Read the lines of a text file.
 
     Raises:
-        ValueError: if it is none.
+        ValueError: if it is not UTF-8.
     """
     try:
         return file.read_text(encoding="utf-8-sig").splitlines()
@@ -160,7 +161,7 @@ def read_lines(file: Path) -> list[str]:
 def cut_box(
     box: list[float], size: tuple[int, int], where: str, problems: list[str]
 ) -> list[float] | None:
-    """The part of a box that is in an image of height and width `size`, if any is."""
+    """Cut a box to an image of height and width `size`; None if nothing remains."""
     x1, y1, x2, y2 = box
     height, width = size
     cut: list[float] | None
@@ -179,24 +180,27 @@ def cut_box(
 
 
 def build_record(file: Path, size: tuple[int, int], objects: list[Object]) -> Record:
-    boxes = torch.tensor([it[0] for it in objects], dtype=torch.float32).reshape(-1, 4)
-    labels = torch.tensor([it[1] for it in objects], dtype=torch.int64)
-    crowd = torch.tensor([it[2] for it in objects], dtype=torch.bool)
+    boxes = torch.tensor([row[0] for row in objects], dtype=torch.float32).reshape(
+        -1, 4
+    )
+    labels = torch.tensor([row[1] for row in objects], dtype=torch.int64)
+    crowd = torch.tensor([row[2] for row in objects], dtype=torch.bool)
     return Record(file, *size, boxes, labels, crowd)
 
 
-SUFFIXES = {".bmp", ".jpeg", ".jfif", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff"}
-SUFFIXES |= {".avif", ".gif", ".webp"}
+def is_image_file(path: str) -> bool:
+    """Return whether a file is an image by its name."""
+    return path.lower().endswith((*IMG_EXTENSIONS, ".avif", ".gif", ".jfif"))
 
 
 def read_records(lists: list[Path], problems: list[str]) -> list[Record]:
-    """The images that lists of Pascal VOC's name, in that order, and their objects."""
+    """Read the images of Pascal VOC's lists, in their order, and the objects."""
     places: list[tuple[Path, str]] = []  # VOC's folder, and the name of an image
     images: list[Path] = []
     for file in lists:
         folder = file.parents[2]
-        there = sorted((folder / "JPEGImages").iterdir())
-        files = {it.stem: it for it in there if it.suffix.lower() in SUFFIXES}
+        present = sorted((folder / "JPEGImages").iterdir())
+        files = {path.stem: path for path in present if is_image_file(path.name)}
         for line in read_lines(file):
             if name := line.strip():
                 places.append((folder, name))
@@ -215,7 +219,7 @@ def read_records(lists: list[Path], problems: list[str]) -> list[Record]:
 def read_objects(
     file: Path, image: Path, size: tuple[int, int], problems: list[str]
 ) -> list[Object] | None:
-    """The objects of an XML file; None if it is unreadable or of another image."""
+    """Read the objects of an XML file; None if it is unreadable or of another image."""
     try:
         root = read_xml(file)
     except (OSError, ElementTree.ParseError, LookupError, ValueError) as error:
@@ -243,7 +247,7 @@ def read_objects(
 
 
 def read_xml(file: Path) -> ElementTree.Element:
-    """The root of an XML file, in the encoding that it declares.
+    """Parse an XML file, in the encoding that it declares, and return its root.
 
     Raises:
         OSError, ElementTree.ParseError, LookupError, ValueError: if it cannot be read.
@@ -259,10 +263,10 @@ def read_xml(file: Path) -> ElementTree.Element:
 
 
 def read_wanted_size(root: ElementTree.Element) -> tuple[int, int]:
-    """Height and width of the image, as an XML file has them; 0, 0 if it has not."""
+    """Read the image's height and width from an XML file; 0, 0 without them."""
     try:
         height, width = (
-            float(root.findtext(f"size/{it}", "")) for it in ("height", "width")
+            float(root.findtext(f"size/{side}", "")) for side in ("height", "width")
         )
     except ValueError:
         return 0, 0
@@ -270,10 +274,10 @@ def read_wanted_size(root: ElementTree.Element) -> tuple[int, int]:
 
 
 def read_box(element: ElementTree.Element) -> list[float]:
-    """xmin, ymin, xmax and ymax of an object.
+    """Read xmin, ymin, xmax and ymax of an object.
 
     Raises:
-        ValueError: if it has not got them.
+        ValueError: if one is missing, or is not a number.
     """
     corners = [f"bndbox/{side}" for side in ("xmin", "ymin", "xmax", "ymax")]
     return [float(element.findtext(corner, "")) for corner in corners]

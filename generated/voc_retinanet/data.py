@@ -19,7 +19,6 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision import tv_tensors
-from torchvision.datasets.folder import IMG_EXTENSIONS
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 from torchvision.utils import draw_bounding_boxes
@@ -27,7 +26,7 @@ from torchvision.utils import draw_bounding_boxes
 import distributed
 from annotations import CLASSES, DATA_DIR, Record, data_folder, read_datasets
 
-WORKERS = 4  # that read images, for each process
+WORKERS = 4  # processes that read images, for each rank
 REPEAT = 3  # passes over the images in an epoch
 DRAWN = 640  # pixels of an image's longer side, at most, in sheets and pictures of many
 COLORS = ["red", "blue", "orange", "lime", "magenta", "cyan", "yellow", "purple"]
@@ -39,11 +38,11 @@ train_transform = v2.Compose(
         v2.RandomPhotometricDistort(),
         v2.RandomHorizontalFlip(),
         v2.ClampBoundingBoxes(),
-        v2.SanitizeBoundingBoxes(),  # what was cut off is no object any more
+        v2.SanitizeBoundingBoxes(),  # drops objects that were cut off
         v2.ToPureTensor(),
     ]
 )
-# What is thinner than a pixel is no object of a loss either; the truth still has it.
+# The loss ignores objects thinner than a pixel; the ground truth still has them.
 eval_transform = v2.Compose([v2.SanitizeBoundingBoxes(), v2.ToPureTensor()])
 
 
@@ -82,31 +81,29 @@ class Samples(Dataset[tuple[Tensor, dict[str, Tensor], int]]):
         return image, target, index
 
     def read(self, index: int) -> tuple[tv_tensors.Image, dict[str, Any]]:
-        """An image and its objects, as they are in the files.
+        """Read an image and its objects, untransformed.
 
         Raises:
-            ValueError: if the image has another size than its annotations say.
+            ValueError: if the image has not the size of its annotations.
         """
         record = self.records[index]
         image = tv_tensors.Image(read_image(record.file))
         size = record.height, record.width
         if image.shape[1:] != size:
-            found = f"{image.shape[2]} x {image.shape[1]} pixels"
-            wanted = f"{record.width} x {record.height}"
-            raise ValueError(
-                f"{record.file}: has {found}, and {wanted} in its annotations"
-            )
-        there = ~record.crowd
+            actual = f"{image.shape[2]} x {image.shape[1]} pixels"
+            annotated = f"{record.width} x {record.height}"
+            raise ValueError(f"{record.file}: {actual}, but annotated as {annotated}")
+        single = ~record.crowd
         target = {
             "boxes": tv_tensors.BoundingBoxes(
-                record.boxes[there], format="XYXY", canvas_size=size
+                record.boxes[single], format="XYXY", canvas_size=size
             ),
-            "labels": record.labels[there],
+            "labels": record.labels[single],
         }
         return image, target
 
     def name(self, index: int) -> str:
-        """What an error calls a sample."""
+        """Return a sample's name for error messages."""
         return str(self.records[index].file)
 
 
@@ -130,13 +127,8 @@ def read_image(path: str | Path) -> Tensor:
         raise RuntimeError(message) from error
 
 
-def is_image_file(path: str) -> bool:
-    """Whether the name of a file is that of an image."""
-    return path.lower().endswith((*IMG_EXTENSIONS, ".avif", ".gif", ".jfif"))
-
-
 def build_datasets(root: Path) -> tuple[Samples, Samples]:
-    """The training and validation images."""
+    """Build the training and validation sets."""
     train, val = read_datasets(root)
     return Samples(train, train_transform), Samples(val, eval_transform)
 
@@ -160,7 +152,7 @@ class Batches(Sampler[list[tuple[int, int]]]):
             fitting = batch_size + -batch_size % self.processes
             raise ValueError(
                 f"a batch of {batch_size} cannot be divided among {self.processes} "
-                f"processes; it has to be a multiple of that, as {fitting}"
+                f"processes; write a multiple of that, e.g. {fitting}"
             )
         self.samples = REPEAT * len(samples)  # of an epoch
         if self.samples < batch_size:
@@ -212,7 +204,7 @@ class Batches(Sampler[list[tuple[int, int]]]):
 def collate(
     samples: list[tuple[Tensor, dict[str, Tensor], int]],
 ) -> tuple[list[Tensor], list[dict[str, Tensor]], Tensor]:
-    """A batch as lists, as images have different sizes."""
+    """Collect a batch in lists, as images have different sizes."""
     images, targets, indices = zip(*samples, strict=True)
     return list(images), list(targets), torch.tensor(indices)
 
@@ -220,7 +212,7 @@ def collate(
 def build_loaders(
     train_set: Samples, batches: Batches, val_set: Samples
 ) -> tuple[DataLoader, DataLoader]:
-    """Loaders of this process's training batches, and of its validation images.
+    """Build the loaders of this process's training batches and validation images.
 
     A batch is (images, targets, indices): lists of what `Samples` has, and int64 [B].
     """
@@ -229,10 +221,10 @@ def build_loaders(
 
 
 def build_eval_loader(dataset: Samples) -> DataLoader:
-    """A loader of this process's share of `dataset`; each sample is in one share.
+    """Build a loader of this process's share of `dataset`; no two shares overlap.
 
-    They come one by one. A batch would be padded to its largest image, and what a model
-    finds in an image would depend on the others.
+    Images come one by one: a batch would be padded to its largest image, and the
+    results for an image would depend on the others.
     """
     share = range(dist.get_rank(), len(dataset), dist.get_world_size())
     return build_loader(
@@ -252,17 +244,18 @@ def build_loader(dataset: Dataset, **options: Any) -> DataLoader:
 
 
 def leave_group(worker: int) -> None:
-    """Let what tells all the group to stop reach the training process alone."""
-    if hasattr(os, "setsid"):  # not on Windows, where Ctrl-C alone reaches a group
+    """Give the worker its own session: Ctrl-C and SIGTERM reach only the trainer."""
+    if hasattr(os, "setsid"):  # Windows has none, and only Ctrl-C reaches a group
+
         os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which that one ends its workers
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the trainer's end to workers
 
 
 def shrink(
     image: Tensor, objects: dict[str, Tensor]
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """An image, uint8 [3, H, W], of DRAWN pixels at most, and the objects in it."""
+    """Reduce an image, uint8 [3, H, W], and its objects to DRAWN pixels at most."""
     height, width = image.shape[1:]
     scale = min(1.0, DRAWN / max(height, width))
     size = [max(1, round(height * scale)), max(1, round(width * scale))]
@@ -296,7 +289,7 @@ def outline(
 
 
 def draw_sheet(dataset: Samples, count: int = 12, columns: int = 4) -> Figure:
-    """A sheet of `count` samples from all over `dataset`, as training gets them."""
+    """Draw `count` samples from all over `dataset`, as training gets them."""
     indices = torch.linspace(0, len(dataset) - 1, count).long().tolist()
     rows = -(-count // columns)
     figure = Figure(figsize=(4 * columns, 3.5 * rows), layout="constrained")

@@ -48,7 +48,7 @@ class Detector(nn.Module):
 
 
 def export(model: nn.Module) -> onnx.ModelProto:
-    """The model with its preprocessing, for an image of any size."""
+    """Translate the model with its preprocessing, for an image of any size."""
     image = torch.randint(256, (3, 480, 640), dtype=torch.uint8)
     axes = {
         "image": {1: "height", 2: "width"},
@@ -76,45 +76,36 @@ def export(model: nn.Module) -> onnx.ModelProto:
 
 
 def pick_images(root: Path) -> list[Path]:
-    """Validation images from all over them.
+    """Pick CHECKED validation images, evenly spaced.
 
     Raises:
-        SystemExit: if they are not there.
+        SystemExit: if there are none here.
     """
     try:
         _, val_set = build_datasets(root)
     except OSError as error:
-        message = (
-            f"no validation images to check with: {error}; name others with --image"
-        )
+        message = f"no validation images: {error}; name others by --image"
         raise SystemExit(message) from error
     count = min(CHECKED, len(val_set))
     indices = torch.linspace(0, len(val_set) - 1, count).long().tolist()
     return [val_set.records[index].file for index in indices]
 
 
-def count_alike(expected: dict[str, Tensor], found: dict[str, Tensor]) -> int:
+def count_alike(expected: dict[str, Tensor], exported: dict[str, Tensor]) -> int:
     """Count the objects in an image that the model and the file find alike."""
-    gaps = (expected["boxes"][:, None] - found["boxes"]).abs().amax(2)
+    gaps = (expected["boxes"][:, None] - exported["boxes"]).abs().amax(2)
     same = gaps <= BOX_GAP
-    same &= expected["labels"][:, None] == found["labels"]
-    same &= (expected["scores"][:, None] - found["scores"]).abs() <= SCORE_GAP
+    same &= expected["labels"][:, None] == exported["labels"]
+    same &= (expected["scores"][:, None] - exported["scores"]).abs() <= SCORE_GAP
     return int(min(same.any(0).sum(), same.any(1).sum()))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description="Export the model, and check the file."
-    )
+    parser = argparse.ArgumentParser(description="Export and check the model.")
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     parser.add_argument("--output", type=Path, help="default: model.onnx beside it")
     parser.add_argument("--data", type=Path, default=DATA_DIR)
-    parser.add_argument(
-        "--image",
-        type=Path,
-        nargs="+",
-        help="to check with; default: validation images",
-    )
+    parser.add_argument("--image", type=Path, nargs="+", help="images to check it with")
     args = parser.parse_args()
     output = args.output or args.checkpoint.with_name("model.onnx")
     images = [read_image(path) for path in args.image or pick_images(args.data)]
@@ -127,20 +118,20 @@ def main() -> None:
     expected = [detect(model, image / 255) for image in images]
     onnx.save(export(model), output)
 
-    # What is in the file, on other images of other sizes.
+    # Check the saved file on other images, of other sizes.
     session = onnxruntime.InferenceSession(output)
     names = [values.name for values in session.get_outputs()]
     alike = total = 0
     for image, objects in zip(images, expected, strict=True):
         arrays = session.run(names, {"image": image.numpy()})
-        found = dict(zip(names, map(torch.from_numpy, arrays), strict=True))
-        alike += count_alike(objects, found)
-        total += max(len(objects["scores"]), len(found["scores"]))
+        exported = dict(zip(names, map(torch.from_numpy, arrays), strict=True))
+        alike += count_alike(objects, exported)
+        total += max(len(objects["scores"]), len(exported["scores"]))
     if alike < AGREEMENT * total:
         message = f"finds only {alike} of {total} objects as the model does"
         raise SystemExit(f"{output}: {message}")
     if total == 0:
-        message = "the model finds nothing in the images; name others with --image"
+        message = "the model finds nothing in the images; name others by --image"
         raise SystemExit(f"{output}: not checked: {message}")
     print(f"{output}: finds {alike} of {total} objects as the model does")
 

@@ -26,19 +26,12 @@ from annotations import NUM_CLASSES, Record
 
 
 def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
-    """The eight images of noise in `root`, with two boxes each."""
+    """List the eight images of noise in `root`, with two boxes each."""
     boxes = torch.tensor([[10.0, 10.0, 60.0, 60.0], [70.0, 20.0, 110.0, 80.0]])
     labels = torch.tensor([NUM_CLASSES - 1, NUM_CLASSES - 1])
     crowd = torch.zeros(2, dtype=torch.bool)
     records = [
-        Record(
-            root / f"{index}.png",
-            96,
-            128,
-            boxes,
-            labels,
-            crowd,
-        )
+        Record(root / f"{index}.png", 96, 128, boxes, labels, crowd)
         for index in range(8)
     ]
     return (
@@ -48,7 +41,7 @@ def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
 
 
 def build_model() -> nn.Module:
-    """The model, for small images, which finds something untrained."""
+    """Build the model, for small images, to find objects untrained."""
     detector = model.build_model()
     detector.transform.min_size, detector.transform.max_size = (96,), 128
     detector.score_thresh = 0.0
@@ -67,7 +60,7 @@ def main() -> None:
     data.WORKERS = 0
     train.BATCH_SIZE, train.LOG_EVERY = 4, 1
     data.REPEAT = 1
-    # What is loaded is of a network as the pretrained one, its head included.
+    # Load random weights in place of the pretrained ones, a head included.
     model.read_pretrained = lambda *_: models.detection.retinanet_resnet50_fpn_v2(
         weights=None, weights_backbone=None, num_classes=91, min_size=600, max_size=1000
     ).state_dict()

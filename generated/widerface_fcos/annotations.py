@@ -1,4 +1,4 @@
-"""The images, and the objects that annotations say are in them."""
+"""The images, and their objects as annotated."""
 
 import math
 import os
@@ -10,13 +10,14 @@ from pathlib import Path
 import torch
 from PIL import ExifTags, Image
 from torch import Tensor
+from torchvision.datasets.folder import IMG_EXTENSIONS
 from tqdm import tqdm
 
 DATA_DIR = "data/WIDER"
 CLASSES = ["face"]
 NUM_CLASSES = len(CLASSES)
 MIN_SIZE = 8.0  # pixels of a side, below which an object does not count
-QUIET = os.environ.get("RANK", "0") != "0"  # one process speaks for all
+QUIET = os.environ.get("RANK", "0") != "0"  # only rank 0 prints
 
 Object = tuple[list[float], int, bool]  # its box, label, and whether it is a crowd
 
@@ -30,7 +31,7 @@ class Record:
     width: int
     boxes: Tensor  # float32 [N, 4]: x1, y1, x2, y2 in pixels
     labels: Tensor  # int64 [N]: indices into CLASSES
-    crowd: Tensor  # bool [N]: neither trained on nor an error when found
+    crowd: Tensor  # bool [N]: not trained on, and detecting one is no error
 
 
 def data_folder(path: str) -> Path:
@@ -43,7 +44,7 @@ def data_folder(path: str) -> Path:
 
 
 def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
-    """The images to train on, which all have objects, and those to validate on.
+    """Read the training images, each with objects, and the validation images.
 
     Raises:
         ValueError: names the annotations that are wrong.
@@ -97,10 +98,10 @@ def read_size(file: Path) -> tuple[int, int] | None:
 
 
 def read_lines(file: Path) -> list[str]:
-    """The lines of a text file.
+    """Read the lines of a text file.
 
     Raises:
-        ValueError: if it is none.
+        ValueError: if it is not UTF-8.
     """
     try:
         return file.read_text(encoding="utf-8-sig").splitlines()
@@ -111,7 +112,7 @@ def read_lines(file: Path) -> list[str]:
 def cut_box(
     box: list[float], size: tuple[int, int], where: str, problems: list[str]
 ) -> list[float] | None:
-    """The part of a box that is in an image of height and width `size`, if any is."""
+    """Cut a box to an image of height and width `size`; None if nothing remains."""
     x1, y1, x2, y2 = box
     height, width = size
     cut: list[float] | None
@@ -130,18 +131,25 @@ def cut_box(
 
 
 def build_record(file: Path, size: tuple[int, int], objects: list[Object]) -> Record:
-    boxes = torch.tensor([it[0] for it in objects], dtype=torch.float32).reshape(-1, 4)
-    labels = torch.tensor([it[1] for it in objects], dtype=torch.int64)
-    crowd = torch.tensor([it[2] for it in objects], dtype=torch.bool)
+    boxes = torch.tensor([row[0] for row in objects], dtype=torch.float32).reshape(
+        -1, 4
+    )
+    labels = torch.tensor([row[1] for row in objects], dtype=torch.int64)
+    crowd = torch.tensor([row[2] for row in objects], dtype=torch.bool)
     crowd |= (boxes[:, 2:] - boxes[:, :2]).amin(1) < MIN_SIZE
     return Record(file, *size, boxes, labels, crowd)
+
+
+def is_image_file(path: str) -> bool:
+    """Return whether a file is an image by its name."""
+    return path.lower().endswith((*IMG_EXTENSIONS, ".avif", ".gif", ".jfif"))
 
 
 Line = tuple[str, list[float]]  # its place, and its numbers
 
 
 def read_records(root: Path, part: str, problems: list[str]) -> list[Record]:
-    """The images of a part of WIDER FACE, and the faces in them.
+    """Read the images of a part of WIDER FACE, and the faces in them.
 
     Raises:
         ValueError: names a line that is not as it should be.
@@ -159,7 +167,7 @@ def read_records(root: Path, part: str, problems: list[str]) -> list[Record]:
                 int(text), 1
             )  # where there is no face, there is a line of zeros
             for number, text in islice(lines, count):
-                values = [float(it) for it in text.split()]
+                values = list(map(float, text.split()))
                 if len(values) != 10:
                     raise ValueError(f"must be 10 numbers, not {len(values)}")
                 faces[-1].append((f"{file}:{number}", values))

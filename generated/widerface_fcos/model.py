@@ -7,7 +7,7 @@ from torchvision import models
 from annotations import NUM_CLASSES
 
 WEIGHTS = models.detection.FCOS_ResNet50_FPN_Weights.COCO_V1
-# What is frozen from so many finished epochs on: all that is named here, and no more.
+# What is frozen, by the number of finished epochs from which on it is.
 FROZEN = {
     0: ("backbone.body.conv1", "backbone.body.bn1", "backbone.body.layer1"),
     6: (),
@@ -15,7 +15,7 @@ FROZEN = {
 
 
 def build_model() -> nn.Module:
-    """A detector, which takes lists of images, floats [3, H, W] from 0 to 1.
+    """Build a detector, which takes lists of images, floats [3, H, W] from 0 to 1.
 
     In training mode it takes their targets as well, and returns its losses by name;
     else it returns for each image "boxes", float [N, 4] of x1, y1, x2, y2 in pixels;
@@ -23,7 +23,7 @@ def build_model() -> nn.Module:
 
     Its weights are random until `load_pretrained` or a checkpoint fills them.
     """
-    # Training images have their size when they come from data.py.
+    # Training images already have their size: data.py resizes them.
     model = models.detection.fcos_resnet50_fpn(
         weights=None,
         weights_backbone=None,
@@ -37,11 +37,11 @@ def build_model() -> nn.Module:
 
 
 def set_frozen(model: nn.Module, epoch: int) -> bool:
-    """Freeze what is frozen after `epoch` epochs, and only that, until the next call.
+    """Freeze what FROZEN names after `epoch` epochs, and unfreeze all else.
 
-    What is no longer frozen gets into training mode by the next `model.train()`.
+    The next `model.train()` brings unfrozen modules into training mode.
 
-    Returns: whether other parameters train than before.
+    Returns: whether the trained parameters changed.
     """
     frozen = FROZEN[max(start for start in FROZEN if start <= epoch)]
     before = [parameter.requires_grad for parameter in model.parameters()]
@@ -92,7 +92,7 @@ def load_pretrained(model: nn.Module) -> None:
 
 
 def read_pretrained() -> dict[str, Tensor]:
-    """The pretrained weights, by the names that the model has for them."""
+    """Read the pretrained weights, by the model's own names for them."""
     return WEIGHTS.get_state_dict(
         check_hash=True, map_location="cpu", weights_only=True
     )

@@ -1,4 +1,4 @@
-"""The images, and the objects that annotations say are in them."""
+"""The images, and their objects as annotated."""
 
 import glob
 import math
@@ -12,13 +12,14 @@ import numpy as np
 import torch
 from PIL import ExifTags, Image
 from torch import Tensor
+from torchvision.datasets.folder import IMG_EXTENSIONS
 from tqdm import tqdm
 
 DATA_DIR = "data/helmets"
 CLASSES = ["__background__", "helmet", "vest", "no helmet"]
 NUM_CLASSES = len(CLASSES)
 NAMES = CLASSES[1:]  # by their numbers in files of labels
-QUIET = os.environ.get("RANK", "0") != "0"  # one process speaks for all
+QUIET = os.environ.get("RANK", "0") != "0"  # only rank 0 prints
 
 Object = tuple[list[float], int, bool]  # its box, label, and whether it is a crowd
 
@@ -32,7 +33,7 @@ class Record:
     width: int
     boxes: Tensor  # float32 [N, 4]: x1, y1, x2, y2 in pixels
     labels: Tensor  # int64 [N]: indices into CLASSES
-    crowd: Tensor  # bool [N]: neither trained on nor an error when found
+    crowd: Tensor  # bool [N]: not trained on, and detecting one is no error
 
 
 def data_folder(path: str) -> Path:
@@ -45,7 +46,7 @@ def data_folder(path: str) -> Path:
 
 
 def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
-    """The images to train on, and those to validate on."""
+    """Read the training and validation images."""
     problems: list[str] = []
     train = read_records(find_images(root / "images/train"), problems)
     val = read_records(find_images(root / "images/val"), problems)
@@ -54,7 +55,7 @@ def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
 
 
 def report(problems: list[str], shown: int = 20) -> None:
-    """Say which annotations are wrong, and so left out or mended."""
+    """Print which annotations are wrong, and so left out or mended."""
     if problems and not QUIET:
         print(
             f"{len(problems)} wrong annotations, left out or mended:", file=sys.stderr
@@ -89,10 +90,10 @@ def read_size(file: Path) -> tuple[int, int] | None:
 
 
 def read_lines(file: Path) -> list[str]:
-    """The lines of a text file.
+    """Read the lines of a text file.
 
     Raises:
-        ValueError: if it is none.
+        ValueError: if it is not UTF-8.
     """
     try:
         return file.read_text(encoding="utf-8-sig").splitlines()
@@ -103,7 +104,7 @@ def read_lines(file: Path) -> list[str]:
 def cut_box(
     box: list[float], size: tuple[int, int], where: str, problems: list[str]
 ) -> list[float] | None:
-    """The part of a box that is in an image of height and width `size`, if any is."""
+    """Cut a box to an image of height and width `size`; None if nothing remains."""
     x1, y1, x2, y2 = box
     height, width = size
     cut: list[float] | None
@@ -122,31 +123,34 @@ def cut_box(
 
 
 def build_record(file: Path, size: tuple[int, int], objects: list[Object]) -> Record:
-    boxes = torch.tensor([it[0] for it in objects], dtype=torch.float32).reshape(-1, 4)
-    labels = torch.tensor([it[1] for it in objects], dtype=torch.int64)
-    crowd = torch.tensor([it[2] for it in objects], dtype=torch.bool)
+    boxes = torch.tensor([row[0] for row in objects], dtype=torch.float32).reshape(
+        -1, 4
+    )
+    labels = torch.tensor([row[1] for row in objects], dtype=torch.int64)
+    crowd = torch.tensor([row[2] for row in objects], dtype=torch.bool)
     return Record(file, *size, boxes, labels, crowd)
 
 
-SUFFIXES = {".bmp", ".jpeg", ".jfif", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff"}
-SUFFIXES |= {".avif", ".gif", ".webp"}
+def is_image_file(path: str) -> bool:
+    """Return whether a file is an image by its name."""
+    return path.lower().endswith((*IMG_EXTENSIONS, ".avif", ".gif", ".jfif"))
 
 
 def find_images(folder: Path) -> list[Path]:
-    """The images in a folder, and in folders in it, but for those that a dot hides.
+    """List the images in a folder and in those in it, without hidden ones.
 
     Raises:
         ValueError: if there are none.
     """
-    files = map(folder.joinpath, glob.glob("**", root_dir=folder, recursive=True))
-    images = sorted(it for it in files if it.suffix.lower() in SUFFIXES)
+    names = glob.glob("**", root_dir=folder, recursive=True)
+    images = sorted(folder / name for name in names if is_image_file(name))
     if not images:
         raise ValueError(f"{folder}: no images")
     return images
 
 
 def read_records(images: list[Path], problems: list[str]) -> list[Record]:
-    """The images and their objects; one without a file of labels has none."""
+    """Read the images' objects; an image without a file of labels has none."""
     records = []
     for image, size in zip(images, read_sizes(images, problems), strict=True):
         if size is None:

@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms.v2 import functional as F
 
-from annotations import CLASSES
-from data import build_loader, is_image_file, outline, read_image, to_floats
+from annotations import CLASSES, is_image_file
+from data import build_loader, outline, read_image, to_floats
 from evaluate import CHECKPOINT, detect, load_model, to_coco, to_dataset
 
 THRESHOLD = 0.5  # objects with a lower score are left out
@@ -24,7 +24,7 @@ PICTURES = Path(__file__).parent / "runs/predictions"
 
 @dataclass
 class Files(Dataset[Tensor | str]):
-    """Images, uint8 [3, H, W], or what keeps them from being read."""
+    """Images, uint8 [3, H, W]; an error message where one cannot be read."""
 
     paths: list[str]
 
@@ -39,29 +39,27 @@ class Files(Dataset[Tensor | str]):
 
 
 def find(patterns: list[str]) -> list[str]:
-    """Files, and all images in folders and among what globs match, each once."""
-    found: dict[str, None] = {}
+    """List files, and the images in folders and among matches of globs, each once."""
+    paths: dict[str, None] = {}
     for pattern in patterns:
         inside = os.path.join(glob.escape(pattern), "**")
-        matches = glob.glob(
-            inside if os.path.isdir(pattern) else pattern, recursive=True
-        )
-        files = sorted(filter(is_image_file, matches))
+        searched = inside if os.path.isdir(pattern) else pattern
+        files = sorted(filter(is_image_file, glob.glob(searched, recursive=True)))
         if os.path.isfile(pattern):
             files = [pattern]  # whatever its name
         if not files:
             raise SystemExit(f"{shown(pattern)}: no image here")
-        found |= dict.fromkeys(files)
-    return list(found)
+        paths |= dict.fromkeys(files)
+    return list(paths)
 
 
 def shown(text: str) -> str:
-    """`text` in one line, with escapes for characters that a terminal would obey."""
+    """Return `text` in one line, with control characters escaped for the terminal."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def unused(path: Path, taken: set[str]) -> Path:
-    """`path`, or another one with a number, that is not in `taken`; then it is."""
+    """Return `path`, numbered if it is taken already, and add it to `taken`."""
     numbered = (path.with_stem(f"{path.stem}-{number}") for number in count(2))
     place = next(p for p in chain([path], numbered) if os.path.realpath(p) not in taken)
     taken.add(os.path.realpath(place))
@@ -73,9 +71,7 @@ def main() -> None:
     parser.add_argument("images", nargs="+", help="files, folders, or globs in quotes")
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     parser.add_argument("--threshold", type=float, default=THRESHOLD, help="of scores")
-    parser.add_argument(
-        "--draw", type=Path, default=PICTURES, help="folder for pictures"
-    )
+    parser.add_argument("--draw", type=Path, default=PICTURES, help="pictures' folder")
     parser.add_argument("--json", type=Path, help="file to write the objects to")
     args = parser.parse_args()
 
@@ -92,26 +88,25 @@ def main() -> None:
             unread.append(shown(image))
             continue
         try:
-            found = detect(model, *to_floats([image], device))
+            detected = detect(model, *to_floats([image], device))
         except RuntimeError as error:  # one so thin, e.g., that no row of it is left
             height, width = image.shape[1:]
             unread.append(shown(f"{path}: {width} x {height} pixels: {error}"))
             continue
-        told = found["scores"] >= args.threshold
-        found = {name: values[told] for name, values in found.items()}
+        kept = detected["scores"] >= args.threshold
+        detected = {name: values[kept] for name, values in detected.items()}
+
         size = {"height": image.shape[1], "width": image.shape[2]}
         images.append({"id": image_id, "file_name": path, **size})
-        objects += to_coco(image_id, found, score=found["scores"])
+        objects += to_coco(image_id, detected, score=detected["scores"])
 
-        names = [CLASSES[label] for label in found["labels"].tolist()]
+        names = [CLASSES[label] for label in detected["labels"].tolist()]
         counts = [f"{n} {shown(name)}" for name, n in Counter(names).most_common()]
         print(f"{shown(path):{width}}   {', '.join(counts) or 'nothing'}")
-        scores = found["scores"].tolist()
-        texts = [
-            f"{name} {score:.0%}" for name, score in zip(names, scores, strict=True)
-        ]
+        pairs = zip(names, detected["scores"].tolist(), strict=True)
+        texts = [f"{name} {score:.0%}" for name, score in pairs]
         picture = unused(args.draw / f"{Path(path).stem}-found.jpg", taken)
-        F.to_pil_image(outline(image, found, texts)).save(picture, quality=95)
+        F.to_pil_image(outline(image, detected, texts)).save(picture, quality=95)
     print(f"pictures: {shown(str(args.draw))}")
     if args.json:
         args.json.write_text(json.dumps(to_dataset(images, objects)))

@@ -26,19 +26,12 @@ from annotations import NUM_CLASSES, Record
 
 
 def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
-    """The eight images of noise in `root`, with two boxes each."""
+    """List the eight images of noise in `root`, with two boxes each."""
     boxes = torch.tensor([[10.0, 10.0, 60.0, 60.0], [70.0, 20.0, 110.0, 80.0]])
     labels = torch.tensor([NUM_CLASSES - 1, NUM_CLASSES - 1])
     crowd = torch.zeros(2, dtype=torch.bool)
     records = [
-        Record(
-            root / f"{index}.png",
-            96,
-            128,
-            boxes,
-            labels,
-            crowd,
-        )
+        Record(root / f"{index}.png", 96, 128, boxes, labels, crowd)
         for index in range(8)
     ]
     return (
@@ -48,7 +41,7 @@ def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
 
 
 def build_model() -> nn.Module:
-    """The model, which finds something untrained."""
+    """Build the model, to find objects untrained."""
     detector = model.build_model()
     detector.score_thresh = 0.0
     return detector
@@ -65,7 +58,7 @@ def main() -> None:
     train.build_datasets = evaluate.build_datasets = build_datasets
     data.WORKERS = 0
     train.BATCH_SIZE, train.LOG_EVERY = 4, 1
-    # What is loaded is of a network as the pretrained one, its head included.
+    # Load random weights in place of the pretrained ones, a head included.
     model.read_pretrained = lambda *_: models.detection.ssdlite320_mobilenet_v3_large(
         weights=None, weights_backbone=None, num_classes=91
     ).state_dict()
