@@ -56,7 +56,7 @@ def read_records(root: Path, part: str, problems: list[str]) -> list[Record]:
     return records
 
 
-def find_instances(file: Path) -> tuple[tuple[int, int], Instances] | None:
+def find_instances(file: Path) -> tuple[Size, Instances] | None:
     """Height and width of an image, and what is in it; None if that cannot be read."""
     try:
         with Image.open(file) as image:

@@ -14,7 +14,7 @@ def read_xml(file: Path) -> ElementTree.Element:
     return ElementTree.fromstring(content.decode(encoding))  # ElementTree knows few
 
 
-def read_wanted_size(root: ElementTree.Element) -> tuple[int, int]:
+def read_wanted_size(root: ElementTree.Element) -> Size:
     """Height and width of the image, as an XML file has them; 0, 0 if it has not."""
     try:
         height, width = (float(root.findtext(f"size/{it}", "")) for it in ("height", "width"))

@@ -254,6 +254,6 @@ def _settings(
 def _requirements(data: BoxData, masks: bool) -> frozenset[str]:
     """What reading takes beyond torch and torchvision."""
     requirements = {"pillow>=10.3", "tqdm>=4.66"}
-    if masks or isinstance(data, Cityscapes | Yolo):
+    if masks or isinstance(data, Coco | Cityscapes | Yolo):
         requirements.add("numpy>=1.26")
     return frozenset(requirements)
