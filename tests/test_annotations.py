@@ -584,7 +584,11 @@ def test_what_is_wrong_in_voc(
     )
     Path("d/JPEGImages/2007_000004.jpg").write_bytes(b"?")
     data = {"format": "voc", "root": "d"}
-    lines = named(data, BOXES)
+    (line,) = problems_of({**data, "classes": ["Bag"]}, BOXES)
+    image = "d/JPEGImages/2007_000000.jpg"
+    assert line == f"data.train: d/ImageSets/Main/train.txt: no image {image}"
+    _, train, _, said = mended(data, capsys, BOXES)
+    lines = said[1:]
     assert lines[:2] == [
         "d/JPEGImages/2007_000000.jpg: no such image",
         "d/JPEGImages/2007_000004.jpg: not a readable image",
@@ -593,11 +597,9 @@ def test_what_is_wrong_in_voc(
         f"d/Annotations/2007_00000{number}.xml" for number in (1, 2, 3, 3)
     ]
     assert "object 1: needs a bndbox" in lines[4] and "object 2: the box from 8, 8" in lines[5]
-    _, train, _, said = mended(data, capsys, BOXES)
-    assert said[1:] == lines
     assert [it.file.stem for it in train] == ["2007_000003", "2007_000005"]
     Path("d/SegmentationObject/2008_000000.png").unlink()
-    assert "d/SegmentationObject/2008_000000.png: no such file" in named(data)
+    assert "d/SegmentationObject/2008_000000.png: no such file" in mended(data, capsys)[-1]
 
 
 def test_masks_of_another_size_are_named(pictures: dict[str, list[Picture]]) -> None:
@@ -996,6 +998,34 @@ def test_what_is_missing_beside_what_is_there(pictures: dict[str, list[Picture]]
         "data.train: there is no w/train.txt and no w/WIDER_train/Annotations, "
         "but there is w/WIDER_train"
     )
+
+
+def test_files_of_lists_that_are_missing(pictures: dict[str, list[Picture]]) -> None:
+    for write, file, line in (
+        (garments.write_voc, "ImageSets/Main/train.txt", "a/2007_000000"),
+        (garments.write_yolo, "train.txt", "images/0000.jpg"),
+        (garments.write_wider_face, "wider_face_split/wider_face_train_bbx_gt.txt", "a/b.jpg"),
+        (garments.write_wider_voc, "train.txt", "a"),
+    ):
+        folder = write.__name__
+        write(folder, pictures["train"], pictures["val"])
+        path = Path(folder, file)
+        path.write_text(f"{line}\n0\n" if "face_train" in file else f"{line}\n" * 2)
+        data: dict[str, Any] = {"format": "voc", "root": folder, "classes": ["Bag"]}
+        wanted = Path(folder, "JPEGImages", f"{line}.jpg")
+        if write == garments.write_yolo:
+            data |= {"format": "yolo", "train": "train.txt", "classes": None}
+            wanted = Path(folder, line)
+        elif folder.startswith("write_wider"):
+            kind = "text" if write == garments.write_wider_face else "voc"
+            data |= {"format": "wider-face", "annotations": kind, "classes": ["face"]}
+            place = ("images", line) if kind == "text" else ("Annotations", f"{line}.xml")
+            wanted = Path(folder, "WIDER_train", *place)
+        things = "1 image is" if "face_train" in file else "2 images are"
+        things = things.replace("image", "file") if wanted.suffix == ".xml" else things
+        said = [f"data.train: {path}: all of its {things} missing, e.g. {wanted}"]
+        assert problems_of(data, BOXES)[:1] == said
+        assert problems_of({**data, "on_bad_annotation": "fix"}, BOXES)[:1] == said
 
 
 def test_images_that_are_too_few(pictures: dict[str, list[Picture]]) -> None:

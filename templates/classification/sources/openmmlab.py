@@ -29,7 +29,8 @@ def read_rows(root: Path, path: Path) -> list[Row]:
 def read_classes(path: Path) -> list[str]:
     """The names that a JSON file of OpenMMLab's gives the classes, or their numbers."""
     metainfo = json.loads(path.read_bytes()).get("metainfo", {})
-    return metainfo.get("classes", [str(number) for number in range(NUM_CLASSES)])
+    numbers = [str(number) for number in range(NUM_CLASSES)]
+    return [name.strip() for name in metainfo.get("classes") or numbers]
 
 
 #% endif
