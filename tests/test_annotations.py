@@ -446,9 +446,14 @@ def test_objects_without_a_box_have_that_of_their_outline(
 
             rewrite(change, part)
     for task in (BOXES, MASKS):
-        _, train, val = read({**COCO, "keep_empty": True}, task)
+        made, train, val = read({**COCO, "keep_empty": True}, task)
         boxes = [records[0].boxes[-2:].tolist() for records in (train, val)]
         assert boxes == [[[5, 11, 30, 41], [2, 0, 4, 7]]] * 2
+    assert made.read_masks(val[0])[-1].sum() == 14
+    rewrite(lambda coco: [row.pop("segmentation") for row in coco["annotations"]])
+    (message,) = problems_of(COCO)
+    said = 'no object has a segmentation; write task = "detection"'
+    assert message == f"data.train.json: {FILE}: {said}"
 
 
 def test_boxes_that_are_corners_are_said_to_look_so(

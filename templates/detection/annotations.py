@@ -131,10 +131,9 @@ def report(problems: list[str], shown: int = 20) -> None:
     #% if annotations.fix
     """Say which annotations are wrong, and so left out or mended."""
     if problems and not QUIET:
-        print(f"{len(problems)} wrong annotations, left out or mended:", file=sys.stderr)
-        print(*problems[:shown], sep="\n", file=sys.stderr)
-        if len(problems) > shown:
-            print(f"and {len(problems) - shown} more", file=sys.stderr)
+        first = f"{len(problems)} wrong annotations, left out or mended:"
+        more = [f"and {len(problems) - shown} more"] * (len(problems) > shown)
+        print(first, *problems[:shown], *more, sep="\n", file=sys.stderr)
     #% else
     """Stop if annotations are wrong.
 

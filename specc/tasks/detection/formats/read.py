@@ -62,7 +62,7 @@ def look(data: BoxData, masks: bool, problems: Problems) -> Seen:
             _check_lists(data, masks, problems)
         match data:
             case Coco():
-                return _coco(data, problems)
+                return _coco(data, masks, problems)
             case Yolo():
                 count = len(_yolo_images(data)) if not train else 0
                 return Seen(_yolo_names(data), count, keypoints=_yolo_keypoints(data))
@@ -202,7 +202,7 @@ def _json(path: Path) -> Any:
     return json.loads(path.read_bytes())
 
 
-def _coco(data: Coco, problems: Problems) -> Seen:
+def _coco(data: Coco, masks: bool, problems: Problems) -> Seen:
     names: dict[str, tuple[str, ...]] = {}
     images = 0
     idle: set[str] = set()
@@ -236,6 +236,9 @@ def _coco(data: Coco, problems: Problems) -> Seen:
             problems.left_out([("data", "classes")])
             continue
         _check_files(data, path, list(files.values()), key, problems)
+        if masks and objects and not any(row.get("segmentation") for row in objects):
+            message = 'no object has a segmentation; write task = "detection"'
+            problems.add(key, f"{path}: {message}", ("task",))
         if part == "train":
             images = len(wanted & set(files))
     return Seen(names, images, frozenset(idle - used))
