@@ -239,7 +239,7 @@ def test_classes_by_name_in_the_order_asked_for(pictures: dict[str, list[Picture
         ]
 
     Path("names.txt").write_text("Dress\nBag\n")
-    for classes in (wanted, "names.txt"):
+    for classes in (["Dress ", " Bag"], "names.txt"):
         made, train, val = read({**COCO, "classes": classes})
         assert made.CLASSES == ["__background__", *wanted]
         check(made, train, kept(chosen(pictures["train"])))

@@ -145,8 +145,10 @@ def _counted_from_0(names: Sequence[str]) -> list[str]:
 
 def _given(data: BoxData, problems: Problems) -> list[str] | None:
     """The names that the spec gives; none where it gives a file that cannot be read."""
-    if data.classes is None or isinstance(data.classes, list):
-        return data.classes
+    if data.classes is None:
+        return None
+    if isinstance(data.classes, list):
+        return [name.strip() for name in data.classes]
     if data.classes in SETS:
         return list(known_classes(data.classes).names)
     key = ("data", "classes")
