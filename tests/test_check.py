@@ -122,7 +122,7 @@ def test_odd_images_and_classes_are_told_of(images: Path) -> None:
     deep = torch.full((8, 8), 2192, dtype=torch.int32).numpy().astype("<u2")
     for file in images.glob("images/train/ash/*.png"):
         Image.fromarray(deep).save(file)
-    make_images("images", ("Elm", "el m"))
+    make_images("images", ("Elm", "el m"), size=(36, 40))
     said = check("--set", "train.batch_size=2")
     assert "data: 16-bit images have values up to 2192 only, of 65535, and so are dark; " in said
     assert "; write value_range = [0, 4095]\n" in said
@@ -233,7 +233,10 @@ def test_rows_that_stand_twice_are_told_of(images: Path) -> None:
     rows = [f"{label}/{number}.png,{label}" for label in ("ash", "elm") for number in range(3)]
     more = ["ash/0.png,ash", "elm/1.png,ash"]
     Path("train.csv").write_text("\n".join(["image,label", *rows, *more]))
-    Path("val.csv").write_text("\n".join(["image,label", *rows[:2], *rows[3:5]]))
+    copy = Path("images/train/elm/copy.png")
+    copy.write_bytes(Path("images/train/elm/2.png").read_bytes())
+    lines = ["image,label", *rows[:2], *rows[3:5], "elm/copy.png,elm"]
+    Path("val.csv").write_text("\n".join(lines))
     Path("spec.toml").write_text(
         'task = "classification"\nmodel = { name = "resnet18", weights = "none" }\n'
         'train = { batch_size = 4 }\n[data]\nformat = "csv"\nimage_size = 32\n'
@@ -245,6 +248,8 @@ def test_rows_that_stand_twice_are_told_of(images: Path) -> None:
     assert f"data: {twice}" in said and "validate on are listed" not in said
     assert 'data: images/train/elm/1.png is listed with the labels "ash", "elm"\n' in said
     assert "data: 4 images are trained on and validated on, e.g. images/train/ash/0.png\n" in said
+    original = "and has the contents of images/train/elm/2.png, which trains\n"
+    assert f"data: {copy} is validated on, {original}" in said
 
 
 def test_lines_that_are_not_as_the_videos_are_all_named(here: Path) -> None:

@@ -7,19 +7,22 @@ what cannot be found out is under "missing", with the reason.
 
 import ast
 import contextlib
+import filecmp
 import importlib
 import json
 import os
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 POINTS = 64  # of the curve
 LOOKED_AT = 32  # images whose values are looked at
+COMPARED = 1000  # files to validate on that are compared with those to train on
+ALIKE = 20  # files of one size that one is compared with
 LONGEST = 20_000  # steps that are followed one by one; longer schedules are shrunk to that
 STATEMENTS = {"parameters", "optimizer", "scheduler"}  # of train.py that make the schedule
 
@@ -96,7 +99,24 @@ def doubled(train: Any, val: Any) -> dict[str, list[Any]]:
             note("both", source)
         if len(names) > 1:
             note("labels", [source, sorted(names)])
+    for pair in copies(
+        list(counts["train"]), [it for it in counts["val"] if it not in counts["train"]]
+    ):
+        note("copies", pair)
     return answer
+
+
+def copies(train: Sequence[str], val: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield validation files with the contents of a training file, of COMPARED from all over."""
+    by_size: dict[int, list[str]] = {}
+    for file in train:
+        with contextlib.suppress(OSError):
+            by_size.setdefault(os.path.getsize(file), []).append(file)
+    for file in val[:: -(-len(val) // COMPARED) or 1]:
+        with contextlib.suppress(OSError):
+            others = by_size.get(os.path.getsize(file), [])[:ALIKE]
+            if same := [it for it in others if filecmp.cmp(file, it, shallow=False)]:
+                yield file, same[0]
 
 
 def labelled(samples: Any) -> Iterator[tuple[str, str]]:

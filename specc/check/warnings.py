@@ -97,6 +97,11 @@ def _doubled(found: Mapping[str, list[Any]], things: str) -> Iterator[tuple[Key,
         "both": f"{things} are trained on and validated on, e.g. {{}}",
         "objects": "objects have the box and the class of another one, e.g. in {}",
     }
+    if "copies" in found:
+        number, (copy, original) = found["copies"]
+        more = f"; {number - 1} more are copies of some" if number > 1 else ""
+        message = f"{copy} is validated on, and has the contents of {original}, which trains"
+        yield ("data",), f"{message}{more}"
     for name, text in texts.items():
         if name in found:
             number, example = found[name]
