@@ -239,7 +239,7 @@ def test_classes_by_name_in_the_order_asked_for(pictures: dict[str, list[Picture
         ]
 
     Path("names.txt").write_text("Dress\nBag\n")
-    for classes in (wanted, "names.txt"):
+    for classes in (["Dress ", " Bag"], "names.txt"):
         made, train, val = read({**COCO, "classes": classes})
         assert made.CLASSES == ["__background__", *wanted]
         check(made, train, kept(chosen(pictures["train"])))
@@ -373,12 +373,11 @@ def spoil(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
         ("bbox", [5, 5, float("inf"), 10], "is not finite"),
         ("bbox", [5, 5, 9], "must have a bbox and a segmentation as COCO has them"),
         ("bbox", ["5", None, 9, 9], "must have a bbox and a segmentation as COCO has them"),
-        ("bbox", ..., "no bbox"),
-        ("segmentation", ..., "no segmentation"),
-        ("segmentation", [], "a polygon is x, y, x, y, ..."),
-        ("segmentation", [[1, 2, 3]], "a polygon is x, y, x, y, ..."),
-        ("segmentation", [[1, 2, 3, 4]], "a polygon has three points or more"),
-        ("segmentation", [[1, 2, 3, 4, 5, float("nan")]], "three points or more, all finite"),
+        ("segmentation", ..., "no segmentation, only a bbox"),
+        ("segmentation", [], "no segmentation, only a bbox"),
+        ("segmentation", [[1, 2, 3, 4, 5, 6, 7]], "a polygon is x, y, x, y, ..."),
+        ("segmentation", [[1, 2, 3, 4]], "x, y, x, y, ... of three points or more"),
+        ("segmentation", [[1, 2, 3, 4, 5, float("nan")]], "of three points or more"),
         ("segmentation", {"size": [3, 4], "counts": [12]}, "RLE of [3, 4] in an image of"),
         ("segmentation", {"size": ..., "counts": "00"}, "Invalid RLE mask representation"),
         ("segmentation", {"size": ..., "counts": [-1]}, "must have a bbox and a segmentation"),
@@ -404,6 +403,102 @@ def test_a_bad_annotation_of_coco_is_named_or_left_out(
     counts = [sum(len(it.boxes) for it in records) for records in (before, train)]
     assert counts[1] == counts[0] - 1
     assert all(len(made.read_masks(it)) == len(it.boxes) for it in train)
+
+
+def test_good_polygons_of_an_object_are_kept(
+    pictures: dict[str, list[Picture]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    garments.write_coco("d", pictures["train"], pictures["val"])
+    count = sum(len(it.boxes) for it in read({**COCO, "keep_empty": True})[1])
+    squares = [[10, 10, 30, 10, 30, 30, 10, 30], [40, 10, 50, 10, 50, 30, 40, 30]]
+    for bad in ([1, 2, 3, 4], [1, 2, 3, 4, 5, 6, 7], [1, 2, 3, 4, 5, None], ["x"] * 6, 9):
+        rewrite(spoil("segmentation", [squares[0], bad, squares[1]]))
+        (line,) = named(COCO)
+        fault = "1 of 3 polygons cannot be drawn; each needs three points or more"
+        assert line == f"{FILE}: annotation 7: {fault}"
+        made, train, _, said = mended(COCO, capsys)
+        assert said[1:] == [line]
+        # 20 x 20 pixels and 10 x 20, as corners of pixels count from 0.
+        areas = [mask.sum().item() for record in train for mask in made.read_masks(record)]
+        assert 600 in areas and len(areas) == count
+
+
+def test_objects_without_a_box_have_that_of_their_outline(
+    pictures: dict[str, list[Picture]],
+) -> None:
+    garments.write_coco("d", pictures["train"], pictures["val"])
+    boxes = []
+    for part in ("train", "val"):  # polygons of one object, RLE of another, no box of both
+        for box, shape in (
+            ([], [[10.5, 12, 30, 11, 20, 30.25], [5, 40, 8, 40, 8, 41]]),
+            (None, {"size": ..., "counts": ...}),
+        ):
+
+            def change(coco: dict[str, Any], box: Any = box, shape: Any = shape) -> None:
+                image = coco["images"][0]
+                size = [image["height"], image["width"]]
+                if isinstance(shape, dict):  # columns 2 and 3, down to row 6
+                    rest = size[0] * size[1] - 2 * size[0] - size[0] - 7
+                    shape = {"size": size, "counts": [2 * size[0], 7, size[0] - 7, 7, rest]}
+                row = {"category_id": coco["categories"][0]["id"], "image_id": image["id"]}
+                row |= {"id": 10_000 + len(coco["annotations"]), "segmentation": shape}
+                coco["annotations"].append(row | ({} if box is None else {"bbox": box}))
+
+            rewrite(change, part)
+    for task in (BOXES, MASKS):
+        made, train, val = read({**COCO, "keep_empty": True}, task)
+        boxes = [records[0].boxes[-2:].tolist() for records in (train, val)]
+        assert boxes == [[[5, 11, 30, 41], [2, 0, 4, 7]]] * 2
+    assert made.read_masks(val[0])[-1].sum() == 14
+    rewrite(lambda coco: [row.pop("segmentation") for row in coco["annotations"]])
+    (message,) = problems_of(COCO)
+    said = 'no object has a segmentation; write task = "detection"'
+    assert message == f"data.train.json: {FILE}: {said}"
+
+
+def test_boxes_that_are_corners_are_said_to_look_so(
+    pictures: dict[str, list[Picture]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    garments.write_coco("d", pictures["train"], pictures["val"])
+
+    def change(coco: dict[str, Any]) -> None:
+        for row in coco["annotations"]:
+            x, y, width, height = row["bbox"]
+            row["bbox"] = [x, y, x + width, y + height]
+
+    rewrite(change)
+    looks = f"{FILE}: the boxes look like [x1, y1, x2, y2]; a bbox is [x, y, width, height]"
+    first, *others = named(COCO, BOXES)
+    assert first == looks and any("leaves the image" in line for line in others)
+    _, train, _, said = mended(COCO, capsys, BOXES)
+    assert said[1] == looks
+    assert not all(  # nothing is taken for what was not said
+        torch.equal(record.boxes, torch.from_numpy(picture.boxes).float())
+        for record, picture in zip(train, pictures["train"], strict=True)
+    )
+    rewrite(spoil("bbox", [20, 10, 5, 9000]))  # no corners
+    assert named(COCO, BOXES)[0] != looks
+
+
+def test_ids_and_crowds_that_are_text(pictures: dict[str, list[Picture]]) -> None:
+    garments.write_coco("d", pictures["train"], pictures["val"])
+
+    def crowds(coco: dict[str, Any]) -> None:
+        for row in coco["annotations"]:
+            row["iscrowd"] = str(row["iscrowd"])
+
+    rewrite(crowds)
+    made, train, _ = read(COCO)
+    check(made, train, kept(pictures["train"]))
+    hint = ", but that id as text or as a number; write all ids as numbers"
+    image, category = (
+        json.loads(Path(FILE).read_text())[it][0]["id"] for it in ("images", "categories")
+    )
+    for key, value in (("image_id", image), ("category_id", category)):
+        garments.write_coco("d", pictures["train"], pictures["val"])
+        rewrite(spoil(key, str(value)))
+        wanted = f"{FILE}: annotation 7: no {key[:-3]} '{value}'{hint}"
+        assert named(COCO) == [wanted]
 
 
 def test_boxes_that_leave_the_image_are_cut(
@@ -443,7 +538,7 @@ def test_ids_and_files_of_coco(
         "d/train/gone.jpg: no such image",
         f"{FILE}: annotation 1000: the id is there twice",
         f"{FILE}: annotation number {len(sum((p.labels for p in pictures['train']), []))}: "
-        "no bbox, category_id, id, segmentation",
+        "no category_id, id",
     ]
     check(made, train, pictures["train"][1:])
     assert problems_of(COCO) == [
@@ -494,7 +589,11 @@ def test_what_is_wrong_in_voc(
     )
     Path("d/JPEGImages/2007_000004.jpg").write_bytes(b"?")
     data = {"format": "voc", "root": "d"}
-    lines = named(data, BOXES)
+    (line,) = problems_of({**data, "classes": ["Bag"]}, BOXES)
+    image = "d/JPEGImages/2007_000000.jpg"
+    assert line == f"data.train: d/ImageSets/Main/train.txt: no image {image}"
+    _, train, _, said = mended(data, capsys, BOXES)
+    lines = said[1:]
     assert lines[:2] == [
         "d/JPEGImages/2007_000000.jpg: no such image",
         "d/JPEGImages/2007_000004.jpg: not a readable image",
@@ -503,11 +602,9 @@ def test_what_is_wrong_in_voc(
         f"d/Annotations/2007_00000{number}.xml" for number in (1, 2, 3, 3)
     ]
     assert "object 1: needs a bndbox" in lines[4] and "object 2: the box from 8, 8" in lines[5]
-    _, train, _, said = mended(data, capsys, BOXES)
-    assert said[1:] == lines
     assert [it.file.stem for it in train] == ["2007_000003", "2007_000005"]
     Path("d/SegmentationObject/2008_000000.png").unlink()
-    assert "d/SegmentationObject/2008_000000.png: no such file" in named(data)
+    assert "d/SegmentationObject/2008_000000.png: no such file" in mended(data, capsys)[-1]
 
 
 def test_masks_of_another_size_are_named(pictures: dict[str, list[Picture]]) -> None:
@@ -729,7 +826,23 @@ def test_what_is_wrong_in_yolo(
     _, train, _, said = mended(data, capsys, BOXES)
     assert said[1:] == found
     assert len(train[0].boxes) == 2
-    assert named(data)[0].endswith("must be a class, and x and y of three points or more")
+    wanted = "must be a class, and x and y of three points or more; a box is no outline"
+    assert named(data)[0].endswith(wanted)
+    # Boxes among polygons are boxes of detection, and left out of masks.
+    garments.write_yolo("d", pictures["train"], pictures["val"], polygons=True)
+    half, box = "1 0.25 0.25 0.75 0.25 0.75 0.75 0.25 0.75", "0 0.5 0.5 0.5 0.25"
+    Path("d/labels/train/0000.txt").write_text(f"{half}\n{box}\n{half}\n")
+    height, width = pictures["train"][0].image.shape[:2]
+    wanted_boxes = torch.tensor([[0.25, 0.25, 0.75, 0.75], [0.25, 0.375, 0.75, 0.625]])
+    wanted_boxes *= torch.tensor([width, height] * 2)
+    _, train, _ = read(data, BOXES)
+    torch.testing.assert_close(train[0].boxes, wanted_boxes[[0, 1, 0]])
+    (line,) = named(data)
+    assert ":2: " in line and line.endswith(wanted)
+    made, train, _, said = mended(data, capsys)
+    assert said[1:] == [line]
+    torch.testing.assert_close(train[0].boxes, wanted_boxes[[0, 0]])
+    assert len(made.read_masks(train[0])) == 2
 
 
 @pytest.mark.parametrize(
@@ -890,6 +1003,34 @@ def test_what_is_missing_beside_what_is_there(pictures: dict[str, list[Picture]]
         "data.train: there is no w/train.txt and no w/WIDER_train/Annotations, "
         "but there is w/WIDER_train"
     )
+
+
+def test_files_of_lists_that_are_missing(pictures: dict[str, list[Picture]]) -> None:
+    for write, file, line in (
+        (garments.write_voc, "ImageSets/Main/train.txt", "a/2007_000000"),
+        (garments.write_yolo, "train.txt", "images/0000.jpg"),
+        (garments.write_wider_face, "wider_face_split/wider_face_train_bbx_gt.txt", "a/b.jpg"),
+        (garments.write_wider_voc, "train.txt", "a"),
+    ):
+        folder = write.__name__
+        write(folder, pictures["train"], pictures["val"])
+        path = Path(folder, file)
+        path.write_text(f"{line}\n0\n" if "face_train" in file else f"{line}\n" * 2)
+        data: dict[str, Any] = {"format": "voc", "root": folder, "classes": ["Bag"]}
+        wanted = Path(folder, "JPEGImages", f"{line}.jpg")
+        if write == garments.write_yolo:
+            data |= {"format": "yolo", "train": "train.txt", "classes": None}
+            wanted = Path(folder, line)
+        elif folder.startswith("write_wider"):
+            kind = "text" if write == garments.write_wider_face else "voc"
+            data |= {"format": "wider-face", "annotations": kind, "classes": ["face"]}
+            place = ("images", line) if kind == "text" else ("Annotations", f"{line}.xml")
+            wanted = Path(folder, "WIDER_train", *place)
+        things = "1 image is" if "face_train" in file else "2 images are"
+        things = things.replace("image", "file") if wanted.suffix == ".xml" else things
+        said = [f"data.train: {path}: all of its {things} missing, e.g. {wanted}"]
+        assert problems_of(data, BOXES)[:1] == said
+        assert problems_of({**data, "on_bad_annotation": "fix"}, BOXES)[:1] == said
 
 
 def test_images_that_are_too_few(pictures: dict[str, list[Picture]]) -> None:

@@ -122,7 +122,7 @@ def test_odd_images_and_classes_are_told_of(images: Path) -> None:
     deep = torch.full((8, 8), 2192, dtype=torch.int32).numpy().astype("<u2")
     for file in images.glob("images/train/ash/*.png"):
         Image.fromarray(deep).save(file)
-    make_images("images", ("Elm", "el m"))
+    make_images("images", ("Elm", "el m"), size=(36, 40))
     said = check("--set", "train.batch_size=2")
     assert "data: 16-bit images have values up to 2192 only, of 65535, and so are dark; " in said
     assert "; write value_range = [0, 4095]\n" in said
@@ -161,17 +161,23 @@ def test_objects_of_a_detector_are_counted(here: Path) -> None:
     assert "classes; objects of each in training and validation:" in said
     for name, number in counts.items():
         assert re.search(rf"^ +{re.escape(name)} +{number} ", said, re.MULTILINE)
+    assert "trained on and validated on" not in said and "more than once" not in said
     assert "objects in an image" not in said and "average precision counts" not in said
     # What would stop a training, and what would be left out; a class without objects.
     with open("data/annotations/instances_train.json", "w") as file:
-        content["categories"].append({"id": 91, "name": "Absent"})
+        content["categories"].append({"id": 91, "name": " absent "})
+        content["categories"].append({"id": 92, "name": "Absent"})
         row = next(it for it in content["annotations"] if not it["iscrowd"])
         content["annotations"].append({**row, "id": 7, "bbox": [5, 5, 0, 9]})
         json.dump(content, file)
     with open("data/annotations/instances_val.json") as file:
         content = json.load(file)
     with open("data/annotations/instances_val.json", "w") as file:
-        content["categories"].append({"id": 91, "name": "Absent"})
+        content["categories"].append({"id": 91, "name": " absent "})
+        content["categories"].append({"id": 92, "name": "Absent"})
+        image = Path(sorted(Path("data/train").iterdir())[0])
+        row = {"id": 90, "file_name": f"../train/{image.name}"}  # one that is trained on
+        content["images"] += [row, {**row, "id": 91}]
         json.dump(content, file)
     wrong = "annotation 7: the box from 5, 5 to 5, 14 has no area in the image"
     done = specc("check", "spec.toml")
@@ -180,7 +186,11 @@ def test_objects_of_a_detector_are_counted(here: Path) -> None:
     said = check("--set", "data.on_bad_annotation=fix")
     assert "1 wrong annotations are left out or mended:" in said and wrong[:26] in said
     assert re.search(r"^ +Absent +0 +0 *$", said, re.MULTILINE)
-    assert 'data: no objects to train on of "Absent"' in said
+    assert 'data: no objects to train on of "Absent", "absent"' in said
+    assert 'data: "Absent", "absent" are classes of their own, and differ in case' in said
+    file_ = f"data/train/{image.name}"
+    assert f"data: 1 images to validate on are listed more than once, e.g. {file_}\n" in said
+    assert f"data: 1 images are trained on and validated on, e.g. {file_}\n" in said
 
 
 def test_images_with_more_objects_than_count_are_warned_of(here: Path) -> None:
@@ -196,6 +206,7 @@ def test_images_with_more_objects_than_count_are_warned_of(here: Path) -> None:
     said = check()
     assert f"evaluate.max_detections: an image to validate on has {most} objects" in said
     assert "write 200, say" in said
+    assert "data: 120 objects have the box and the class of another one, e.g. in data/val/" in said
     assert "model.options: the model finds 100 objects in an image at most" in said
     more_found = "model.options={ box_detections_per_img = 200 }"
     said = check("--set", "evaluate.max_detections=200", "--set", more_found)
@@ -211,7 +222,34 @@ def test_videos_are_counted(here: Path) -> None:
         'data = { format = "videofolder", root = "videos", image_size = 32 }\n'
         "train = { batch_size = 2 }\n"
     )
-    assert "data   6 videos to train on, 2 to validate on\n" in check()
+    Path("videos/val/left").rename("other")
+    Path("videos/val/left").symlink_to(Path("videos/train/left").absolute())
+    said = check()
+    assert "data   6 videos to train on, 4 to validate on\n" in said
+    assert "data: 3 videos are trained on and validated on, e.g. videos/train/left/" in said
+
+
+def test_rows_that_stand_twice_are_told_of(images: Path) -> None:
+    rows = [f"{label}/{number}.png,{label}" for label in ("ash", "elm") for number in range(3)]
+    more = ["ash/0.png,ash", "elm/1.png,ash"]
+    Path("train.csv").write_text("\n".join(["image,label", *rows, *more]))
+    copy = Path("images/train/elm/copy.png")
+    copy.write_bytes(Path("images/train/elm/2.png").read_bytes())
+    lines = ["image,label", *rows[:2], *rows[3:5], "elm/copy.png,elm"]
+    Path("val.csv").write_text("\n".join(lines))
+    Path("spec.toml").write_text(
+        'task = "classification"\nmodel = { name = "resnet18", weights = "none" }\n'
+        'train = { batch_size = 4 }\n[data]\nformat = "csv"\nimage_size = 32\n'
+        'train = { root = "images/train", csv = "train.csv" }\n'
+        'val = { root = "images/train", csv = "val.csv" }\n'
+    )
+    said = check()
+    twice = "2 images to train on are listed more than once, e.g. images/train/ash/0.png\n"
+    assert f"data: {twice}" in said and "validate on are listed" not in said
+    assert 'data: images/train/elm/1.png is listed with the labels "ash", "elm"\n' in said
+    assert "data: 4 images are trained on and validated on, e.g. images/train/ash/0.png\n" in said
+    original = "and has the contents of images/train/elm/2.png, which trains\n"
+    assert f"data: {copy} is validated on, {original}" in said
 
 
 def test_lines_that_are_not_as_the_videos_are_all_named(here: Path) -> None:

@@ -485,6 +485,16 @@ def test_classes_of_json_files_have_to_agree(images: None) -> None:
     assert problems(data) == [said]
     with pytest.raises(ValueError, match="different classes"):
         project.module("data").build_datasets(Path())
+    # Spaces around names are no part of them, and two that are alike then are one too many.
+    write("openmmlab", "lists/val.json", tree("val", False), [f" {it}" for it in CLASSES])
+    write("openmmlab", "lists/train.json", tree("train", False), [f"{it}\t " for it in CLASSES])
+    _, val = compiled(data).module("data").build_datasets(Path())
+    assert val.classes == list(CLASSES)
+    for part in ("train", "val"):
+        doubled = [*CLASSES[:3], f" {CLASSES[0]}"]
+        write("openmmlab", f"lists/{part}.json", tree(part, False), doubled)
+    said = f'data.train.json: metainfo.classes has "{CLASSES[0]}" 2 times'
+    assert problems(data) == [said]
 
 
 def test_a_file_that_is_no_text_is_named(images: None) -> None:

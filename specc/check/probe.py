@@ -7,18 +7,22 @@ what cannot be found out is under "missing", with the reason.
 
 import ast
 import contextlib
+import filecmp
 import importlib
 import json
 import os
 import sys
 import warnings
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 POINTS = 64  # of the curve
 LOOKED_AT = 32  # images whose values are looked at
+COMPARED = 1000  # files to validate on that are compared with those to train on
+ALIKE = 20  # files of one size that one is compared with
 LONGEST = 20_000  # steps that are followed one by one; longer schedules are shrunk to that
 STATEMENTS = {"parameters", "optimizer", "scheduler"}  # of train.py that make the schedule
 
@@ -64,9 +68,80 @@ def data(asked: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
     train, val = module.build_datasets(root)
     found = {"train": len(train), "val": len(val), "classes": [count(train), count(val)]}
     found["left_out"] = left_out
+    found["doubled"] = doubled(train, val)
     if hasattr(val, "records"):
         found["most"] = max((int((~it.crowd).sum()) for it in val.records), default=0)
     return found | {"deep": deepest(train), "range": getattr(module, "VALUE_RANGE", None)}
+
+
+def doubled(train: Any, val: Any) -> dict[str, list[Any]]:
+    """Find what is there twice: under each name how often, and the first example."""
+    answer: dict[str, list[Any]] = {}
+
+    def note(name: str, example: Any) -> None:
+        answer.setdefault(name, [0, example])[0] += 1
+
+    labels: dict[str, set[str]] = {}
+    counts: dict[str, Counter[str]] = {"train": Counter(), "val": Counter()}
+    for part, samples in (("train", train), ("val", val)):
+        for source, label in labelled(samples):
+            counts[part][source] += 1
+            labels.setdefault(source, set()).add(label)
+            if counts[part][source] == 2:
+                note(part, source)
+        for record in getattr(samples, "records", ()):
+            rows = zip(record.boxes.tolist(), record.labels.tolist(), record.crowd, strict=True)
+            seen = Counter((*box, label) for box, label, crowd in rows if not crowd)
+            for _ in range(seen.total() - len(seen)):
+                note("objects", str(record.file))
+    for source, names in labels.items():
+        if source in counts["train"] and source in counts["val"]:
+            note("both", source)
+        if len(names) > 1:
+            note("labels", [source, sorted(names)])
+    for pair in copies(
+        list(counts["train"]), [it for it in counts["val"] if it not in counts["train"]]
+    ):
+        note("copies", pair)
+    return answer
+
+
+def copies(train: Sequence[str], val: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield validation files with the contents of a training file, of COMPARED from all over."""
+    by_size: dict[int, list[str]] = {}
+    for file in train:
+        with contextlib.suppress(OSError):
+            by_size.setdefault(os.path.getsize(file), []).append(file)
+    for file in val[:: -(-len(val) // COMPARED) or 1]:
+        with contextlib.suppress(OSError):
+            others = by_size.get(os.path.getsize(file), [])[:ALIKE]
+            if same := [it for it in others if filecmp.cmp(file, it, shallow=False)]:
+                yield file, same[0]
+
+
+def labelled(samples: Any) -> Iterator[tuple[str, str]]:
+    """Yield where each sample is read from, and its label; of a detector "" for that."""
+    if hasattr(samples, "records"):
+        yield from ((resolved(it.file), "") for it in samples.records)
+        return
+    sources = samples.files if hasattr(samples, "files") else samples.videos
+    for source, label in zip(sources, samples.labels, strict=True):
+        numbers = label if isinstance(label, list | tuple) else [int(label)]
+        yield resolved(source), ", ".join(samples.classes[number] for number in numbers)
+
+
+def resolved(source: Any) -> str:
+    """Return the path of a sample, the same for all links to its folder."""
+    if hasattr(source, "first"):  # a video as images
+        return f"{resolved(source.folder)} from image {source.first} on"
+    folder, name = os.path.split(source)
+    return os.path.join(real_folder(folder), name)
+
+
+@cache
+def real_folder(folder: str) -> str:
+    real, here = os.path.realpath(folder), os.path.realpath(".")
+    return os.path.relpath(real) if real.startswith(os.path.join(here, "")) else real
 
 
 def deepest(samples: Any) -> int:

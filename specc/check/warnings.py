@@ -58,6 +58,7 @@ def _found(
         yield ("train", "ema"), message
     train, val = answers["data"]["classes"]
     things = f"{plan.sample}s" if isinstance(plan, ClassesPlan) else "objects"
+    yield from _doubled(answers["data"].get("doubled", {}), f"{plan.sample}s")
     yield from _depth(answers["data"].get("deep", 0), answers["data"].get("range"))
     alike: dict[str, list[str]] = {}
     for name in sorted({*train, *val}):
@@ -83,6 +84,29 @@ def _found(
                 f"{max(counts)} {things} of the largest class, and {min(counts)} of the smallest; "
                 'write data.balance = true, or train.class_weights = "balanced"',
             )
+
+
+def _doubled(found: Mapping[str, list[Any]], things: str) -> Iterator[tuple[Key, str]]:
+    """Report samples and objects that are there more than once."""
+    if "labels" in found:
+        number, (example, labels) = found["labels"]
+        more = f"; {number - 1} more {things} have several" if number > 1 else ""
+        yield ("data",), f"{example} is listed with the labels {_listed(labels)}{more}"
+    texts = {
+        "train": f"{things} to train on are listed more than once, e.g. {{}}",
+        "val": f"{things} to validate on are listed more than once, e.g. {{}}",
+        "both": f"{things} are trained on and validated on, e.g. {{}}",
+        "objects": "objects have the box and the class of another one, e.g. in {}",
+    }
+    if "copies" in found:
+        number, (copy, original) = found["copies"]
+        more = f"; {number - 1} more are copies of some" if number > 1 else ""
+        message = f"{copy} is validated on, and has the contents of {original}, which trains"
+        yield ("data",), f"{message}{more}"
+    for name, text in texts.items():
+        if name in found:
+            number, example = found[name]
+            yield ("data",), f"{number} {text.format(example)}"
 
 
 def _depth(highest: int, values: list[int] | None) -> Iterator[tuple[Key, str]]:

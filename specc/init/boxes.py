@@ -104,7 +104,7 @@ def read_coco(folder: Path) -> Iterator[Found]:
         data["val"] = {"images": str(val_images), "json": str(val)}
     else:
         data["val_fraction"] = VAL_FRACTION
-    classes = {row["id"]: str(row["name"]) for row in content["categories"]}
+    classes = {row["id"]: str(row["name"]).strip() for row in content["categories"]}
     objects = [it for it in content["annotations"] if it.get("category_id") in classes]
     counts = Counter(dict.fromkeys(classes.values(), 0))
     counts.update(classes[it["category_id"]] for it in objects)

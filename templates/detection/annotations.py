@@ -29,6 +29,7 @@ NUM_CLASSES = len(CLASSES)
 #% endfor
 QUIET = os.environ.get("RANK", "0") != "0"  # only rank 0 prints
 
+Size = tuple[int, int]  # height and width of an image, in pixels
 #% if annotations.areas and annotations.polygons
 Object = tuple[list[float], int, bool, float, Any]  # its box, label, crowd, area, shape
 #% elif annotations.areas
@@ -131,10 +132,9 @@ def report(problems: list[str], shown: int = 20) -> None:
     #% if annotations.fix
     """Print which annotations are wrong, and so left out or mended."""
     if problems and not QUIET:
-        print(f"{len(problems)} wrong annotations, left out or mended:", file=sys.stderr)
-        print(*problems[:shown], sep="\n", file=sys.stderr)
-        if len(problems) > shown:
-            print(f"and {len(problems) - shown} more", file=sys.stderr)
+        first = f"{len(problems)} wrong annotations, left out or mended:"
+        more = [f"and {len(problems) - shown} more"] * (len(problems) > shown)
+        print(first, *problems[:shown], *more, sep="\n", file=sys.stderr)
     #% else
     """Stop if annotations are wrong.
 
@@ -148,7 +148,7 @@ def report(problems: list[str], shown: int = 20) -> None:
     #% endif
 
 
-def read_sizes(files: list[Path], problems: list[str]) -> list[tuple[int, int] | None]:
+def read_sizes(files: list[Path], problems: list[str]) -> list[Size | None]:
     """Height and width of each image; None for those that are none."""
     with ThreadPoolExecutor() as pool:
         found = pool.map(read_size, files)
@@ -161,7 +161,7 @@ def read_sizes(files: list[Path], problems: list[str]) -> list[tuple[int, int] |
     return sizes
 
 
-def read_size(file: Path) -> tuple[int, int] | None:
+def read_size(file: Path) -> Size | None:
     """Height and width of an image, upright as its EXIF data say."""
     try:
         with Image.open(file) as image:
@@ -174,11 +174,7 @@ def read_size(file: Path) -> tuple[int, int] | None:
 
 #% if annotations.sizes
 def has_size(
-    file: Path,
-    size: tuple[int, int],
-    wanted: tuple[int, int],
-    where: str,
-    problems: list[str],
+    file: Path, size: Size, wanted: Size, where: str, problems: list[str]
 ) -> bool:
     """Whether an image of height and width `size` has those that annotations are for.
 
@@ -212,7 +208,7 @@ def read_lines(file: Path) -> list[str]:
 #% endif
 #% if annotations.cuts
 def cut_box(
-    box: list[float], size: tuple[int, int], where: str, problems: list[str]
+    box: list[float], size: Size, where: str, problems: list[str]
 ) -> list[float] | None:
     """Cut a box to an image of height and width `size`; None if nothing remains."""
     x1, y1, x2, y2 = box
@@ -235,13 +231,13 @@ def cut_box(
 #% endif
 def build_record(
     file: Path,
-    size: tuple[int, int],
+    size: Size,
     objects: list[Object]
     #% if annotations.numbered
     , mask_file: Path
     #% endif
     #% if annotations.ids
-    , image_id: int, category_ids: dict[int, int]
+    , image_id: int, ids: dict[int, int]
     #% endif
 ) -> Record:
     boxes = torch.tensor([row[0] for row in objects], dtype=torch.float32).reshape(-1, 4)
@@ -254,9 +250,9 @@ def build_record(
     areas = torch.tensor([row[3] for row in objects], dtype=torch.float64)
     #% if annotations.polygons
     shapes = [row[4] for row in objects]
-    return Record(file, *size, boxes, labels, crowd, areas, shapes, image_id, category_ids)
+    return Record(file, *size, boxes, labels, crowd, areas, shapes, image_id, ids)
     #% else
-    return Record(file, *size, boxes, labels, crowd, areas, image_id, category_ids)
+    return Record(file, *size, boxes, labels, crowd, areas, image_id, ids)
     #% endif
     #% elif annotations.polygons
     shapes = [row[3] for row in objects]

@@ -115,22 +115,31 @@ def _rows(data: Labelled, path: Path) -> list[Row]:
 
 def _metainfo(data: OpenMMLabData, problems: Problems) -> list[str] | None:
     """Return the classes' names in the training file; report a validation file that has others."""
-    found = []
+    found: list[list[str] | None] = []
     for split in filter(None, (data.train, data.val)):
         try:
             metainfo = load_json(Path(split.json)).get("metainfo")
         except (Unreadable, OSError, UnicodeDecodeError):
             return None  # which is said elsewhere
-        found.append(metainfo.get("classes") if isinstance(metainfo, dict) else None)
+        names = metainfo.get("classes") if isinstance(metainfo, dict) else None
+        if isinstance(names, list) and all(type(it) is str for it in names):
+            found.append([name.strip() for name in names])
+        elif names is None:
+            found.append(None)
+        else:
+            key: Key = ("data", "val" if found else "train", "json")
+            problems.add(key, f"metainfo.classes must be a list of names, not {show(names)}")
+            return None
     if len(found) == 2 and found[0] != found[1]:
         message = "metainfo.classes must be the same for training and validation"
         problems.add(("data", "val", "json"), message)
-    names = found[0]
-    if names is not None and not (isinstance(names, list) and all(type(it) is str for it in names)):
-        message = f"metainfo.classes must be a list of names, not {show(names)}"
-        problems.add(("data", "train", "json"), message)
-        return None
-    return names
+    for name, count in Counter(found[0] or ()).items():
+        if count > 1:
+            message = f"metainfo.classes has {show(name)} {count} times"
+            problems.add(("data", "train", "json"), message)
+        if not name:
+            problems.add(("data", "train", "json"), "metainfo.classes has an empty name")
+    return found[0]
 
 
 def _check_given(data: Labelled, classes: list[str] | None, problems: Problems) -> None:

@@ -29,7 +29,8 @@ def read_rows(root: Path, path: Path) -> list[Row]:
 def read_classes(path: Path) -> list[str]:
     """Read the classes' names from a JSON file of OpenMMLab's, or number them."""
     metainfo = json.loads(path.read_bytes()).get("metainfo", {})
-    return metainfo.get("classes", [str(number) for number in range(NUM_CLASSES)])
+    numbers = [str(number) for number in range(NUM_CLASSES)]
+    return [name.strip() for name in metainfo.get("classes") or numbers]
 
 
 #% endif

@@ -56,7 +56,7 @@ def read_records(root: Path, part: str, problems: list[str]) -> list[Record]:
     return records
 
 
-def find_instances(file: Path) -> tuple[tuple[int, int], Instances] | None:
+def find_instances(file: Path) -> tuple[Size, Instances] | None:
     """Read an image's height and width, and its instances; None if it is unreadable."""
     try:
         with Image.open(file) as image:

@@ -1,4 +1,9 @@
 MIXED = ", but that id as text or as a number; write all ids as numbers"
+#% if annotations.masks
+WANTED = "a bbox and a segmentation as COCO has them"
+#% else
+WANTED = "a bbox or a segmentation as COCO has them"
+#% endif
 
 
 def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
@@ -9,7 +14,7 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
     """
     try:
         content = json.loads(file.read_bytes())
-        names = {row["id"]: str(row["name"]) for row in content["categories"]}
+        names = {row["id"]: str(row["name"]).strip() for row in content["categories"]}
         rows, annotations = content["images"], content["annotations"]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{file}: not JSON as COCO has it ({error!r})") from error
@@ -21,15 +26,11 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
     known = {row.get("id") for row in rows}
     texts = {str(key) for key in known}
     seen = set()
+    wide, corners = False, True  # one leaves its image; all may be x1, y1, x2, y2
     objects: dict[Any, list[Object]] = {key: [] for key in found}
     for number, annotation in enumerate(annotations):
         where = f"{file}: annotation {annotation.get('id', f'number {number}')}"
-        #% if annotations.masks
-        needed = {"id", "image_id", "category_id", "bbox", "segmentation"}
-        #% else
-        needed = {"id", "image_id", "category_id", "bbox"}
-        #% endif
-        if absent := needed - annotation.keys():
+        if absent := {"id", "image_id", "category_id"} - annotation.keys():
             problems.append(f"{where}: no {', '.join(sorted(absent))}")
             continue
         image_id, category = annotation["image_id"], annotation["category_id"]
@@ -50,20 +51,25 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
             #% endif
         elif image_id in found:
             _, size = found[image_id]
-            try:
-                x, y, width, height = map(float, annotation["bbox"])
-                area = float(annotation.get("area", width * height))
-                #% if annotations.masks
-                shape = read_shape(annotation["segmentation"], size)
-                #% endif
-            except (KeyError, RuntimeError, TypeError, ValueError) as error:
-                #% if annotations.masks
-                wanted = "a bbox and a segmentation as COCO has them"
-                #% else
-                wanted = "a bbox of four numbers"
-                #% endif
-                problems.append(f"{where}: must have {wanted} ({error})")
+            #% if annotations.masks
+            if not annotation.get("segmentation"):
+                there = ", only a bbox" if annotation.get("bbox") else ""
+                problems.append(f"{where}: no segmentation{there}")
                 continue
+            try:
+                shape = read_shape(annotation["segmentation"], size, where, problems)
+                x, y, width, height = map(float, annotation.get("bbox") or bound(shape))
+            #% else
+            try:
+                bbox = annotation.get("bbox") or bound(annotation["segmentation"], size)
+                x, y, width, height = map(float, bbox)
+            #% endif
+                area = float(annotation.get("area", width * height))
+            except (KeyError, RuntimeError, TypeError, ValueError) as error:
+                problems.append(f"{where}: must have {WANTED} ({error})")
+                continue
+            wide |= x + width > size[1] + 1 or y + height > size[0] + 1
+            corners &= x < width <= size[1] + 1 and y < height <= size[0] + 1
             if box := cut_box([x, y, x + width, y + height], size, where, problems):
                 crowd = annotation.get("iscrowd") in (1, "1")
                 #% if annotations.masks
@@ -71,52 +77,52 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
                 #% else
                 objects[image_id].append((box, labels[category], crowd, area))
                 #% endif
+    if wide and corners:
+        fault = "the boxes look like [x1, y1, x2, y2]; a bbox is [x, y, width, height]"
+        problems.insert(0, f"{file}: {fault}")
     ids = {label: key for key, label in labels.items()}
     return [build_record(*found[key], objects[key], key, ids) for key in found]
 
 
 def find_images(
     images: Path, file: Path, rows: list[dict[str, Any]], problems: list[str]
-) -> dict[Any, tuple[Path, tuple[int, int]]]:
+) -> dict[Any, tuple[Path, Size]]:
     """Find each image's file, height and width, by the ids of a COCO file."""
-    paths: dict[Any, Path] = {}
-    sizes: dict[Any, tuple[int, int]] = {}  # as the file says, zeros where it does not
+    listed: dict[Any, tuple[Path, Size]] = {}  # of size 0, 0 where none is said
     for number, row in enumerate(rows):
         where = f"{file}: image {row.get('id', f'number {number}')}"
         if absent := {"id", "file_name"} - row.keys():
             problems.append(f"{where}: no {', '.join(sorted(absent))}")
-            continue
-        if row["id"] in paths:
+        elif row["id"] in listed:
             problems.append(f"{where}: the id is there twice")
-            continue
-        try:
-            height, width = (float(row.get(side) or 0) for side in ("height", "width"))
-        except (TypeError, ValueError):
-            problems.append(f"{where}: height and width must be numbers")
-            continue
-        paths[row["id"]] = images / row["file_name"]
-        sizes[row["id"]] = int(height), int(width)
+        else:
+            try:
+                height, width = (float(row.get(side) or 0) for side in ("height", "width"))
+                listed[row["id"]] = images / row["file_name"], (int(height), int(width))
+            except (OverflowError, TypeError, ValueError):
+                problems.append(f"{where}: height and width must be numbers")
+    sizes = read_sizes([path for path, _ in listed.values()], problems)
     found = {}
-    for key, size in zip(paths, read_sizes(list(paths.values()), problems), strict=True):
-        where = f"{file}: image {key}"
-        if size and has_size(paths[key], size, sizes[key], where, problems):
-            found[key] = paths[key], size
+    for (key, (path, wanted)), size in zip(listed.items(), sizes, strict=True):
+        if size and has_size(path, size, wanted, f"{file}: image {key}", problems):
+            found[key] = path, size
     return found
+
+
 #% if annotations.masks
-
-
-def read_shape(segmentation: Any, size: tuple[int, int]) -> Any:
-    """Parse a segmentation: polygons become arrays of x, y, ..., RLE is compressed.
+def read_shape(segmentation: Any, size: Size, where: str, problems: list[str]) -> Any:
+    """Read polygons as arrays of x, y, x, y, ..., or compressed RLE.
 
     Raises:
-        KeyError, RuntimeError, TypeError, ValueError: if it is neither.
+        KeyError, RuntimeError, TypeError, ValueError: if there is neither.
     """
     if isinstance(segmentation, list):
-        polygons = [np.array(polygon, np.float64) for polygon in segmentation]
-        if not polygons or any(p.ndim != 1 or len(p) % 2 for p in polygons):
-            raise ValueError("a polygon is x, y, x, y, ...")
-        if any(len(p) < 6 or not np.isfinite(p).all() for p in polygons):
-            raise ValueError("a polygon has three points or more, all finite")
+        polygons = [p for p in map(read_polygon, segmentation) if p is not None]
+        if not polygons:
+            raise ValueError("a polygon is x, y, x, y, ... of three points or more")
+        if bad := len(segmentation) - len(polygons):
+            there = f"{bad} of {len(segmentation)} polygons cannot be drawn"
+            problems.append(f"{where}: {there}; each needs three points or more")
         return polygons
     if list(segmentation["size"]) != list(size):
         raise ValueError(f"RLE of {segmentation['size']} in an image of {list(size)}")
@@ -126,5 +132,35 @@ def read_shape(segmentation: Any, size: tuple[int, int]) -> Any:
     return segmentation
 
 
+def read_polygon(numbers: Any) -> Any:
+    """Return x, y, x, y, ... as an array; None if they are no polygon."""
+    try:
+        polygon = np.array(numbers, np.float64)
+    except (TypeError, ValueError):
+        return None
+    fits = polygon.ndim == 1 and len(polygon) >= 6 and len(polygon) % 2 == 0
+    return polygon if fits and np.isfinite(polygon).all() else None
+
+
+def bound(shape: Any) -> list[float]:
+    """Return x, y, width and height of polygons, or of RLE."""
+    if not isinstance(shape, list):
+        return rle.toBbox(shape).tolist()
+    points = np.concatenate(shape).reshape(-1, 2)
+    return [*points.min(0), *np.ptp(points, 0)]
+
+
 #% include "detection/annotations/polygons.py"
+#% else
+def bound(segmentation: Any, size: Size) -> list[float]:
+    """Return x, y, width and height of polygons, x, y, x, y, ... each, or of RLE."""
+    if isinstance(segmentation, list):
+        points = np.concatenate([np.reshape(polygon, (-1, 2)) for polygon in segmentation])
+        return [*points.min(0), *np.ptp(points, 0)]
+    if list(segmentation["size"]) != list(size):
+        raise ValueError(f"RLE of {segmentation['size']} in an image of {list(size)}")
+    if isinstance(segmentation["counts"], list):
+        segmentation = rle.frPyObjects(segmentation, *size)
+    rle.decode(segmentation)  # which fails if it has not as many pixels as the image
+    return rle.toBbox(segmentation).tolist()
 #% endif

@@ -61,7 +61,7 @@ def read_records(lists: list[Path], problems: list[str]) -> list[Record]:
 
 #% endif
 def read_objects(
-    file: Path, image: Path, size: tuple[int, int], problems: list[str]
+    file: Path, image: Path, size: Size, problems: list[str]
 ) -> list[Object] | None:
     """Read the objects of an XML file; None if it is unreadable or of another image."""
     try:

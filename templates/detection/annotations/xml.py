@@ -14,7 +14,7 @@ def read_xml(file: Path) -> ElementTree.Element:
     return ElementTree.fromstring(content.decode(encoding))  # ElementTree knows few
 
 
-def read_wanted_size(root: ElementTree.Element) -> tuple[int, int]:
+def read_wanted_size(root: ElementTree.Element) -> Size:
     """Read the image's height and width from an XML file; 0, 0 without them."""
     try:
         height, width = (float(root.findtext(f"size/{side}", "")) for side in ("height", "width"))

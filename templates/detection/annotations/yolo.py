@@ -43,7 +43,7 @@ def read_records(images: list[Path], problems: list[str]) -> list[Record]:
                 wanted = f"x, y, width and height, and {KEYPOINT_NUMBERS} numbers"
             #% elif annotations.masks
             if len(values) < 6 or len(values) % 2:
-                wanted = "x and y of three points or more"
+                wanted = "x and y of three points or more; a box is no outline"
             #% else
             if len(values) < 4 or len(values) % 2:
                 wanted = "x, y, width and height, or x and y of three points or more"

@@ -47,8 +47,8 @@ class _BoxData(Section):
     """Whether images without objects are trained on as well; they are always validated on."""
     on_bad_annotation: Literal["error", "fix"] = "error"
     """What happens to annotations that cannot be right: `"error"` names them all and stops, `"fix"`
-    cuts boxes at the image's border, leaves out what has no area, no image or no known class, and
-    says so."""
+    cuts boxes at the image's border, leaves out what has no area, no image or no known class, of an
+    object those polygons that cannot be drawn, and says so."""
     min_size: Annotated[float, Field(ge=0)] = 0.0
     """Objects with a side below so many pixels are neither trained on nor missed."""
     repeat: Count = 1

@@ -145,8 +145,10 @@ def _counted_from_0(names: Sequence[str]) -> list[str]:
 
 def _given(data: BoxData, problems: Problems) -> list[str] | None:
     """Return the names that the spec gives; none where it gives a file that cannot be read."""
-    if data.classes is None or isinstance(data.classes, list):
-        return data.classes
+    if data.classes is None:
+        return None
+    if isinstance(data.classes, list):
+        return [name.strip() for name in data.classes]
     if data.classes in SETS:
         return list(known_classes(data.classes).names)
     key = ("data", "classes")
@@ -254,6 +256,6 @@ def _settings(
 def _requirements(data: BoxData, masks: bool) -> frozenset[str]:
     """Return the packages that reading needs beyond torch and torchvision."""
     requirements = {"pillow>=10.3", "tqdm>=4.66"}
-    if masks or isinstance(data, Cityscapes | Yolo):
+    if masks or isinstance(data, Coco | Cityscapes | Yolo):
         requirements.add("numpy>=1.26")
     return frozenset(requirements)

@@ -4,7 +4,7 @@ import glob
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
@@ -58,9 +58,11 @@ def look(data: BoxData, masks: bool, problems: Problems) -> Seen:
         problems.add(key, f"{there}{hint}")
     train = [key for key in missing if key[1] != "val"]
     try:
+        if not missing:
+            _check_lists(data, masks, problems)
         match data:
             case Coco():
-                return _coco(data, problems)
+                return _coco(data, masks, problems)
             case Yolo():
                 count = len(_yolo_images(data)) if not train else 0
                 return Seen(_yolo_names(data), count, keypoints=_yolo_keypoints(data))
@@ -200,7 +202,7 @@ def _json(path: Path) -> Any:
     return json.loads(path.read_bytes())
 
 
-def _coco(data: Coco, problems: Problems) -> Seen:
+def _coco(data: Coco, masks: bool, problems: Problems) -> Seen:
     names: dict[str, tuple[str, ...]] = {}
     images = 0
     idle: set[str] = set()
@@ -212,14 +214,15 @@ def _coco(data: Coco, problems: Problems) -> Seen:
         try:
             content = _json(path)
             rows = sorted(content["categories"], key=lambda row: row["id"])
-            names[split.json] = tuple(dict.fromkeys(str(row["name"]) for row in rows))
+            rows = [row | {"name": str(row["name"]).strip()} for row in rows]
+            names[split.json] = tuple(dict.fromkeys(row["name"] for row in rows))
             # Roboflow's first category is the project, of which the others are; labelme has
             # its background in all lists.
-            above = {"_background_", *(str(row.get("supercategory")) for row in rows)}
+            above = {"_background_", *(str(row.get("supercategory")).strip() for row in rows)}
             ids = {row.get("category_id") for row in content["annotations"]}
-            used |= {str(row["name"]) for row in rows if row["id"] in ids}
+            used |= {row["name"] for row in rows if row["id"] in ids}
             idle |= {
-                str(row["name"])
+                row["name"]
                 for row in rows
                 if row["name"] in above and row.get("supercategory") != row["name"]
             }
@@ -232,16 +235,59 @@ def _coco(data: Coco, problems: Problems) -> Seen:
             problems.add(key, f"{path}: not JSON with {wants} as COCO has them ({error!r})")
             problems.left_out([("data", "classes")])
             continue
-        missing = [file for file in files.values() if not file.exists()]
-        if missing and len(missing) == len(files):
-            images_ = f"{len(files)} images are" if len(files) > 1 else "1 image is"
-            problems.add(key, f"{path}: all of its {images_} missing, e.g. {missing[0]}")
-        elif missing and data.on_bad_annotation == "error":
-            more = f", and {len(missing) - 1} more are missing" if len(missing) > 1 else ""
-            problems.add(key, f"{path}: no image {missing[0]}{more}")
+        _check_files(data, path, list(files.values()), key, problems)
+        if masks and objects and not any(row.get("segmentation") for row in objects):
+            message = 'no object has a segmentation; write task = "detection"'
+            problems.add(key, f"{path}: {message}", ("task",))
         if part == "train":
             images = len(wanted & set(files))
     return Seen(names, images, frozenset(idle - used))
+
+
+def _check_files(
+    data: BoxData, path: Path, files: Sequence[Path], key: Key, problems: Problems
+) -> None:
+    """Report which of the files that a list names are missing."""
+    missing = [file for file in files if not file.exists()]
+    things = "file" if {file.suffix for file in missing} & {".xml"} else "image"
+    if missing and len(missing) == len(files):
+        all_ = f"{len(files)} {things}s are" if len(files) > 1 else f"1 {things} is"
+        problems.add(key, f"{path}: all of its {all_} missing, e.g. {missing[0]}")
+    elif missing and data.on_bad_annotation == "error":
+        more = f", and {len(missing) - 1} more are missing" if len(missing) > 1 else ""
+        problems.add(key, f"{path}: no {things} {missing[0]}{more}")
+
+
+def _check_lists(data: BoxData, masks: bool, problems: Problems) -> None:
+    """Report what is missing of that which lists of images name."""
+    for part, value in parts(data).items():
+        paths: list[Path] = []
+        match data:
+            case Yolo() if value.endswith(".txt"):
+                paths = [Path(data.root, value)]
+            case Voc():
+                paths = [Path(data.root, name) for name in voc_lists(value, masks)]
+            case WiderFace():
+                paths = [_wider_list(data, value)]
+        for path in filter(Path.is_file, paths):
+            _check_files(data, path, _listed(data, value, path), ("data", part), problems)
+
+
+def _listed(data: BoxData, part: str, path: Path) -> list[Path]:
+    """Return the files that a list of images names."""
+    lines = [line.strip() for line in _text(path).splitlines() if line.strip()]
+    match data:
+        case Voc():
+            folder = path.parents[2] / "JPEGImages"
+            there = {it.stem: it for it in folder.iterdir() if it.suffix.lower() in IMAGES}
+            return [there.get(line, folder / f"{line}.jpg") for line in lines]
+        case WiderFace(annotations="voc"):
+            folder = Path(data.root, f"WIDER_{part}", "Annotations")
+            return [folder / f"{line}.xml" for line in lines]
+        case WiderFace():
+            folder = Path(data.root, f"WIDER_{part}", "images")
+            return [folder / line for line in lines if Path(line).suffix.lower() in IMAGES]
+    return [path.parent / line for line in lines]
 
 
 @remembered
