@@ -21,22 +21,22 @@ class Classification(Section):
     task: Literal["classification"]
     """What the model learns to do."""
     model: Model
-    """Which network, its weights, and what of it is frozen."""
+    """The network, its weights, and its frozen parts."""
     data: Data
-    """Where the images are, and what is done to them before the model sees them."""
+    """The images' place, and their preparation for the model."""
     optim: Optim = SGD()
     """The optimizer."""
     schedule: Schedule = Cosine()
-    """How long to train, and how the learning rate changes meanwhile."""
+    """The length of training, and the learning rate over it."""
     train: Train = Train()
     """The training loop."""
     distill: Distill | None = None
-    """A teacher model whose answers are learned as well."""
+    """A teacher model whose outputs are learned as well."""
     evaluate: Evaluate = Evaluate()
-    """What is measured on the validation data."""
+    """The metrics on the validation data."""
     export: Export = Export()
-    """The file that a trained model becomes."""
+    """The file that a trained model is exported to."""
     log: Log = Log()
-    """Where curves go."""
+    """The loggers of curves."""
     launch: Launch = Launch()
-    """On which GPUs to train if not told otherwise."""
+    """The GPUs to train on by default."""

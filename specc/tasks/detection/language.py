@@ -19,18 +19,18 @@ class Detection(Section):
     task: Literal["detection", "instance-segmentation"]
     """What the model learns to do: to find boxes, or boxes and masks."""
     model: Detector
-    """Which network, its weights, and what of it is frozen."""
+    """The network, its weights, and its frozen parts."""
     data: BoxData
-    """Where the images are, and what is done to them before the model sees them."""
+    """The images' place, and their preparation for the model."""
     optim: Optim = SGD()
     """The optimizer."""
     schedule: Schedule = Cosine()
-    """How long to train, and how the learning rate changes meanwhile."""
+    """The length of training, and the learning rate over it."""
     train: TrainBoxes = TrainBoxes()
     """The training loop."""
     evaluate: EvaluateBoxes = EvaluateBoxes()
-    """What is measured on the validation data."""
+    """The metrics on the validation data."""
     log: Log = Log()
-    """Where curves go."""
+    """The loggers of curves."""
     launch: Launch = Launch()
-    """On which GPUs to train if not told otherwise."""
+    """The GPUs to train on by default."""

@@ -20,20 +20,20 @@ class VideoClassification(Section):
     task: Literal["video-classification"]
     """What the model learns to do."""
     model: VideoModel
-    """Which network, its weights, and what of it is frozen."""
+    """The network, its weights, and its frozen parts."""
     data: VideoData
-    """Where the videos are, and what the model sees of them."""
+    """The videos' place, and the parts of them that the model sees."""
     optim: Optim = SGD()
     """The optimizer."""
     schedule: Schedule = Cosine()
-    """How long to train, and how the learning rate changes meanwhile."""
+    """The length of training, and the learning rate over it."""
     train: TrainClips = TrainClips()
     """The training loop."""
     evaluate: EvaluateClips = EvaluateClips()
-    """What is measured on the validation data."""
+    """The metrics on the validation data."""
     export: Export = Export()
-    """The file that a trained model becomes."""
+    """The file that a trained model is exported to."""
     log: Log = Log()
-    """Where curves go."""
+    """The loggers of curves."""
     launch: Launch = Launch()
-    """On which GPUs to train if not told otherwise."""
+    """The GPUs to train on by default."""
