@@ -23,7 +23,7 @@ app = typer.Typer(
 SpecFile = Annotated[Path, typer.Argument(metavar="SPEC", help="A .toml or .json file.")]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change a key, as optim.lr=0.1."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a key, e.g. optim.lr=0.1."),
 ]
 
 
@@ -154,7 +154,7 @@ def explain(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="WHAT", help="A line, as train.py:40 or out/train.py:40-45, or a key."
+            metavar="WHAT", help="A line, e.g. train.py:40 or out/train.py:40-45, or a key."
         ),
     ],
     output: Annotated[

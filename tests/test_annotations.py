@@ -913,10 +913,10 @@ def test_classes_are_needed_where_no_data_are() -> None:
     [
         (["Bag", "Trouserz"], 'has no class "Trouserz"; did you mean "Trouser"?'),
         ("cocoo", 'there is no file cocoo here; write a list of names, or "coco" or "voc"; did'),
-        ("list.txt", 'list.txt: "Bag" is named 2 times'),
+        ("list.txt", 'list.txt: "Bag" is listed 2 times'),
         ("empty.txt", "empty.txt: there are no names"),
-        (["Bag", "Bag"], '"Bag" is named 2 times'),
-        (["__background__", "Bag"], "the background is no class to be named"),
+        (["Bag", "Bag"], '"Bag" is listed 2 times'),
+        (["__background__", "Bag"], "the background must not be listed"),
         ("bad.yaml", "bad.yaml: not YAML: "),
         ("odd.yaml", "odd.yaml: must have names, as a list or of the numbers from 0 or 1 on"),
     ],
@@ -988,7 +988,7 @@ def test_what_is_missing_beside_what_is_there(pictures: dict[str, list[Picture]]
     Path("v/ImageSets/Segmentation/val.txt").unlink()
     (message,) = problems_of({"format": "voc", "root": "v"})
     assert message.startswith("data.val: there is no v/ImageSets/Segmentation/val.txt, but ")
-    assert message.endswith("; write val_fraction = 0.2, say")
+    assert message.endswith("; write e.g. val_fraction = 0.2")
     garments.write_yolo("y", pictures["train"], pictures["val"])
     Path("y/labels").rename("labels")
     assert [
@@ -1056,17 +1056,18 @@ def test_images_that_are_too_few(pictures: dict[str, list[Picture]]) -> None:
         problems = Problems(source.read(Path("spec.toml")))
         plan_annotations(Detection.model_validate(tree), background=True, problems=problems)
         (diagnostic,) = problems.error().diagnostics
-        assert diagnostic.message.startswith(f"needs 7 images, and an epoch has {images}; ")
+        assert diagnostic.message.startswith(f"7 is more than the images of an epoch ({images}); ")
 
 
 def test_where_validation_images_are_from() -> None:
     classes = {"classes": ["a"]}
     assert problems_of({**COCO, **classes, "val_fraction": 0.5}) == [
-        "data.val_fraction: takes validation images from the training images; leave it or val out"
+        "data.val_fraction: takes validation images from the training images; "
+        "leave either it or val out"
     ]
     assert problems_of({"format": "coco", "train": COCO["train"], **classes}) == [
         "data.val: there is nothing to validate on; write val = { images = …, json = … }, or "
-        "val_fraction = 0.2, say"
+        "e.g. val_fraction = 0.2"
     ]
 
 

@@ -61,7 +61,7 @@ def test_batches_are_divided_among_gpus_and_in_parts(images: Path) -> None:
     assert f"batch  {text}" in said
     said = check("--gpus", "3")
     assert (
-        "spec.toml:14:1  train.batch_size: 4 cannot be divided among 3 GPUs; write 6, say" in said
+        "spec.toml:14:1  train.batch_size: 4 cannot be divided among 3 GPUs; write e.g. 6" in said
     )
 
 
@@ -205,14 +205,14 @@ def test_images_with_more_objects_than_count_are_warned_of(here: Path) -> None:
     Path("spec.toml").write_text(DETECTOR.format(task="detection", name=QUICK))
     said = check()
     assert f"evaluate.max_detections: an image to validate on has {most} objects" in said
-    assert "write 200, say" in said
+    assert "write e.g. 200" in said
     assert "data: 120 objects have the box and the class of another one, e.g. in data/val/" in said
     assert "model.options: the model finds 100 objects in an image at most" in said
     more_found = "model.options={ box_detections_per_img = 200 }"
     said = check("--set", "evaluate.max_detections=200", "--set", more_found)
     assert "evaluate.max_detections: " not in said and "model.options: " not in said
     said = check("--set", "evaluate.max_detections=200")
-    assert "write { box_detections_per_img = 200 }, say" in said
+    assert "write e.g. { box_detections_per_img = 200 }" in said
 
 
 def test_videos_are_counted(here: Path) -> None:

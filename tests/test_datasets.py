@@ -501,7 +501,7 @@ def test_splits_are_checked(here: Path) -> None:
     ]
     (said,) = problems(spec("eurosat", val_fraction=None))
     assert (
-        said == "data.val_fraction: EuroSAT has no validation images; write val_fraction = 0.2, say"
+        said == "data.val_fraction: EuroSAT has no validation images; write e.g. val_fraction = 0.2"
     )
     (said,) = problems(spec("eurosat", train="train"))
     assert said.startswith("data.train: EuroSAT has no splits; leave it out")

@@ -186,7 +186,7 @@ def test_a_key_that_has_no_other_value() -> None:
     assert answer == [
         "model.dropout  (not written)",
         "    not tried, as no other value of it builds here "
-        "(model.dropout: resnet50 has none to set; leave it out)",
+        "(model.dropout: resnet50 has no dropout to set; leave it out)",
     ]
 
 
@@ -314,12 +314,12 @@ def test_a_folder_that_is_no_project(tmp_path: Path) -> None:
         ("train.py:10000", "train.py:10000: its lines are 1 to "),
         ("train.py:9-7", "train.py:9-7: its lines are 1 to "),
         ("train.py:5-10000", "train.py:5-10000: its lines are 1 to "),
-        ("train.py", "train.py: which line of it? Write train.py:1, say"),
+        ("train.py", "train.py: which line of it? Write e.g. train.py:1"),
         ("optim.learning_rate", 'optim.learning_rate: unknown key; did you mean "lr"?'),
         ("optm", 'optm: unknown key; did you mean "optim"?'),
         ("schedule.power", 'schedule.power: only for name = "poly", not for "multistep"'),
         ("data.train_transforms[7].size", 'data.train_transforms: has no element "7"'),
-        ("model.weights.prefix", 'model.weights: is no table, so it can have no "prefix"'),
+        ("model.weights.prefix", 'model.weights: is not a table, so it has no "prefix"'),
         ("a key", "a key: must be a key"),
         ("", "must be a key"),
     ],

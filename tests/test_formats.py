@@ -625,7 +625,7 @@ def test_processes_share_what_is_drawn(images: None, data: dict[str, Any]) -> No
 
 
 def test_repeated_data_make_a_batch(images: None) -> None:
-    said = "needs 20 images, and an epoch has 16; write 16 or less"
+    said = r"20 is more than the images of an epoch \(16\); write 16 or less"
     data = folder()
     text = json.loads(spec(data))
     text["train"]["batch_size"] = 20

@@ -387,7 +387,7 @@ def test_dropout_is_the_one_asked_for_or_refused(name: str, meta: None, tmp_path
     row = models.models()[name]
     for key in ("dropout", "drop_path"):
         if not getattr(row, key):
-            assert f"model.{key}: {name} has none to set" in problems_of(
+            assert f"model.{key}: {name} has no {key} to set" in problems_of(
                 tmp_path, name, **{key: 0.25}
             )
             continue

@@ -308,7 +308,7 @@ def test_what_is_no_file(write: Write) -> None:
 @pytest.mark.parametrize("name", ["spec.yaml", "spec", "spec.TOML"])
 def test_other_formats_are_refused(write: Write, name: str) -> None:
     assert problems(write(name, "a = 1")) == [
-        f'{name}  "{name}" is no spec: its name must end in ".toml" or ".json"'
+        f'{name}  "{name}" is not a spec: its name must end in ".toml" or ".json"'
     ]
 
 
@@ -354,8 +354,8 @@ def test_syntax_errors_in_toml(write: Write, text: str, problem: str) -> None:
         ('{"a', "1:2  {}unterminated string starting here"),
         ('{"a": 1} {', "1:10  {}extra data"),
         ("", "1:1  {}expecting value"),
-        ('{"é": [NaN]}', "1:8  {}there is no NaN in it"),
-        ('{"NaN": "\\"NaN", "x": -Infinity}', "1:23  {}there is no -Infinity in it"),
+        ('{"é": [NaN]}', "1:8  {}NaN is not allowed"),
+        ('{"NaN": "\\"NaN", "x": -Infinity}', "1:23  {}-Infinity is not allowed"),
         ('{"\\ud83d\\ude00": "\\ud83d"}', "1:18  {}half a \\u surrogate pair"),
         ('{"a": ' + "1" * 5000 + "}", "1:1  {}exceeds the limit (4300 digits)"),
         ("[{}]", "1:1  must be an object, {{ ... }}, at the top"),
@@ -558,11 +558,11 @@ def test_all_broken_bases_are_reported_at_once(write: Write) -> None:
     bases = '["a.toml", "b.json", "c.yaml", "d.toml", "", 3, "a.toml", "e\\u0000.toml"]'
     path = write("spec.json", f'{{"extends": {bases}}}')
     assert problems(path, "=1") == [
-        "--set =1  must be a key, = and a value, as in optim.lr=0.1",
+        "--set =1  must be KEY=VALUE, e.g. optim.lr=0.1",
         'a.toml:1:1  extends: no file "missing.json"',
         "b.json:2:7  not valid JSON: expecting value",
         "d.toml:1:1  not UTF-8 text (byte 0xff)",
-        'spec.json:1:34  extends[2]: "c.yaml" is no spec: its name must end in '
+        'spec.json:1:34  extends[2]: "c.yaml" is not a spec: its name must end in '
         '".toml" or ".json"',
         'spec.json:1:54  extends[4]: cannot read ".": is a directory',
         "spec.json:1:58  extends[5]: " "must be the name of a file, or a list of such names",
@@ -638,15 +638,15 @@ def test_later_overrides_win_and_build_on_earlier_ones(write: Write) -> None:
 @pytest.mark.parametrize(
     ("override", "problem"),
     [
-        ("optim.lr", "must be a key, = and a value, as in optim.lr=0.1"),
-        ("", "must be a key, = and a value, as in optim.lr=0.1"),
-        ("=3", "must be a key, = and a value, as in optim.lr=0.1"),
-        ("a..b=3", "must be a key, = and a value, as in optim.lr=0.1"),
-        ("a b=3", "must be a key, = and a value, as in optim.lr=0.1"),
-        ("#a=3", "must be a key, = and a value, as in optim.lr=0.1"),
-        ("[x]\na=3", "must be a key, = and a value, as in optim.lr=0.1"),
-        ("extends=base.toml", "extends can be said in a file only"),
-        ("extends.0=base.toml", "extends can be said in a file only"),
+        ("optim.lr", "must be KEY=VALUE, e.g. optim.lr=0.1"),
+        ("", "must be KEY=VALUE, e.g. optim.lr=0.1"),
+        ("=3", "must be KEY=VALUE, e.g. optim.lr=0.1"),
+        ("a..b=3", "must be KEY=VALUE, e.g. optim.lr=0.1"),
+        ("a b=3", "must be KEY=VALUE, e.g. optim.lr=0.1"),
+        ("#a=3", "must be KEY=VALUE, e.g. optim.lr=0.1"),
+        ("[x]\na=3", "must be KEY=VALUE, e.g. optim.lr=0.1"),
+        ("extends=base.toml", "extends can be written in a file only"),
+        ("extends.0=base.toml", "extends can be written in a file only"),
         *(
             (
                 f"a.b={value}",
@@ -667,8 +667,8 @@ def test_later_overrides_win_and_build_on_earlier_ones(write: Write) -> None:
             "steps.1.1=1",
             'steps[1]: has no element "1"; its length is 1, counted from 0',
         ),
-        ("optim.lr.x=1", 'optim.lr: is no table, so it can have no "x"'),
-        ("optim.lr.x.y=1", 'optim.lr: is no table, so it can have no "x"'),
+        ("optim.lr.x=1", 'optim.lr: is not a table, so it has no "x"'),
+        ("optim.lr.x.y=1", 'optim.lr: is not a table, so it has no "x"'),
     ],
 )
 def test_set_that_fits_nowhere(write: Write, override: str, problem: str) -> None:
@@ -680,8 +680,8 @@ def test_all_problems_of_set_are_reported_at_once(write: Write) -> None:
     path = write("spec.toml", "x = 1\ny = 1\ny = 2")
     assert problems(path, "b", "a=[", "x=2", "c.d=1", "c.d.e=2") == [
         "--set a=[  a: begins like a TOML array, table or string, but is none: [",
-        "--set b  must be a key, = and a value, as in optim.lr=0.1",
-        '--set c.d.e=2  c.d: is no table, so it can have no "e"',
+        "--set b  must be KEY=VALUE, e.g. optim.lr=0.1",
+        '--set c.d.e=2  c.d: is not a table, so it has no "e"',
         "spec.toml:3:6  not valid TOML: this key already has a value",
     ]
 

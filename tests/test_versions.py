@@ -147,7 +147,7 @@ def test_an_old_key_that_cannot_be_read_is_named(
     with pytest.raises(SpecError) as caught:
         build.load(path)
     assert [str(it) for it in caught.value.diagnostics] == [
-        "spec.toml:8:3  model.norm_eval: is batch_norm since version 2 of the language: "
+        "spec.toml:8:3  model.norm_eval: was renamed to batch_norm in version 2 of the language: "
         '"eval" for true, "train" for false; `specc migrate` rewrites a spec'
     ]
 
@@ -172,7 +172,7 @@ def test_versions_that_do_not_exist_are_refused(
         ("a.toml", "version = ", "a.toml:1:10  not valid TOML: invalid value"),
         ("a.json", "[" * 9999 + "]" * 9999, "a.json  is nested too deeply"),
         ("b.toml", "x = " + "[" * 9999 + "]" * 9999, "b.toml  is nested too deeply"),
-        ("a.txt", "", '"a.txt" is no spec'),
+        ("a.txt", "", '"a.txt" is not a spec'),
         ("a.toml/b.toml", None, 'no file "a.toml/b.toml"'),
     ],
 )
@@ -189,7 +189,7 @@ def test_what_is_no_spec_is_not_migrated(
 def test_version_is_said_in_a_file_only(here: Path) -> None:
     Path("spec.toml").write_text(NEW)
     done = specc("build", "spec.toml", "-o", "out", "--set", "version=1")
-    assert done.returncode == 2 and "version can be said in a file only" in done.stderr
+    assert done.returncode == 2 and "version can be written in a file only" in done.stderr
 
 
 def test_what_a_project_remembers_is_brought_up_to_date(here: Path) -> None:

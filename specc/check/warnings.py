@@ -37,7 +37,7 @@ def _found(
     if size % parts:
         pairs = " in pairs" if plan.batches.mix else ""
         fitting = size + -size % parts
-        message = f"{size} cannot be divided among {processes} GPUs{pairs}; write {fitting}, say"
+        message = f"{size} cannot be divided among {processes} GPUs{pairs}; write e.g. {fitting}"
         yield ("train", "batch_size"), message
     optim = source.tree.get("optim", {})
     name, lr = optim.get("name", "sgd"), optim.get("lr")
@@ -134,7 +134,7 @@ def _crowded(
         yield (
             ("evaluate", "max_detections"),
             f"an image to validate on has {most} objects, and average precision counts the best "
-            f"{counted} that are found; write {-(-most // 100) * 100}, say",
+            f"{counted} that are found; write e.g. {-(-most // 100) * 100}",
         )
     wanted = max(most, source.tree.get("evaluate", {}).get("max_detections", 0))
     if found is not None and wanted > found:
@@ -142,7 +142,7 @@ def _crowded(
         yield (
             ("model", "options"),
             f"the model finds {found} objects in an image at most, and {wanted} are asked for or "
-            f"are there; write {{ {option} = {-(-wanted // 100) * 100} }}, say",
+            f"are there; write e.g. {{ {option} = {-(-wanted // 100) * 100} }}",
         )
 
 

@@ -68,7 +68,6 @@ class Page:
 
     def _in_draft(self, first: int, last: int) -> tuple[int, int]:
         """Return the lines of the draft that lines of the text come from, or a few more."""
-
         if not self._is_code:
             return first, last
         text, draft = self._anchors

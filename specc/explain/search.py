@@ -20,7 +20,7 @@ from specc.language.section import Section
 from specc.project.state import FOLDER, read_state
 from specc.render import draft
 from specc.source.diagnostics import SpecError, UserError, nearest, show
-from specc.source.keys import Key, dotted
+from specc.source.keys import Key, dotted, parts
 from specc.source.problems import Problems
 from specc.source.read import Source, read
 from specc.tasks import LANGUAGES
@@ -110,6 +110,10 @@ class Search:
         if inner:
             return there or inner
         try:
+            parts(wanted)
+        except ValueError:
+            raise UserError(f"{what}: must be a key, e.g. optim.lr") from None
+        try:
             build.plan(read(self.source.path, [*overrides, f"{wanted}=0"]))
         except SpecError as error:
             for it in error.diagnostics:
@@ -141,9 +145,9 @@ def _explain(
         yield from _explain_lines(search, _locate(search, file, asked, output))
         return
     if what in search.plan.files:
-        raise UserError(f"{what}: which line of it? Write {what}:1, say")
+        raise UserError(f"{what}: which line of it? Write e.g. {what}:1")
     if output is not None:
-        raise UserError("-o goes with FILE:LINE, as in train.py:40, not with a key")
+        raise UserError("-o goes with FILE:LINE, e.g. train.py:40, not with a key")
     for option in sorted(search.named(what, overrides), key=search.rank):
         yield from _explain_key(search, option)
 

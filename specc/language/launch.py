@@ -13,6 +13,6 @@ class Launch(Section):
     nodes: Count = 1
     """Machines."""
     endpoint: Annotated[
-        str, Field(pattern=r"^[\w.\-]+:\d+$"), must_be('HOST:PORT, as "node1:29500"')
+        str, Field(pattern=r"^[\w.\-]+:\d+$"), must_be('HOST:PORT, e.g. "node1:29500"')
     ] = "localhost:29500"
     """HOST:PORT on the first of several machines, where all of them meet."""

@@ -19,7 +19,7 @@ class WeightsFile(Section):
     prefix: Text | None = None
     """What the names of the model's tensors begin with in the file; all others are left out."""
     rename: Annotated[
-        dict[Text, Text | Literal[""]], must_be('a table of texts, as { "body." = "" }')
+        dict[Text, Text | Literal[""]], must_be('a table of texts, e.g. { "body." = "" }')
     ] = {}
     """Beginnings of names in the file, and what stands for them in the model, in this order."""
 

@@ -45,7 +45,7 @@ STAND_INS: dict[str, Any] = {
 # The counterparts, in one task, of another task's keys.
 INSTEAD = {
     "num_classes": "classes are counted; name them in data.classes, or leave it out",
-    "image_size": "write resize = { short = 800, long = 1333 }, say",
+    "image_size": "write e.g. resize = { short = 800, long = 1333 }",
     "resize": "write image_size",
 }
 

@@ -35,7 +35,7 @@ def _printable(text: str) -> str:
         raise PydanticCustomError("text", "must not be empty")
     for character in text:
         if not character.isprintable():
-            message = "must be text that can be seen; leave out the {it} in it"
+            message = "must not contain the unprintable character {it}"
             raise PydanticCustomError("text", message, {"it": json.dumps(character)})
     return text
 

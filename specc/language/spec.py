@@ -22,10 +22,10 @@ class Spec(Section):
     optim: Optim = SGD()
     """The optimizer."""
     schedule: Schedule = Cosine()
-    """How long to train, and how the learning rate changes meanwhile."""
+    """The length of training, and the learning rate over it."""
     train: Training
     evaluate: Evaluation
     log: Log = Log()
-    """Where curves go."""
+    """The loggers of curves."""
     launch: Launch = Launch()
-    """On which GPUs to train if not told otherwise."""
+    """The GPUs to train on by default."""

@@ -83,7 +83,7 @@ def _read(path: Path, refuse: Refuse) -> Document:
 
 def _text(path: Path, refuse: Refuse) -> str:
     if path.suffix not in SUFFIXES and os.path.isfile(path):
-        raise refuse(f'"{path}" is no spec: its name must end in {choices(SUFFIXES)}')
+        raise refuse(f'"{path}" is not a spec: its name must end in {choices(SUFFIXES)}')
     try:
         data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     except FileNotFoundError:
@@ -131,7 +131,7 @@ def _let_through(text: str, file: str) -> Iterator[Diagnostic]:
     for token in re.finditer(rf"{JSON_STRING}|-?Infinity|NaN", text):
         place = _place_at(file, text[: token.start()])
         if not token[0].startswith('"'):
-            yield Diagnostic(place, "", f"not valid JSON: there is no {token[0]} in it")
+            yield Diagnostic(place, "", f"not valid JSON: {token[0]} is not allowed")
         elif re.search("[\ud800-\udfff]", json.loads(token[0])):
             yield Diagnostic(place, "", "not valid JSON: half a \\u surrogate pair")
 

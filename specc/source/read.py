@@ -148,9 +148,9 @@ def _setting(override: str) -> tuple[list[str], Any, Place]:
         except ValueError:
             continue  # this one may stand within a quoted key
     else:
-        raise refuse("must be a key, = and a value, as in optim.lr=0.1")
+        raise refuse("must be KEY=VALUE, e.g. optim.lr=0.1")
     if key[0] in ("extends", "version"):
-        raise refuse(f"{key[0]} can be said in a file only")
+        raise refuse(f"{key[0]} can be written in a file only")
 
     text = override[equals.end() :].strip()
     try:
@@ -175,7 +175,7 @@ def _assign(source: Source, parts: list[str], value: Any, place: Place) -> None:
                 raise wrong(place, dotted(key), f"{message}, counted from 0")
             step = int(part)
         elif not isinstance(node, dict):
-            raise wrong(place, dotted(key), f'is no table, so it can have no "{part}"')
+            raise wrong(place, dotted(key), f'is not a table, so it has no "{part}"')
         key = (*key, step)
         last = depth == len(parts)
         if last or (isinstance(node, dict) and part not in node):

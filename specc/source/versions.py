@@ -24,7 +24,7 @@ class Rename:
 
     def __str__(self) -> str:
         values = ", ".join(f"{show(new)} for {show(old)}" for old, new in self.values)
-        return f"is {self.new} since version {self.version} of the language: {values}"
+        return f"was renamed to {self.new} in version {self.version} of the language: {values}"
 
 
 RENAMES = (
@@ -37,7 +37,7 @@ def known(version: Any, place: Place) -> int:
     """Return the number that a file says; raises SpecError if there is no such version."""
     if type(version) is int and 1 <= version <= NEWEST:
         return version
-    newer = "; that may be one of a newer specc" if type(version) is int and version > 0 else ""
+    newer = "; a newer specc may know it" if type(version) is int and version > 0 else ""
     message = f"must be a number from 1 to {NEWEST}, not {show(version)}{newer}"
     raise wrong(place, "version", message)
 

@@ -131,15 +131,15 @@ def _check_keys(spec: Classification, problems: Problems) -> None:
     data = spec.data
     check_preset(data, [name for name in BEYOND_A_PRESET if getattr(data, name)], problems)
     if data.val and data.val_fraction:
-        message = "takes validation images from the training images; leave it or val out"
+        message = "takes validation images from the training images; leave either it or val out"
         problems.add(("data", "val_fraction"), message, ("data", "val"))
     if data.val_seed and not data.val_fraction:
-        message = "says which samples val_fraction takes; write that as well, or leave it out"
+        message = "chooses the samples of val_fraction; write that as well, or leave it out"
         problems.add(("data", "val_seed"), message, ("data", "val_fraction"))
     single = isinstance(data, ListData | CsvData | OpenMMLabData) and not data.val
     if single and not data.val_fraction:
         name = {"list": "list", "csv": "csv", "openmmlab": "json"}[data.format]
-        message = f"write val = {{ root = …, {name} = … }}, or val_fraction = 0.2, say"
+        message = f"write val = {{ root = …, {name} = … }}, or e.g. val_fraction = 0.2"
         problems.add(("data", "val"), f"there is nothing to validate on; {message}")
     if data.balance and _multi_label(spec):
         message = "an image with several labels cannot be drawn for one; leave it out"
@@ -151,7 +151,7 @@ def _check_keys(spec: Classification, problems: Problems) -> None:
         if "\n" in data.separator or "\r" in data.separator:
             problems.add(("data", "separator"), "must be part of a line")
         elif data.multi_label and data.separator == ",":
-            message = 'separates the labels of an image; write another one, as "\\t"'
+            message = 'separates the labels of an image; write another one, e.g. "\\t"'
             problems.add(("data", "separator"), message, ("data", "multi_label"))
     if isinstance(data, CsvData):
         for name in ("label_separator", "label_columns"):
@@ -160,7 +160,7 @@ def _check_keys(spec: Classification, problems: Problems) -> None:
                 problems.add(("data", name), message, ("data", "multi_label"))
         for name in ("label_column", "label_separator", "classes"):
             if data.label_columns and getattr(data, name):
-                message = "label_columns say it all; leave one of the two out"
+                message = "label_columns name the classes already; leave one of the two out"
                 problems.add(("data", name), message, ("data", "label_columns"))
 
 

@@ -12,7 +12,7 @@ class Distill(Section):
     name: Text
     """The teacher: a model of torchvision, or `timm/NAME` for one of timm's."""
     weights: Text
-    """Its checkpoint, of the same classes: the `best.pt` of another project, say."""
+    """Its checkpoint, of the same classes: e.g. the `best.pt` of another project."""
     mean: Mean = None
     """Mean of each colour channel (RGB, of values from 0 to 1) that the teacher learned with; by
     default `data.mean`, or else that of the weights that fine-tuning it begins with."""

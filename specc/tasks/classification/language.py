@@ -18,12 +18,12 @@ class Classification(Classifier):
     task: Literal["classification"]
     """What the model learns to do."""
     model: Model
-    """Which network, its weights, and what of it is frozen."""
+    """The network, its weights, and its frozen parts."""
     data: Data
-    """Where the images are, and what is done to them before the model sees them."""
+    """The images' place, and their preparation for the model."""
     train: Train = Train()
     """The training loop."""
     evaluate: Evaluate = Evaluate()
-    """What is measured on the validation data."""
+    """The metrics on the validation data."""
     distill: Distill | None = None
-    """A teacher model whose answers are learned as well."""
+    """A teacher model whose outputs are learned as well."""

@@ -42,7 +42,7 @@ def _topk(spec: Classifier, classes: int, problems: Problems) -> tuple[int, ...]
         return (1, 5) if classes > 5 else (1,)
     for index, k in enumerate(topk):
         if 0 < classes <= k:
-            message = f"top-{k} of {classes} classes is always right; write less than {classes}"
+            message = f"top-{k} of {classes} classes is always 1; write less than {classes}"
             problems.add(("evaluate", "topk", index), message, ("model", "num_classes"))
     return tuple(sorted({1, *topk}))
 
@@ -56,7 +56,7 @@ def _monitor(
     monitor = spec.evaluate.monitor or default
     if monitor not in measured:
         hint = nearest(monitor, measured)
-        message = f'must be {choices(measured)}, which are measured, not "{monitor}"{hint}'
+        message = f'must be a measured metric, {choices(measured)}, not "{monitor}"{hint}'
         others = [("evaluate", "topk"), ("evaluate", "metrics"), ("data", "multi_label")]
         problems.add(("evaluate", "monitor"), message, *others)
     return monitor

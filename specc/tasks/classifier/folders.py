@@ -50,7 +50,7 @@ def count_folders(
         return said or 0, 0
     if val_name and not os.path.isdir(val):
         message = f"there is no folder {val} beside {train}"
-        hint = _hint(Path(data.root), "val") or "; write val_fraction = 0.2, say"
+        hint = _hint(Path(data.root), "val") or "; write e.g. val_fraction = 0.2"
         problems.add(("data", "val"), f"{message}{hint}")
     elif val_name:
         val_images = _count(val, suffixes)

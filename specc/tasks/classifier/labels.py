@@ -153,7 +153,7 @@ def _check_given(data: Labelled, classes: list[str] | None, problems: Problems) 
             problems.add(key, message)
     for name, count in Counter(classes or ()).items():
         if count > 1:
-            problems.add(key, f"{show(name)} is named {count} times")
+            problems.add(key, f"{show(name)} is listed {count} times")
         if not name:
             problems.add(key, "a name is empty")
     if classes is not None and len(classes) < 2:

@@ -16,4 +16,4 @@ class Classifier(Spec):
     train: TrainClasses
     evaluate: EvaluateClasses
     export: Export = Export()
-    """The file that a trained model becomes."""
+    """The file that a trained model is exported to."""

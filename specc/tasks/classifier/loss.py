@@ -29,7 +29,6 @@ def plan_loss(spec: Classifier, *, classes: int, multi_label: bool, problems: Pr
     options: dict[str, Any] = {}
     call: Call | Name
     # PyTorch's loss takes the plain mean for blended labels, which it calls probabilities.
-
     blended = spec.data.mixup or spec.data.cutmix
     weighted_mean = (
         isinstance(train.class_weights, list)
@@ -101,4 +100,4 @@ def _check_class_weights(weights: list[float], classes: int, problems: Problems)
         message = f"must be {classes} numbers, one for each class, not {len(weights)}"
         problems.add(key, message, ("model", "num_classes"))
     elif not any(weights):
-        problems.add(key, "are all 0, and so would be the loss; write some above 0")
+        problems.add(key, "are all 0, which makes the loss 0; write some above 0")

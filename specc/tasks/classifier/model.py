@@ -120,7 +120,7 @@ def known_rates(
         if rate is not None and argument:
             rates[argument] = rate
         elif rate is not None:
-            problems.add(("model", name), f"{model.name} has none to set; leave it out")
+            problems.add(("model", name), f"{model.name} has no {name} to set; leave it out")
     return rates
 
 
@@ -148,7 +148,7 @@ def _weights(
         return named_weights(source, key, model, image_size, problems)
     layout = table.layout if isinstance(table, WeightsSource) else None
     if layout == "openmmlab" and model.family != "resnet":
-        message = f"openmmlab's names are known of ResNets only, not of {model.name}; write rename"
+        message = f"openmmlab's names are known for ResNets, not for {model.name}; write rename"
         problems.add((*key[:-1], "layout"), message, ("model", "name"))
     steps = []
     if layout == "efficientnet-pytorch":

@@ -44,7 +44,7 @@ def agreed_size(
         return size
     where, shape = found.popitem()
     if len(set(shape)) > 1:
-        problems.add(where, f"must be square, as [{shape[0]}, {shape[0]}]")
+        problems.add(where, f"must be square, e.g. [{shape[0]}, {shape[0]}]")
     if data.image_size not in (None, shape[0]):
         message = f"eval_transforms make images of {shape[0]}; write that, or leave it out"
         problems.add(key, message)
@@ -70,7 +70,7 @@ def check_sizes(model: Row, found: Mapping[Key, list[int]], problems: Problems) 
             message = f"{model.name} takes images whose size is a multiple of {step}"
             problems.add(key, f"{message}; write {sizes}")
         elif model.size_argument and len(set(shape)) > 1:
-            problems.add(key, f"must be square, as [{shape[0]}, {shape[0]}]")
+            problems.add(key, f"must be square, e.g. [{shape[0]}, {shape[0]}]")
         elif model.size_argument and {*shape} != {*first}:
             message = f"{model.name} takes images of one size"
             problems.add(key, f"{message}, and in training they have {first[0]}", *found)

@@ -35,8 +35,8 @@ def frozen_by_epoch(
         frozen = None if named is None else set(inside(model, named))
         if frozen is not None and before is not None and not frozen < before:
             more = [name for name in catalog.tree(model.name).parameters if name in frozen - before]
-            what = f"{more[0]} was not frozen before" if more else "the same was frozen before"
-            message = f"{what}; write a part of what was" if before else "nothing is frozen by then"
+            what = f"{more[0]} is not frozen before" if more else "the same is frozen before"
+            message = f"{what}; write part of what is" if before else "nothing is frozen by then"
             problems.add((*key, "freeze"), message, ("model", "freeze"))
         by_epoch[entry.epoch] = _fewest(model, frozen or set())
     return by_epoch
@@ -95,10 +95,10 @@ def _named(freeze: Freeze, key: Key, model: catalog.Model, problems: Problems) -
             hint = hint or f"; its stages are {_show(stages)}"
             problems.add((*key, index), f"no such module in {model.name}{hint}")
         elif not (found := set(inside(model, matches))):
-            message = f"no weights are in what {show(pattern)} matches; leave it out"
+            message = f"{show(pattern)} matches no weights; leave it out"
             problems.add((*key, index), message)
         elif found & set(inside(model, model.head)):
-            message = f'the new head, {model.head[0]}, would stay random; all but it is "backbone"'
+            message = f'the new head, {model.head[0]}, would stay random; write "backbone"'
             problems.add((*key, index), message)
         else:
             named += matches

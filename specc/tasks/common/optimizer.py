@@ -55,7 +55,7 @@ def plan_optimizer(
     if not values.get("nesterov"):
         values.pop("nesterov", None)
     elif not values["momentum"]:
-        problems.add(("optim", "nesterov"), "needs momentum; write momentum = 0.9, say")
+        problems.add(("optim", "nesterov"), "needs momentum; write e.g. momentum = 0.9")
     settings = [Setting(name.upper(), value) for name, value in values.items()]
     options = {name: Name(name.upper()) for name in values}
     if spec.head_lr:
@@ -81,7 +81,7 @@ def _groups(spec: Optim, model: catalog.Model, problems: Problems) -> GroupsPlan
         key: Key = ("optim", "groups", index)
         glob = _parameters(group.match, model, (*key, "match"), problems)
         if group.lr is None and group.weight_decay is None:
-            problems.add(key, "say what is its own: write lr, weight_decay or both")
+            problems.add(key, "needs a setting of its own; write lr, weight_decay or both")
         if group.lr is not None:
             lrs.setdefault(glob, group.lr)
         if group.weight_decay is not None:
@@ -119,7 +119,7 @@ def _parameters(pattern: str, model: catalog.Model, key: Key, problems: Problems
     inside = f"{pattern}.*"
     if not any(fnmatchcase(name, inside) for name in tree.parameters):
         hint = nearest(pattern, [*tree.modules, *tree.parameters])
-        message = f'no parameter of {model.name} is in what "{pattern}" matches'
+        message = f'"{pattern}" matches no parameter of {model.name}'
         problems.add(key, f"{message}{hint}")
     return inside
 

@@ -82,6 +82,6 @@ def check_enough(spec: Spec, samples: int, problems: Problems) -> None:
     size, epoch = spec.train.batch_size, samples
     if 0 < epoch < size:
         things = f"{noun(spec.data)}s"
-        message = f"needs {size} {things}, and an epoch has {epoch}; write {epoch} or less"
+        message = f"{size} is more than the {things} of an epoch ({epoch}); write {epoch} or less"
         others = [("data", "format"), ("data", "val_fraction"), ("data", "repeat")]
         problems.add(("train", "batch_size"), message, *others)

@@ -86,7 +86,7 @@ def _warmup(spec: Warmup, epochs: int, problems: Problems) -> tuple[list[Setting
     """Return a factor that rises to 1: lr * (1 - (1 - i / W) * (1 - factor)) at the step i < W."""
     key = ("schedule", "warmup")
     if (spec.steps is None) == (spec.epochs is None):
-        problems.add(key, "say how long: write steps or epochs, and not both")
+        problems.add(key, "needs a length; write either steps or epochs")
     if spec.epochs and spec.epochs > epochs:
         message = f"must be at most schedule.epochs ({epochs}), not {spec.epochs}"
         problems.add((*key, "epochs"), message, ("schedule", "epochs"))

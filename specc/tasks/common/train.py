@@ -44,7 +44,7 @@ def plan_train(
             Setting("EMA_DECAY", train.ema, "of the moving average, after its first steps")
         )
     if train.keep and not train.checkpoint_every:
-        message = "says how many of the checkpoints of checkpoint_every stay; write that as well"
+        message = "limits the checkpoints of checkpoint_every; write that as well"
         problems.add(("train", "keep"), message, ("train", "checkpoint_every"))
     note_idle(spec, problems)
     parts = {

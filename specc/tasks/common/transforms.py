@@ -49,7 +49,7 @@ def check_preset(data: Prepared | BoxData, names: Sequence[str], problems: Probl
         names: the keys of [data] that are set.
     """
     for name in names if data.train_transforms is not None else ():
-        problems.add(("data", name), "train_transforms say it all; leave one of the two out")
+        problems.add(("data", name), "contradicts train_transforms; leave one of the two out")
 
 
 def random_resized_crop(size: int, weights: Weights | None) -> tuple[Call, ...]:
@@ -128,18 +128,18 @@ def listed(
     last = last_sized(transforms)
     for index in range(0 if last is None else last + 1, len(transforms)):
         if transforms[index].name in RESHAPING or transforms[index].arguments.get("expand"):
-            message = "images of different sizes make no batch; add a CenterCrop after it, say"
+            message = "images of different sizes cannot be batched; add e.g. a CenterCrop after it"
             problems.add((*key, index), message)
             return calls
     if same_shape:
         return calls
     if last is None:
-        problems.add(key, "images of different sizes make no batch; end with a CenterCrop, say")
+        problems.add(key, "images of different sizes cannot be batched; end e.g. with a CenterCrop")
     elif transforms[last].name == "Resize" and len(sides(transforms[last])) == 1:
         (side,) = sides(transforms[last])
         problems.add(
             (*key, last, "size"),
-            "one number sets the short side, and images of different shapes make no batch; "
+            "one number sets the short side, and images of different shapes cannot be batched; "
             f"write [{side}, {side}], or add a CenterCrop",
         )
     return calls

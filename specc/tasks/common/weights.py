@@ -59,7 +59,7 @@ def check_name(source: str, key: Key, table: WeightsFile | None, problems: Probl
     """Report what of a table is for files only, where it names weights instead."""
     for name in ("layout", "prefix", "rename", "head"):
         if getattr(table, name, None):
-            message = f"only a file has a {name}, not {show(source)}; leave it out"
+            message = f"only for weights from a file, not {show(source)}; leave it out"
             problems.add((*key[:-1], name), message, key)
 
 

@@ -112,13 +112,13 @@ def _check_keys(spec: Detection, row: Detector, problems: Problems) -> None:
         message = f"must be at most long ({data.resize.long}), not {max(short)}"
         problems.add((*key, "short"), message, (*key, "long"))
     if len(short) == 2 and short[0] >= short[1]:
-        message = f"must rise, as {sorted({*short})}, not {short}"
+        message = f"must rise, e.g. {sorted({*short})}, not {short}"
         if short[0] == short[1]:
             message = f"is one size; write {short[0]}"
         problems.add((*key, "short"), message)
     if len(short) > 1 and data.train_transforms is not None:
-        message = "is drawn in training, of which train_transforms say it all; write one number"
+        message = "several sizes have no effect beside train_transforms; write one number"
         problems.add((*key, "short"), message, ("data", "train_transforms"))
     elif len(short) > 1 and data.augment == "large-scale-jitter":
-        message = "is drawn in training, where large-scale jitter draws its own; write one number"
+        message = "several sizes have no effect: large-scale jitter draws its own; write one number"
         problems.add((*key, "short"), message, ("data", "augment"))

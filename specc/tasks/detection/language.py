@@ -17,10 +17,10 @@ class Detection(Spec):
     task: Literal["detection", "instance-segmentation"]
     """What the model learns to do: to find boxes, or boxes and masks."""
     model: Detector
-    """Which network, its weights, and what of it is frozen."""
+    """The network, its weights, and its frozen parts."""
     data: BoxData
-    """Where the images are, and what is done to them before the model sees them."""
+    """The images' place, and their preparation for the model."""
     train: TrainBoxes = TrainBoxes()
     """The training loop."""
     evaluate: EvaluateBoxes = EvaluateBoxes()
-    """What is measured on the validation data."""
+    """The metrics on the validation data."""

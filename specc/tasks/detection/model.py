@@ -146,7 +146,7 @@ def _check_options(spec: Detection, row: Detector, problems: Problems) -> None:
     for name, value in spec.model.options.items():
         key = ("model", "options", name)
         if name in ELSEWHERE:
-            problems.add(key, f"is not said here; write {ELSEWHERE[name]}")
+            problems.add(key, f"is set elsewhere; write {ELSEWHERE[name]}")
         elif name not in row.options:
             hint = nearest(name, row.options) or f"; it takes {', '.join(row.options)}"
             problems.add(key, f"{row.name} takes no {name}{hint}", ("model", "name"))
@@ -176,7 +176,7 @@ def _weights(
         return WeightsPlan(state=Call("WEIGHTS.get_state_dict", (), options), path=enum), None
     if name in row.backbone_weights:
         if not row.backbone_fits:
-            message = f"{row.name} has a body of fewer channels than {name} is of"
+            message = f"{row.name}'s backbone has fewer channels than the one of {name}"
             message += f"; write {choices([*rows, 'none'])}"
             problems.add(key, message, ("model", "name"))
         options = {"weights": None, "weights_backbone": name}
@@ -196,12 +196,12 @@ def _weights_of_file(spec: Detection, row: Detector, problems: Problems) -> Weig
         names = MMDET | (MMDET_MASKS if spec.task == "instance-segmentation" else {})
         where = (*key[:-1], "layout")
         if row.name not in MMDET_MODELS:
-            message = f"MMDetection's names are known of {' and '.join(MMDET_MODELS)}"
-            problems.add(where, f"{message}, not of {row.name}", ("model", "name"))
+            message = f"MMDetection's names are known for {' and '.join(MMDET_MODELS)}"
+            problems.add(where, f"{message}, not for {row.name}", ("model", "name"))
         if layout == "mmdet" and "caffe" in PurePath(source).name:
             message = (
-                "a file with caffe in its name is for BGR images, and its strides are in other "
-                'places; write "mmdet-caffe", which puts that right'
+                'a file with "caffe" in its name takes BGR images and has its strides in other '
+                'layers; write "mmdet-caffe"'
             )
             problems.add(where, message, key)
     if layout == "mmdet-caffe":

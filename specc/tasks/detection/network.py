@@ -41,7 +41,9 @@ class Detector(Section):
     learns scale and shift (OpenMMLab's `norm_eval`), `"train"` the statistics as well. By
     default what torchvision does in this model."""
     options: Annotated[
-        dict[Text, int | float], must_be("a table of numbers, as { box_detections_per_img = 300 }")
+        dict[Text, int | float],
+        must_be("a table of numbers, e.g. { box_detections_per_img = 300 }"),
     ] = {}
+
     """Further arguments of torchvision's builder that are numbers: thresholds, and how many boxes
     are sampled or kept, as `{ box_detections_per_img = 300 }`."""

@@ -117,9 +117,9 @@ def _monitor(spec: Detection, problems: Problems) -> str:
     monitor = spec.evaluate.monitor or default
     if monitor not in measured:
         names = [f'"{kind}_{number}"' for kind in kinds for number in ("AP", "AP50", "AR1")]
-        message = f'must be one of what is measured, as {", ".join(names)}, not "{monitor}"'
+        message = f'must be a measured metric, e.g. {", ".join(names)}, not "{monitor}"'
         if monitor == "loss":
-            message += ", which takes evaluate.loss = true"
+            message += ", which needs evaluate.loss = true"
         elif monitor.startswith("mask_"):
             message += '; masks are only for task = "instance-segmentation"'
         else:

@@ -181,7 +181,7 @@ def _testing(spec: VideoClassification, resize: Call, problems: Problems) -> Tes
         size = () if test.crops == 3 else (Name("[IMAGE_SIZE, IMAGE_SIZE]"),)
         cut = Call(function, (frames, *size))
         if spec.data.eval_transforms is not None:
-            message = "are cut from what is only resized; leave eval_transforms out, or write 1"
+            message = "are cut from resized frames; leave eval_transforms out, or write 1"
             key = ("data", "eval_transforms")
             problems.add(("evaluate", "test", "crops"), message, key)
     return TestingPlan(
@@ -199,29 +199,29 @@ def _check_keys(spec: VideoClassification, problems: Problems) -> None:
     said = [name for name in BEYOND_A_PRESET if getattr(data, name)]
     check_preset(data, said if data.flip else [*said, "flip"], problems)
     if not isinstance(data, Ucf101) and data.val and data.val_fraction:
-        message = "takes validation videos from the training videos; leave it or val out"
+        message = "takes validation videos from the training videos; leave either it or val out"
         problems.add(("data", "val_fraction"), message, ("data", "val"))
     if data.val_seed and not data.val_fraction:
-        message = "says which samples val_fraction takes; write that as well, or leave it out"
+        message = "chooses the samples of val_fraction; write that as well, or leave it out"
         problems.add(("data", "val_seed"), message, ("data", "val_fraction"))
     if isinstance(data, RawFrames | Videos) and not data.val and not data.val_fraction:
-        message = "write val = { root = …, list = … }, or val_fraction = 0.2, say"
+        message = "write val = { root = …, list = … }, or e.g. val_fraction = 0.2"
         problems.add(("data", "val"), f"there is nothing to validate on; {message}")
     if isinstance(data, Videos) and ("\n" in data.separator or "\r" in data.separator):
         problems.add(("data", "separator"), "must be part of a line")
     if spec.model.name == "tsn":
         for name in ("frames", "stride", "fps"):
             if getattr(clips, name):
-                message = "tsn looks at single frames, one of each segment; leave it out"
+                message = "tsn takes single frames, one of each segment; leave it out"
                 problems.add((*key, name), message, ("model", "name"))
         return
     if clips.segments:
         message = "is for tsn; other models look at one clip, of `frames` frames"
         problems.add((*key, "segments"), message, ("model", "name"))
     if clips.stride and clips.fps:
-        problems.add((*key, "fps"), "stride says the same; leave one of the two out")
+        problems.add((*key, "fps"), "contradicts stride; leave one of the two out")
     elif clips.fps and isinstance(data, RawFrames):
-        message = "of rawframes nobody knows how many there are in a second; write stride"
+        message = "the frame rate of rawframes is not known; write stride"
         problems.add((*key, "fps"), message, ("data", "format"))
 
 

@@ -17,10 +17,10 @@ class VideoClassification(Classifier):
     task: Literal["video-classification"]
     """What the model learns to do."""
     model: VideoModel
-    """Which network, its weights, and what of it is frozen."""
+    """The network, its weights, and its frozen parts."""
     data: VideoData
-    """Where the videos are, and what the model sees of them."""
+    """The videos' place, and the parts of them that the model sees."""
     train: TrainClips = TrainClips()
     """The training loop."""
     evaluate: EvaluateClips = EvaluateClips()
-    """What is measured on the validation data."""
+    """The metrics on the validation data."""

@@ -36,7 +36,7 @@ def known_models(
         name = spec.backbone or BACKBONE
         backbone = known_model(name, ("model", "backbone"), "classification", problems)
         if backbone and len(backbone.head) > 1:
-            message = f"{name} has {len(backbone.head)} heads, and tsn needs one in its place"
+            message = f"{name} has {len(backbone.head)} heads, but tsn replaces one only"
             problems.add(("model", "backbone"), message)
         return (tsn(backbone) if backbone else None), backbone
     if spec.backbone:
@@ -47,7 +47,7 @@ def known_models(
         names = ["tsn", *video_models()]
         message = f'no video model "{spec.name}"'
         if catalog.model(spec.name):
-            message = f'"{spec.name}" sees single images; write name = "tsn", and it as backbone'
+            message = f'"{spec.name}" takes single images; write it as backbone, and name = "tsn"'
             problems.add(("model", "name"), message)
         else:
             hint = nearest(spec.name, names) or f"; there are {', '.join(names)}"
@@ -106,7 +106,7 @@ def _weights(spec: VideoModel, row: VideoClassifier, problems: Problems) -> Weig
     source, key, table = written(spec.weights)
     if is_file(source):
         if isinstance(table, WeightsTable) and table.layout:
-            message = f"is for tsn; what else {row.name}'s tensors are called, say by rename"
+            message = f"only for tsn; map other names of {row.name}'s tensors by rename"
             problems.add((*key[:-1], "layout"), message, ("model", "name"))
         return file_weights(source, key, table, {}, [], problems)
     check_name(source, key, table, problems)

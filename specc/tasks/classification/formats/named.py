@@ -40,14 +40,14 @@ def _check_splits(data: NamedData | Emnist, row: Dataset, problems: Problems) ->
         if split is None:
             continue
         if not row.split:
-            message = f"{row.title} has no splits; leave it out, and write val_fraction = 0.2, say"
+            message = f"{row.title} has no splits; leave it out, and write e.g. val_fraction = 0.2"
             problems.add(key, message)
         elif split not in row.images:
             hint = nearest(split, row.images)
             message = f'{row.title} has no split "{split}"; write {choices(row.images)}{hint}'
             problems.add(key, message)
     if not row.split and not data.val_fraction:
-        message = f"{row.title} has no validation images; write val_fraction = 0.2, say"
+        message = f"{row.title} has no validation images; write e.g. val_fraction = 0.2"
         problems.add(("data", "val_fraction"), message, ("data", "format"))
     train, val = data.train or row.train, data.val or row.val
     if row.split and not data.val_fraction and _overlap(train, val):

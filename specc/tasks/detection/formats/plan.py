@@ -84,13 +84,13 @@ def plan_annotations(spec: Detection, *, background: bool, problems: Problems) -
 def _check_keys(data: BoxData, masks: bool, problems: Problems) -> None:
     """Report keys of [data] that contradict each other, or the task."""
     if data.val and data.val_fraction:
-        message = "takes validation images from the training images; leave it or val out"
+        message = "takes validation images from the training images; leave either it or val out"
         problems.add(("data", "val_fraction"), message, ("data", "val"))
     if data.val_seed and not data.val_fraction:
-        message = "says which samples val_fraction takes; write that as well, or leave it out"
+        message = "chooses the samples of val_fraction; write that as well, or leave it out"
         problems.add(("data", "val_seed"), message, ("data", "val_fraction"))
     if isinstance(data, Coco) and not data.val and not data.val_fraction:
-        message = "write val = { images = …, json = … }, or val_fraction = 0.2, say"
+        message = "write val = { images = …, json = … }, or e.g. val_fraction = 0.2"
         problems.add(("data", "val"), f"there is nothing to validate on; {message}")
     if isinstance(data, WiderFace | VocFolders) and masks:
         things = "WIDER FACE has" if isinstance(data, WiderFace) else "these files have"
@@ -169,11 +169,11 @@ def _check_names(names: Sequence[str], key: Key, place: str, problems: Problems)
         problems.add(key, f"{place}there are no names")
     for name, count in Counter(names).items():
         if count > 1:
-            problems.add(key, f"{place}{show(name)} is named {count} times")
+            problems.add(key, f"{place}{show(name)} is listed {count} times")
         if not name:
             problems.add(key, f"{place}a name is empty")
         if name == BACKGROUND:
-            message = "the background is no class to be named; leave it out"
+            message = "the background must not be listed; leave it out"
             problems.add(key, f"{place}{show(name)}: {message}")
 
 

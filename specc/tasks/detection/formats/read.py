@@ -53,7 +53,7 @@ def look(data: BoxData, masks: bool, problems: Problems) -> Seen:
         if path not in here:
             missing.setdefault(key, []).append(str(path))
     for key, paths in missing.items() if here else ():
-        hint = "; write val_fraction = 0.2, say" if key[1] == "val" and not data.val else ""
+        hint = "; write e.g. val_fraction = 0.2" if key[1] == "val" and not data.val else ""
         there = f"there is no {' and no '.join(paths)}, but there is {here[0]}"
         problems.add(key, f"{there}{hint}")
     train = [key for key in missing if key[1] != "val"]

@@ -28,7 +28,7 @@ class Clips(Section):
 def _frame_name(text: str) -> str:
     """Refuse what is not a file's name with one whole number in it."""
     if not re.fullmatch(r"[^{}]*\{(:0?\d*d?)?\}[^{}]*", text):
-        message = "must have the place of one whole number, as img_{:05}.jpg"
+        message = "must have one place for a whole number, e.g. img_{:05}.jpg"
         raise PydanticCustomError("text", message)
     return text
 
