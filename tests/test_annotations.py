@@ -439,7 +439,7 @@ def test_ids_and_files_of_coco(
     assert said[1:] == [
         f"{FILE}: image 146: the id is there twice",
         f"{FILE}: image 3: no file_name",
-        f"{FILE}: image 4: height and width must be numbers",
+        f"{FILE}: image 4: height and width must be numbers, and file_name text",
         "d/train/gone.jpg: no such image",
         f"{FILE}: annotation 1000: the id is there twice",
         f"{FILE}: annotation number {len(sum((p.labels for p in pictures['train']), []))}: "
@@ -454,6 +454,7 @@ def test_ids_and_files_of_coco(
 def test_coco_files_that_are_none(pictures: dict[str, list[Picture]]) -> None:
     garments.write_coco("d", pictures["train"], pictures["val"])
     made = module(plan(COCO))
+    whole = json.loads(Path(FILE).read_text())
     rewrite(lambda coco: coco["categories"].pop())
     with pytest.raises(ValueError, match="instances_train.json: no category has the name"):
         made.read_datasets(Path("d"))
@@ -463,6 +464,10 @@ def test_coco_files_that_are_none(pictures: dict[str, list[Picture]]) -> None:
             made.read_datasets(Path("d"))
         (message,) = problems_of(COCO)
         assert message.startswith(f"data.train.json: {FILE}: not JSON with categories, ")
+    for spoilt in ({"images": 3}, {"annotations": [7]}, {"images": [{"id": [], "file_name": ""}]}):
+        Path(FILE).write_text(json.dumps(whole | spoilt))
+        with pytest.raises(ValueError, match="instances_train.json: not JSON as COCO has it"):
+            made.read_datasets(Path("d"))
 
 
 def test_only_the_first_bad_annotations_are_named(

@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import sys
+import traceback
 import warnings
 from collections import Counter
 from functools import cache
@@ -20,7 +21,12 @@ from typing import Any
 POINTS = 64  # of the curve
 LOOKED_AT = 32  # images whose values are looked at
 LONGEST = 20_000  # steps that are followed one by one; longer schedules are shrunk to that
+IN_WORDS = (ValueError, RuntimeError, SystemExit)  # by which a project says what is wrong
 STATEMENTS = {"parameters", "optimizer", "scheduler"}  # of train.py that make the schedule
+
+
+class Absent(Exception):
+    """Data that are not on this machine, where a training may be on another one."""
 
 
 def main() -> None:
@@ -35,22 +41,36 @@ def main() -> None:
                 answers[name] = ask(asked, answers)
             except ImportError as error:
                 answers["missing"][name] = f"{error.name} is not installed here"
+            except Absent as error:
+                answers["missing"][name] = str(error)
             except (Exception, SystemExit) as error:
-                answers["missing"][name] = str(error) or type(error).__name__
-                if name == "data" and isinstance(error, ValueError):  # of what is wrong there
+                answers["missing"][name] = sentence(error)
+                if name != "curve":  # which train.py alone draws as it is
                     answers["wrong"] = True
     print(json.dumps(answers))
+
+
+def sentence(error: BaseException) -> str:
+    """Say what an error of the project is: in its own words, or with its kind and place."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    if type(error) in IN_WORDS and str(error):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [it for it in frames if Path(it.filename).parent == Path(sys.argv[1])] or frames
+    place = f"{Path(own[-1].filename).name}:{own[-1].lineno}"
+    return f"{type(error).__name__} in {place}: {error}"
 
 
 def data(asked: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
     """How many samples there are, and of each class."""
     if not asked["data"]:
-        raise LookupError("torchvision downloads them at the first start")
+        raise Absent("torchvision downloads them at the first start")
     module = importlib.import_module("data")
     importlib.import_module("distributed").init()
     root = Path(module.DATA_DIR)
     if not root.exists():
-        raise LookupError(f"there is no {root} here")
+        raise Absent(f"there is no {root} here")
     left_out: list[str] = []
     annotations: Any = sys.modules.get("annotations")  # of a detector
     if annotations:
@@ -62,11 +82,24 @@ def data(asked: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
 
         annotations.report = listen
     train, val = module.build_datasets(root)
+    begin(asked, train, val)
     found = {"train": len(train), "val": len(val), "classes": [count(train), count(val)]}
     found["left_out"] = left_out
     if hasattr(val, "records"):
         found["most"] = max((int((~it.crowd).sum()) for it in val.records), default=0)
     return found | {"deep": deepest(train), "range": getattr(module, "VALUE_RANGE", None)}
+
+
+def begin(asked: dict[str, Any], train: Any, val: Any) -> None:
+    """Do with the samples what a training does before its first step, and may stop at."""
+    module, training = (importlib.import_module(name) for name in ("data", "train"))
+    module.Batches(train, asked["batch_size"], training.SEED)
+    if hasattr(val, "records"):
+        importlib.import_module("evaluate").build_truth(val, training.MONITOR)
+    elif isinstance(next(iter(val.labels), 0), list) and not any(val.labels):
+        if training.MONITOR != "loss":
+            raise ValueError(f"no validation image has a label, and so {training.MONITOR} no value")
+    module.draw_sheet(train)
 
 
 def deepest(samples: Any) -> int:
@@ -100,11 +133,13 @@ def count(samples: Any) -> dict[str, int]:
 
 @cache
 def built() -> Any:
-    """The model, without memory for its weights."""
+    """The model, without memory for its weights if that can be."""
     import torch
 
-    with torch.device("meta"):
-        return importlib.import_module("model").build_model()
+    build_model = importlib.import_module("model").build_model
+    with contextlib.suppress(Exception), torch.device("meta"):
+        return build_model()
+    return build_model()
 
 
 def model(asked: dict[str, Any], answers: dict[str, Any]) -> dict[str, int]:

@@ -11,7 +11,9 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
         content = json.loads(file.read_bytes())
         names = {it["id"]: str(it["name"]) for it in content["categories"]}
         rows, annotations = content["images"], content["annotations"]
-    except (KeyError, TypeError, ValueError) as error:
+        for row in [*rows, *annotations]:  # with ids that can be looked up
+            hash((row.get("id"), row.get("image_id"), row.get("category_id")))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{file}: not JSON as COCO has it ({error!r})") from error
     if missing := set({{ annotations.named }}) - set(names.values()):
         raise ValueError(f"{file}: no category has the name {sorted(missing)}")
@@ -90,12 +92,14 @@ def find_images(
             problems.append(f"{where}: the id is there twice")
             continue
         try:
-            height, width = (float(row.get(it) or 0) for it in ("height", "width"))
-        except (TypeError, ValueError):
-            problems.append(f"{where}: height and width must be numbers")
+            height, width = (int(float(row.get(it) or 0)) for it in ("height", "width"))
+            path = images / row["file_name"]
+        except (OverflowError, TypeError, ValueError):
+            wanted = "height and width must be numbers, and file_name text"
+            problems.append(f"{where}: {wanted}")
             continue
-        paths[row["id"]] = images / row["file_name"]
-        sizes[row["id"]] = int(height), int(width)
+        paths[row["id"]] = path
+        sizes[row["id"]] = height, width
     found = {}
     for key, size in zip(paths, read_sizes(list(paths.values()), problems), strict=True):
         where = f"{file}: image {key}"
