@@ -59,7 +59,7 @@ def test_batches_are_divided_among_gpus_and_in_parts(images: Path) -> None:
     said = check("--gpus", "2", "--set", "train.batch_size=8", "--set", "train.max_batch_per_gpu=2")
     text = "8 images, 4 on each of 2 GPUs, computed 2 at a time and accumulated in 2 parts\n"
     assert f"batch  {text}" in said
-    said = check("--gpus", "3")
+    said = check("--gpus", "3", code=1)
     assert (
         "spec.toml:14:1  train.batch_size: 4 cannot be divided among 3 GPUs; write e.g. 6" in said
     )
@@ -142,6 +142,24 @@ def test_odd_images_and_classes_are_told_of(images: Path) -> None:
     assert 'data.on_bad_image = "skip" leaves these out' in said
     said = check("--set", "data.on_bad_image=skip")
     assert "data   23 images to train on, 11 to validate on\n" in said
+
+
+def test_what_would_stop_a_training_at_once_is_said_with_code_1(images: Path) -> None:
+    """Whatever its kind: of the system, of Python, of the project in its own words."""
+    Path("images/train").rename("images/Train")
+    said = check("--set", "model.num_classes=4", code=1)
+    assert "data   not counted: images/train: No such file or directory\n" in said
+    Path("images/Train").rename("images/train")
+    files = sorted(it.relative_to("images").as_posix() for it in Path("images").rglob("*.png"))
+    rows = [f"{file},{file.split('/')[1]}" for file in files]
+    Path("train.csv").write_text("\n".join(["image,label", *rows]))
+    Path("val.csv").write_text("\n".join(["image,label", *(f"{file}," for file in files[:2])]))
+    parts = [f'{it}={{ root = "images", csv = "{it}.csv" }}' for it in ("train", "val")]
+    keys = ("format=csv", *parts, "multi_label=true")
+    head, _, tail = SPEC.partition('format = "imagefolder"\nroot = "images"\n')
+    Path("spec.toml").write_text(head + tail)
+    said = check(*(word for key in keys for word in ("--set", f"data.{key}")), code=1)
+    assert "not counted: no validation image has a label, and so mAP no value\n" in said
 
 
 def test_errors_are_those_of_a_build(images: Path) -> None:
@@ -227,6 +245,10 @@ def test_videos_are_counted(here: Path) -> None:
     said = check()
     assert "data   6 videos to train on, 4 to validate on\n" in said
     assert "data: 3 videos are trained on and validated on, e.g. videos/train/left/" in said
+    Path("videos/train/left/clip_001.mp4").write_bytes(b"no video")
+    done = specc("check", "spec.toml")
+    assert done.returncode == 1
+    assert "not counted: videos/train/left/clip_001.mp4: not a readable video" in done.stdout
 
 
 def test_rows_that_stand_twice_are_told_of(images: Path) -> None:

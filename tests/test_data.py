@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 import torch
@@ -38,7 +39,7 @@ def test_an_unreadable_image_is_named(project: Project, content: bytes | str) ->
         content = whole[: len(whole) // 2]
     path = breaks(content)
     printed = project.fail("train.py")
-    assert f"{path}: not a readable image; mend or remove it" in printed
+    assert f"images are wrong:\n{path}: not a readable image" in printed  # before the first step
 
 
 @pytest.mark.parametrize("mode", ["I", "F"])
@@ -73,6 +74,38 @@ def test_whatever_a_decoder_raises_names_the_file(here: Path, suffix: str) -> No
     assert named > 50
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "progressive", "MPO", "PNG", "GIF", "WEBP"])
+@pytest.mark.filterwarnings("ignore")
+def test_cut_files_are_found_by_their_ends(here: Path, kind: str) -> None:
+    """Those that Pillow cannot decode, and no others, whatever follows the end."""
+    make_images()
+    data = compile_spec(SPEC).module("data")
+    picture = Image.effect_noise((60, 80), 90).convert("RGB")
+    options: dict[str, Any] = {"progressive": True} if kind == "progressive" else {}
+    if kind == "MPO":
+        options = {"save_all": True, "append_images": [picture.rotate(180)]}
+    picture.save("whole", "JPEG" if kind == "progressive" else kind, **options)
+    whole = Path("whole").read_bytes()
+    size, half = len(whole), len(whole) // 2
+    cut = [whole[:it] for it in (half, size // 4, *range(size - 20, size), size - 100)]
+    padded = [whole + bytes(4096), whole + b"SEFT", whole[:half] + bytes(half)]
+    readable = set()
+    for content in [whole, *cut, *padded, whole[:half] + whole[-20:]]:
+        Path("file").write_bytes(content)
+        try:
+            data.read_image("file")
+            is_readable = True
+        except RuntimeError:
+            is_readable = False
+        seen = data.read_header("file")
+        if is_readable:
+            assert seen == (80, 60)
+            readable.add(len(content))
+        elif content[-20:] != whole[-20:]:
+            assert seen == "file: not a readable image"
+    assert {size, size + 4096, size + 4} <= readable
+
+
 def test_an_image_that_only_a_worker_meets_is_named_too(project: Project) -> None:
     project.edit("data.py", "WORKERS = 0", "WORKERS = 2")
     Path("images/val/elm/1.png").write_bytes(b"no image")
@@ -81,20 +114,22 @@ def test_an_image_that_only_a_worker_meets_is_named_too(project: Project) -> Non
 
 
 def test_all_unreadable_images_are_named_before_training(project: Project) -> None:
-    """By their headers; or they are left out, in training, validation and evaluation."""
+    """By their headers and ends; or they are left out, in training, validation and evaluation."""
     bad = ["images/train/ash/1.png", "images/train/elm/0.png", "images/val/birch/0.png"]
+    bad.append("images/train/cedar/3.png")
+    Path(bad[3]).write_bytes(Path(bad[3]).read_bytes()[:-1000])
     Path(bad[0]).write_bytes(b"no image")
     Path(bad[1]).unlink()
     Path(bad[1]).symlink_to("gone.png")
     Image.new("F", (8, 8)).save(bad[2], "tiff")
     printed = project.fail("train.py")
-    assert "ValueError: 3 of 24 images are wrong:\n" in printed
+    assert "ValueError: 4 of 24 images are wrong:\n" in printed
     assert all(f"\n{path}: " in printed for path in bad)
     assert "epoch 1/1" not in printed
 
     project = compile_spec(SPEC, "schedule.epochs=1", "data.on_bad_image=skip")
     printed = project.run("train.py")
-    assert "2 of 16 images left out:\n" in printed and "1 of 8 images left out:\n" in printed
+    assert "3 of 16 images left out:\n" in printed and "1 of 8 images left out:\n" in printed
     assert all(f"\n{path}: " in printed for path in bad)
     table = project.run("evaluate.py").split("class\n")[1].splitlines()
     assert [line.split()[3:] for line in table[:4]] == [

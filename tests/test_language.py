@@ -682,3 +682,26 @@ def test_keys_that_cancel_each_other_are_noted(
     build.plan(source)
     keys = {note.key for note in source.notes}
     assert len(keys) == bool(noted) and all(key.startswith(noted) for key in keys)
+
+
+@pytest.mark.parametrize(
+    "name, size, noted",
+    [
+        ("timm/cait_s24_224", 256, True),  # CaiT has no loader that resizes its positions
+        ("timm/cait_s24_224", 224, False),
+        ("timm/vit_tiny_patch16_224", 256, False),  # of ViT, timm does
+        ("resnet18", 256, False),
+    ],
+)
+def test_files_of_weights_for_one_size_of_images_are_noted(
+    name: str, size: int, noted: bool, tmp_path: Path
+) -> None:
+    file = tmp_path / "spec.json"
+    (weights := tmp_path / "weights.pth").touch()
+    model = {"name": name, "weights": str(weights), "num_classes": 10}
+    data = FOLDER | {"image_size": size}
+    file.write_text(json.dumps({"task": "classification", "model": model, "data": data}))
+    source = read(file)
+    build.plan(source)
+    said = f"{name} is built for one size, and cannot load a file for another than image_size = "
+    assert [it.message for it in source.notes] == [f"{said}{size}"] * noted

@@ -12,6 +12,7 @@ import importlib
 import json
 import os
 import sys
+import traceback
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -24,7 +25,12 @@ LOOKED_AT = 32  # images whose values are looked at
 COMPARED = 1000  # files to validate on that are compared with those to train on
 ALIKE = 20  # files of one size that one is compared with
 LONGEST = 20_000  # steps that are followed one by one; longer schedules are shrunk to that
+IN_WORDS = (ValueError, RuntimeError, SystemExit)  # by which a project says what is wrong
 STATEMENTS = {"parameters", "optimizer", "scheduler"}  # of train.py that make the schedule
+
+
+class Absent(Exception):
+    """Data that are not on this machine, where a training may be on another one."""
 
 
 def main() -> None:
@@ -39,22 +45,36 @@ def main() -> None:
                 answers[name] = ask(asked, answers)
             except ImportError as error:
                 answers["missing"][name] = f"{error.name} is not installed here"
+            except Absent as error:
+                answers["missing"][name] = str(error)
             except (Exception, SystemExit) as error:
-                answers["missing"][name] = str(error) or type(error).__name__
-                if name == "data" and isinstance(error, ValueError):  # of what is wrong there
+                answers["missing"][name] = sentence(error)
+                if name != "curve":  # which train.py alone draws as it is
                     answers["wrong"] = True
     print(json.dumps(answers))
+
+
+def sentence(error: BaseException) -> str:
+    """Say what an error of the project is: in its own words, or with its kind and place."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    if type(error) in IN_WORDS and str(error):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [it for it in frames if Path(it.filename).parent == Path(sys.argv[1])] or frames
+    place = f"{Path(own[-1].filename).name}:{own[-1].lineno}"
+    return f"{type(error).__name__} in {place}: {error}"
 
 
 def data(asked: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
     """Return how many samples there are, and of each class."""
     if not asked["data"]:
-        raise LookupError("torchvision downloads them at the first start")
+        raise Absent("torchvision downloads them at the first start")
     module = importlib.import_module("data")
     importlib.import_module("distributed").init()
     root = Path(module.DATA_DIR)
     if not root.exists():
-        raise LookupError(f"there is no {root} here")
+        raise Absent(f"there is no {root} here")
     left_out: list[str] = []
     annotations: Any = sys.modules.get("annotations")  # of a detector
     if annotations:
@@ -66,6 +86,7 @@ def data(asked: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
 
         annotations.report = listen
     train, val = module.build_datasets(root)
+    begin(asked, train, val)
     found = {"train": len(train), "val": len(val), "classes": [count(train), count(val)]}
     found["left_out"] = left_out
     found["doubled"] = doubled(train, val)
@@ -144,6 +165,18 @@ def real_folder(folder: str) -> str:
     return os.path.relpath(real) if real.startswith(os.path.join(here, "")) else real
 
 
+def begin(asked: dict[str, Any], train: Any, val: Any) -> None:
+    """Do with the samples what a training does before its first step, and may stop at."""
+    module, training = (importlib.import_module(name) for name in ("data", "train"))
+    module.Batches(train, asked["batch_size"], training.SEED)
+    if hasattr(val, "records"):
+        importlib.import_module("evaluate").build_truth(val, training.MONITOR)
+    elif isinstance(next(iter(val.labels), 0), list) and not any(val.labels):
+        if training.MONITOR != "loss":
+            raise ValueError(f"no validation image has a label, and so {training.MONITOR} no value")
+    module.draw_sheet(train)
+
+
 def deepest(samples: Any) -> int:
     """Return the greatest value in the 16-bit images among a few; 0 if none has 16 bits."""
     from PIL import Image
@@ -175,11 +208,13 @@ def count(samples: Any) -> dict[str, int]:
 
 @cache
 def built() -> Any:
-    """Return the model, without memory for its weights."""
+    """Return the model, without memory for its weights if that can be."""
     import torch
 
-    with torch.device("meta"):
-        return importlib.import_module("model").build_model()
+    build_model = importlib.import_module("model").build_model
+    with contextlib.suppress(Exception), torch.device("meta"):
+        return build_model()
+    return build_model()
 
 
 def model(asked: dict[str, Any], answers: dict[str, Any]) -> dict[str, int]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from specc.build import plan
-from specc.check.warnings import warnings
+from specc.check.warnings import shares, warnings
 from specc.render import render
 from specc.source.diagnostics import visible
 from specc.source.read import Source, read
@@ -53,7 +53,8 @@ def check(
             lines.append(f"{title if not index else '':7}{text}".rstrip())
     found = [str(it) for it in [*source.notes, *warnings(checked, source, answers, processes)]]
     lines += ["", *found] if found else []
-    return "\n".join(lines) + "\n", "wrong" not in answers
+    divided = checked.train.batch_size % shares(checked, processes) == 0
+    return "\n".join(lines) + "\n", divided and "wrong" not in answers
 
 
 def probe(checked: Plan, source: Source) -> dict[str, Any]:

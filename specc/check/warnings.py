@@ -29,12 +29,16 @@ def warnings(
         yield Diagnostic(source.place(key), dotted(key), message)
 
 
+def shares(plan: Plan, processes: int) -> int:
+    """Return the number that a batch has to be a multiple of."""
+    return processes * (2 if plan.batches.mix else 1)
+
+
 def _found(
     plan: Plan, source: Source, answers: Mapping[str, Any], processes: int
 ) -> Iterator[tuple[Key, str]]:
     size = plan.train.batch_size
-    parts = processes * (2 if plan.batches.mix else 1)
-    if size % parts:
+    if size % (parts := shares(plan, processes)):
         pairs = " in pairs" if plan.batches.mix else ""
         fitting = size + -size % parts
         message = f"{size} cannot be divided among {processes} GPUs{pairs}; write e.g. {fitting}"

@@ -21,7 +21,7 @@ import h5py
 import torch
 import torch.distributed as dist
 from matplotlib.figure import Figure
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, Subset
 from torchvision.datasets import (

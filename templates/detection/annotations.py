@@ -6,6 +6,7 @@ import math
 import os
 import re
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -149,27 +150,16 @@ def report(problems: list[str], shown: int = 20) -> None:
 
 
 def read_sizes(files: list[Path], problems: list[str]) -> list[Size | None]:
-    """Height and width of each image; None for those that are none."""
-    with ThreadPoolExecutor() as pool:
-        found = pool.map(read_size, files)
-        silent = QUIET or None  # or where there is no terminal
-        sizes = list(tqdm(found, "images", len(files), leave=False, disable=silent))
-    for file, size in zip(files, sizes, strict=True):
-        if size is None:
-            fault = "not a readable image" if file.exists() else "no such image"
-            problems.append(f"{file}: {fault}")
+    """Return height and width of each image; None for those that cannot be read."""
+    sizes: list[Size | None] = []
+    for header in read_headers(files):
+        if isinstance(header, str):
+            problems.append(header)
+        sizes.append(None if isinstance(header, str) else header)
     return sizes
 
 
-def read_size(file: Path) -> Size | None:
-    """Height and width of an image, upright as its EXIF data say."""
-    try:
-        with Image.open(file) as image:
-            width, height = image.size
-            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
-            return (width, height) if turned else (height, width)
-    except Exception:  # each decoder has its own
-        return None
+#% include "shared/headers.py"
 
 
 #% if annotations.sizes

@@ -7,21 +7,27 @@ def read_rows(root: Path, path: Path) -> list[Row]:
     Raises:
         ValueError: names the entry that is not as it should be.
     """
+    try:
+        entries = list(json.loads(path.read_bytes())["data_list"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: not JSON as OpenMMLab has it ({error!r})") from error
     rows = []
-    for number, entry in enumerate(json.loads(path.read_bytes())["data_list"]):
+    for number, entry in enumerate(entries):
         place = f"{path}: data_list[{number}]"
-        if not {"img_path", "gt_label"} <= entry.keys():
-            raise ValueError(f"{place}: needs img_path and gt_label, not {entry}")
-        #% if data.image_suffix
-        image = root / (entry["img_path"] + IMAGE_SUFFIX)
-        #% else
-        image = root / entry["img_path"]
-        #% endif
-        #% if data.multi_label
-        rows.append((place, image, [str(label) for label in entry["gt_label"]]))
-        #% else
-        rows.append((place, image, str(entry["gt_label"])))
-        #% endif
+        try:
+            #% if data.image_suffix
+            image = root / (entry["img_path"] + IMAGE_SUFFIX)
+            #% else
+            image = root / entry["img_path"]
+            #% endif
+            #% if data.multi_label
+            rows.append((place, image, [str(label) for label in entry["gt_label"]]))
+            #% else
+            rows.append((place, image, str(entry["gt_label"])))
+            #% endif
+        except (KeyError, TypeError) as error:
+            wanted = "img_path and gt_label"
+            raise ValueError(f"{place}: needs {wanted}, not {entry}") from error
     return rows
 
 

@@ -4,9 +4,8 @@ def readable(parts: list[Samples]) -> list[Samples]:
     Raises:
         ValueError: names the images that are missing or cannot be read.
     """
-    faults = find_faults([file for samples in parts for file in samples.files])
-    wrong = [fault for fault in faults if fault]
-    if wrong:
+    headers = read_headers([file for samples in parts for file in samples.files])
+    if wrong := [header for header in headers if isinstance(header, str)]:
         listed = "\n".join(wrong[:20] + ["…"] * (len(wrong) > 20))
-        raise ValueError(f"{len(wrong)} of {len(faults)} images are wrong:\n{listed}")
+        raise ValueError(f"{len(wrong)} of {len(headers)} images are wrong:\n{listed}")
     return parts

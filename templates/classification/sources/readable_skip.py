@@ -1,13 +1,13 @@
 def readable(parts: list[Samples]) -> list[Samples]:
-    """Leave out the images whose headers cannot be read, and name them."""
+    """Leave out the images that cannot be read, and name them."""
     kept = []
     for samples in parts:
-        faults = find_faults(samples.files)
-        if wrong := [fault for fault in faults if fault]:
+        headers = read_headers(samples.files)
+        if wrong := [header for header in headers if isinstance(header, str)]:
             if os.environ.get("RANK", "0") == "0":  # one process speaks for all
                 listed = "\n".join(wrong[:20] + ["…"] * (len(wrong) > 20))
-                print(f"{len(wrong)} of {len(faults)} images left out:\n{listed}")
-            indices = [index for index, fault in enumerate(faults) if not fault]
-            samples = samples.part(indices, samples.transform)
+                print(f"{len(wrong)} of {len(headers)} images left out:\n{listed}")
+            whole = [i for i, header in enumerate(headers) if not isinstance(header, str)]
+            samples = samples.part(whole, samples.transform)
         kept.append(samples)
     return kept

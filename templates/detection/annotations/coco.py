@@ -16,7 +16,9 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
         content = json.loads(file.read_bytes())
         names = {row["id"]: str(row["name"]).strip() for row in content["categories"]}
         rows, annotations = content["images"], content["annotations"]
-    except (KeyError, TypeError, ValueError) as error:
+        for row in [*rows, *annotations]:  # with ids that can be looked up
+            hash((row.get("id"), row.get("image_id"), row.get("category_id")))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{file}: not JSON as COCO has it ({error!r})") from error
     if missing := set({{ annotations.named }}) - set(names.values()):
         raise ValueError(f"{file}: no category has the name {sorted(missing)}")
@@ -100,7 +102,7 @@ def find_images(
                 height, width = (float(row.get(side) or 0) for side in ("height", "width"))
                 listed[row["id"]] = images / row["file_name"], (int(height), int(width))
             except (OverflowError, TypeError, ValueError):
-                problems.append(f"{where}: height and width must be numbers")
+                problems.append(f"{where}: height and width must be numbers, and file_name text")
     sizes = read_sizes([path for path, _ in listed.values()], problems)
     found = {}
     for (key, (path, wanted)), size in zip(listed.items(), sizes, strict=True):

@@ -37,19 +37,22 @@ def read_records(lists: list[Path], problems: list[str]) -> list[Record]:
                 images.append(files.get(name, folder / "JPEGImages" / f"{name}.jpg"))
     records = []
     sizes = read_sizes(images, problems)
-    for (folder, name), image, size in zip(places, images, sizes, strict=True):
-        xml = folder / "Annotations" / f"{name}.xml"
-        #% if annotations.masks
-        mask_file = folder / "SegmentationObject" / f"{name}.png"
-        if not mask_file.exists():
-            problems.append(f"{mask_file}: no such file")
+    #% if annotations.masks
+    mask_files = [place / "SegmentationObject" / f"{name}.png" for place, name in places]
+    mask_sizes = read_sizes(mask_files, problems)
+    rows = zip(places, images, sizes, mask_files, mask_sizes, strict=True)
+    for (folder, name), image, size, mask_file, mask_size in rows:
+        if size is None or mask_size is None:
             continue
-        if read_size(mask_file) not in (None, size):
+        if mask_size != size:
             problems.append(f"{mask_file}: not of the same size as {image}")
             continue
-        #% endif
+    #% else
+    for (folder, name), image, size in zip(places, images, sizes, strict=True):
         if size is None:
             continue
+    #% endif
+        xml = folder / "Annotations" / f"{name}.xml"
         if (objects := read_objects(xml, image, size, problems)) is not None:
             #% if annotations.masks
             records.append(build_record(image, size, objects, mask_file))

@@ -21,7 +21,7 @@ def read_rows(folder: Path, path: Path) -> list[Row]:
             try:
                 label, video, *times = (row[column] for column in COLUMNS)
                 begin, end = (int(float(time)) for time in times)
-            except (KeyError, TypeError, ValueError):
+            except (KeyError, OverflowError, TypeError, ValueError):
                 raise ValueError(f"{place}: must have {COLUMNS}, not {row}") from None
             if not label.strip():
                 raise ValueError(f"{place}: the label is empty; write one")
