@@ -61,12 +61,35 @@ def data(asked: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
             report(problems)
 
         annotations.report = listen
+    grouped: list[Any] = []  # the groups of the samples, and their classes
+    divides: Any = annotations or module
+    if hasattr(divides, "choose_groups"):
+        choose_groups = divides.choose_groups
+
+        def choose(*asked: Any) -> Any:
+            grouped.extend(asked)
+            return choose_groups(*asked)
+
+        divides.choose_groups = choose
     train, val = module.build_datasets(root)
     found = {"train": len(train), "val": len(val), "classes": [count(train), count(val)]}
+    if grouped:
+        names = annotations.CLASSES if annotations else train.classes
+        found["groups"] = groups(grouped[0], grouped[1], [*names, "no class"])
     found["left_out"] = left_out
     if hasattr(val, "records"):
         found["most"] = max((int((~it.crowd).sum()) for it in val.records), default=0)
     return found | {"deep": deepest(train), "range": getattr(module, "VALUE_RANGE", None)}
+
+
+def groups(of: list[str], labels: list[list[int]], names: list[str]) -> dict[str, Any]:
+    """How many groups there are, and of which classes all samples are of one."""
+    found: dict[int, set[str]] = {}
+    for group, some in zip(of, labels, strict=True):
+        for label in some:
+            found.setdefault(label, set()).add(group)
+    single = sorted(names[label] for label, some in found.items() if len(some) == 1)
+    return {"count": len(set(of)), "samples": len(of), "single": single}
 
 
 def deepest(samples: Any) -> int:
