@@ -121,7 +121,7 @@ def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
 def split(
     records: list[Record], groups: list[str]
 ) -> tuple[list[Record], list[Record]]:
-    """Take whole groups for validation, about VAL_FRACTION of the images of each class."""
+    """Take whole groups for validation, about VAL_FRACTION of each class."""
     labels = [record.labels.unique().tolist() or [NUM_CLASSES] for record in records]
     chosen = choose_groups(groups, labels)
     pairs = [*zip(records, groups, strict=True)]
