@@ -125,9 +125,15 @@ def check_recipe(path: Path, saved: dict[str, Any], recipe: dict[str, Any]) -> N
         raise SystemExit("\n  ".join([f"{path} is of another recipe; {advice}:", *lines]))
 
 
-def settings(*files: dict[str, Any]) -> dict[str, str]:
-    """Return the constants among the names of some files, as text."""
-    names = {name: value for file in files for name, value in file.items()}
+def report(path: Path, state: dict[str, Any], settings: dict[str, str]) -> None:
+    """Say from where on a run continues, and which settings are new."""
+    changes = differences(state.get("settings", settings), settings)
+    if os.environ.get("RANK", "0") == "0":
+        print(f"{path}: from step {state['step']} on", *changes, sep=", ")
+
+
+def settings(names: dict[str, Any]) -> dict[str, str]:
+    """Return the constants among the names in files, as text."""
     kinds = int | float | str | tuple
     return {n: str(it) for n, it in names.items() if n.isupper() and isinstance(it, kinds)}
 

@@ -112,13 +112,12 @@ def main() -> None:
     train_loader, val_loader = build_loaders(train_set, batches, val_set)
     steps_per_epoch = len(batches)
     model = build_model()
-    if is_main and not resuming:  # DistributedDataParallel hands it to the others
-        if args.weights:
-            checkpoint.fill(model, args.weights, {{ train.classes }})
-        #% if model.pretrained
-        else:
-            load_pretrained(model)
-        #% endif
+    if is_main and args.weights and not resuming:  # DDP hands it to the others
+        checkpoint.fill(model, args.weights, {{ train.classes }})
+    #% if model.pretrained
+    elif is_main and not resuming:
+        load_pretrained(model)
+    #% endif
     #% if train.channels_last
     model.to(device, memory_format=torch.channels_last)
     #% else
@@ -170,11 +169,11 @@ def main() -> None:
     recipe["learning rates"] = lrs
     #% endif
     #% if optimizer.groups
-    files = globals(), build_datasets.__globals__, build_optimizer.__globals__
+    others = build_datasets.__globals__ | build_optimizer.__globals__
+    settings = checkpoint.settings(others | globals())
     #% else
-    files = globals(), build_datasets.__globals__
+    settings = checkpoint.settings(build_datasets.__globals__ | globals())
     #% endif
-    settings = checkpoint.settings(*files)
     step, finished, best = 0, 0, {{ train.worst }}
     #% if train.early_stop
     stale = 0  # evaluations since the best one
@@ -199,9 +198,7 @@ def main() -> None:
         state["plateau"] |= {"factor": GAMMA, "patience": PATIENCE}
         #% endif
         checkpoint.restore(parts, state)
-        changed = checkpoint.differences(state.get("settings", settings), settings)
-        if is_main:
-            print(", ".join([f"{last}: from step {step} on", *changed]))
+        checkpoint.report(last, state, settings)
     elif args.resume and is_main:
         print(f"no {last}: a new run")
 
@@ -211,9 +208,8 @@ def main() -> None:
             writer.flush()
             #% endif
             state = {name: part.state_dict() for name, part in parts.items()}
-            state |= {"step": step, "finished": finished, "best": best}
-            state |= {"classes": {{ train.classes }}, "recipe": recipe}
-            state["settings"] = settings
+            state |= {"step": step, "finished": finished, "classes": {{ train.classes }}}
+            state |= {"best": best, "recipe": recipe, "settings": settings}
             #% if train.early_stop
             state["stale"] = stale
             #% endif
