@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -276,6 +277,27 @@ def test_a_share_of_the_images_is_validated_on(pictures: dict[str, list[Picture]
     assert (len(train), len(val)) == (4, 2)
     assert {it.file for it in train} | {it.file for it in val} == set(Path("d/train").iterdir())
     assert [it.file for it in made.read_datasets(Path("d"))[1]] == [it.file for it in val]
+
+
+def test_images_of_a_group_are_not_divided(here: Path) -> None:
+    """Five videos with four frames each, of which two show no person."""
+    frames = [
+        (f"{street}_{n}", street != "s4")
+        for street in ("s0", "s1", "s2", "s3", "s4")
+        for n in range(4)
+    ]
+    for part in ("images", "labels"):
+        Path("d", part, "train").mkdir(parents=True)
+    for name, person in frames:
+        Image.new("RGB", (8, 8)).save(f"d/images/train/{name}.png")
+        Path(f"d/labels/train/{name}.txt").write_text("0 0.5 0.5 0.5 0.5\n" if person else "")
+    data = {"format": "yolo", "root": "d", "classes": ["person"], "keep_empty": True}
+    _, train, val = read(data | {"val_fraction": 0.5, "val_groups": "_"}, BOXES)
+    sides = [Counter(it.file.stem.split("_")[0] for it in side) for side in (train, val)]
+    assert not sides[0].keys() & sides[1].keys()
+    # Half of the frames with persons are two videos; the one video without stays in training.
+    assert set(sides[1].values()) == {4} and len(sides[1]) == 2
+    assert sides[0]["s4"] == 4
 
 
 def test_yolo_lists(pictures: dict[str, list[Picture]]) -> None:

@@ -55,6 +55,21 @@ def test_counts_of_samples_steps_and_parameters_are_those_of_the_training(images
     )  # 6/15
 
 
+def test_groups_that_do_not_divide_are_told(here: Path) -> None:
+    """No file's name has what should end the group's name; and elm is a single image."""
+    make_images(train=4, val=0)
+    for file in Path("images/train").glob("*/*.png"):
+        file.rename(file.with_stem(f"{file.parent.name}{file.stem}"))
+    for file in sorted(Path("images/train/elm").glob("*.png"))[1:]:
+        file.unlink()
+    Path("spec.toml").write_text(SPEC)
+    keys = ["data.root=images/train", "data.val_fraction=0.25", "data.val_groups=-"]
+    said = check(*(word for key in keys for word in ("--set", key)))
+    assert "10 images to train on, 3 to validate on" in said
+    assert "data.val_groups: each of 13 groups has one sample; is that where they stand?" in said
+    assert 'all images of "elm" are of one group, and so none is validated on' in said
+
+
 def test_batches_are_divided_among_gpus_and_in_parts(images: Path) -> None:
     said = check("--gpus", "2", "--set", "train.batch_size=8", "--set", "train.max_batch_per_gpu=2")
     text = "8 images, 4 on each of 2 GPUs, computed 2 at a time and accumulated in 2 parts\n"

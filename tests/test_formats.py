@@ -554,6 +554,90 @@ def test_a_part_of_each_of_several_labels_is_validated_on(here: Path) -> None:
     assert 16 <= len(val) <= 24
 
 
+# Patients, and the images of each: 20 of ash, 10 of birch, 5 of elm, which is one patient's.
+PATIENTS = {"ash": {f"p{i}": 4 for i in range(5)}, "birch": {"q0": 5, "q1": 5}, "elm": {"r": 5}}
+# Half of ash are two or three patients, of which two come first; of birch it is one of two.
+HALF = {"ash": 8, "birch": 5}
+
+
+def files_of(part: Any) -> set[Path]:
+    return {Path(part.name(index)) for index in range(len(part))}
+
+
+@pytest.mark.parametrize("kind", ["imagefolder", "folder", "list", "csv", "openmmlab"])
+def test_images_of_a_group_are_not_divided(here: Path, kind: str) -> None:
+    rows = []  # of a file, its class and its patient
+    for name, patients in PATIENTS.items():
+        for patient, count in patients.items():
+            file = f"images/{name}/{patient}_{{}}_0.png"
+            if kind == "folder":
+                file = f"images/{name}/{patient}/{{}}.png"
+            rows += [(file.format(number), name, patient) for number in range(count)]
+    for file, _, _ in rows:
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8)).save(file)
+    data = folder() if "folder" in kind else splits(kind, "train") | {"classes": [*PATIENTS]}
+    data |= {"val_fraction": 0.5, "val_groups": "folder" if kind == "folder" else "_"}
+    if kind == "csv":
+        Path("lists").mkdir()
+        lines = [f"../{file},{label}, {patient} " for file, label, patient in rows]
+        Path("lists/train.csv").write_text("\n".join(["image,label,patient", *lines]))
+        data |= {"val_groups": "patient"}
+    elif "folder" not in kind:
+        labels = [*PATIENTS]
+        write(
+            kind, data["train"][FILES[kind]], [(f"../{it[0]}", labels.index(it[1])) for it in rows]
+        )
+    patient_of = {Path(file).resolve(): patient for file, _, patient in rows}
+    divisions = set()
+    module = compiled(data).module("data")
+    for seed in range(5):
+        module.VAL_SEED = seed
+        train, val = module.build_datasets(Path(module.DATA_DIR))
+        sides = [{patient_of[file.resolve()] for file in files_of(it)} for it in (train, val)]
+        assert not sides[0] & sides[1]
+        assert len(train) + len(val) == len(rows)
+        assert Counter(val.classes[label] for label in val.labels) == HALF
+        assert (train.transform, val.transform) == (module.train_transform, module.eval_transform)
+        again = module.build_datasets(Path(module.DATA_DIR))[1]
+        assert files_of(again) == files_of(val)
+        divisions.add(frozenset(sides[1]))
+    assert len(divisions) > 1
+    module.VAL_FRACTION = 0.01  # of ash 0.2 images, and any patient has 4
+    with pytest.raises(ValueError, match="35 samples are of 8 groups, none of which"):
+        module.build_datasets(Path(module.DATA_DIR))
+
+
+def test_groups_of_images_with_several_labels_are_not_divided(here: Path) -> None:
+    """Five patients with two images each: all are ash, and of two patients birch as well."""
+    Path("lists").mkdir()
+    lines = [f"{n}.png,{'ash|birch' if n < 4 else 'ash'},patient {n // 2}" for n in range(10)]
+    Path("lists/train.csv").write_text("\n".join(["image,label,patient", *lines]))
+    for number in range(10):
+        Path("images").mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8)).save(f"images/{number}.png")
+    data = splits("csv", "train") | {"multi_label": True, "label_separator": "|"}
+    data |= {"classes": ["ash", "birch"], "val_fraction": 0.4, "val_groups": "patient"}
+    module = compiled(data).module("data")
+    for seed in range(5):
+        module.VAL_SEED = seed
+        train, val = module.build_datasets(Path("."))
+        numbers = [int(file.stem) for file in files_of(val)]
+        # Two fifths of ash are two patients; of birch 1.6 of 4 images are one patient.
+        assert len(val) == 4 and len({it // 2 for it in numbers}) == 2
+        assert sum(it < 4 for it in numbers) == 2
+        assert len(files_of(train) | files_of(val)) == 10
+
+    assert problems(data | {"val_groups": "person"}) == [
+        'data.train.csv: lists/train.csv: no column "person"; there are image, label, patient'
+    ]
+    lines[3] = "3.png,ash, "
+    Path("lists/train.csv").write_text("\n".join(["image,label,patient", *lines]))
+    assert problems(data) == ["data.train.csv: lists/train.csv:5: patient is empty; write one"]
+    with pytest.raises(ValueError, match="train.csv:5: patient is empty"):
+        module.build_datasets(Path("."))
+
+
 def test_a_training_folder_may_be_named(images: None) -> None:
     module = compiled(folder(train="train", val_fraction=0.5)).module("data")
     train, val = module.build_datasets(Path("images"))

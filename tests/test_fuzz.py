@@ -66,7 +66,7 @@ single = {"balance": st.booleans(), "label_smoothing": part}
 def labelled(kind: str, file: str, further: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
     split = table({file: text}, {"root": text})
     needed = {"format": st.just(kind), "train": split}
-    validated = ({"val": split}, {"val_fraction": part})
+    validated = ({"val": split}, {"val_fraction": part}, {"val_fraction": part, "val_groups": text})
     labels = ({}, single), ({"multi_label": st.just(True)}, {})
     return st.one_of(
         table(
@@ -80,7 +80,7 @@ def labelled(kind: str, file: str, further: dict[str, Any]) -> st.SearchStrategy
 
 def folders() -> st.SearchStrategy[dict[str, Any]]:
     needed = {"format": st.just("imagefolder"), "root": text}
-    validated = ({"val": text}, {"val_fraction": part})
+    validated = ({"val": text}, {"val_fraction": part}, {"val_fraction": part, "val_groups": text})
     return st.one_of(table(needed, files | drawn | single | keys) for keys in validated)
 
 
@@ -236,7 +236,11 @@ def annotated(masks: bool) -> st.SearchStrategy[dict[str, Any]]:
     return st.one_of(
         table(needed | validated, optional)
         for needed, optional, split in kinds
-        for validated in ({"val": split}, {"val_fraction": part})
+        for validated in (
+            {"val": split},
+            {"val_fraction": part},
+            {"val_fraction": part, "val_groups": text},
+        )
     )
 
 
@@ -327,7 +331,11 @@ def videos() -> st.SearchStrategy[dict[str, Any]]:
         *(
             table(needed | validated, optional)
             for needed, optional, split in kinds
-            for validated in ({"val": split}, {"val_fraction": part})
+            for validated in (
+                {"val": split},
+                {"val_fraction": part},
+                {"val_fraction": part, "val_groups": text},
+            )
         ),
     )
 

@@ -83,6 +83,7 @@ CLASSIFICATION = SHARED | {
         'data.image_suffix = ".png"\ndata.on_bad_image = "skip"',
         f'"csv"\n{TRAIN}csv = "b"\n{VAL}csv = "c"\ndata.multi_label = true\n'
         f"data.label_columns = {list('abcdefghij')}",
+        f'"csv"\n{TRAIN}csv = "b"\ndata.val_fraction = 0.2\ndata.val_groups = "patient"',
         f'"openmmlab"\n{TRAIN}json = "b"\n{VAL}json = "c"\ndata.value_range = [0, 4095]',
     ],
     "data.augment": ['"random-resized-crop"', '"none"', '"rand-augment"'],
@@ -145,7 +146,8 @@ DETECTION = {  # the model first: it decides what of the others fits
         'data.xml = "xml"\ndata.val_fraction = 0.2',
         '"cityscapes"\ndata.root = "streets"',
         '"wider-face"\ndata.root = "faces"',
-        '"wider-face"\ndata.root = "faces"\ndata.annotations = "voc"\ndata.val_fraction = 0.2',
+        '"wider-face"\ndata.root = "faces"\ndata.annotations = "voc"\ndata.val_fraction = 0.2\n'
+        'data.val_groups = "_"',
         '"yolo"\ndata.root = "yolo"\ndata.classes = ["a", "b"]',
         '"yolo"\ndata.root = "here"\ndata.classes = ["c", "a"]',  # of three there are
         '"yolo"\ndata.root = "yolo"\ndata.classes = ["a"]\n'
@@ -210,7 +212,7 @@ VIDEO = {  # the model first, as above
         '"videofolder"\ndata.root = "videos"',
         '"videofolder"\ndata.root = "videos"\ndata.val_fraction = 0.2',
         '"kinetics"\ndata.root = "kinetics"',
-        '"kinetics"\ndata.root = "kinetics"\ndata.val_fraction = 0.2',
+        '"kinetics"\ndata.root = "kinetics"\ndata.val_fraction = 0.2\ndata.val_groups = "folder"',
         '"ucf101"\ndata.root = "ucf101"\ndata.fold = 2',
     ],
     "data.clips": [
@@ -355,7 +357,7 @@ SPECS = {
 
 
 @pytest.mark.parametrize(
-    "task, number", [("classification", 5302), ("detection", 6624), ("video", 5915)]
+    "task, number", [("classification", 5398), ("detection", 6624), ("video", 5915)]
 )
 def test_all_pairs_of_options_are_built(task: str, number: int) -> None:
     met = set().union(*map(pairs, ROWS[task]))

@@ -212,7 +212,8 @@ def test_another_recipe_is_refused_and_each_difference_named(project: Project) -
     # 11,689,512 and 21,797,672 are torchvision's numbers for 1000 classes, of 513 weights each.
     weights = 11_689_512 - 996 * 513, 21_797_672 - 996 * 513
     for line in (
-        "run/last.pt is of another recipe; restore these, or name another --output for a new run:",
+        "run/last.pt is of another recipe; restore these, or name another --output, "
+        "and --weights run/best.pt to begin with its model:\n  model",
         "  SEED: 0 -> 1",
         "  BATCH_SIZE: 4 -> 8",
         "  MONITOR: top1 -> loss",
@@ -234,9 +235,27 @@ def test_resumed_run_takes_new_settings(project: Project) -> None:
     project.edit("train.py", "EPOCHS = 2", f"EPOCHS = {epochs}")
     project.edit("train.py", "LR = 0.01", f"LR = {lr}")
     project.edit("train.py", "MOMENTUM = 0.9", "MOMENTUM = 0.8")
-    project.run("train.py", "--output", "run", "--resume")
+    printed = project.run("train.py", "--output", "run", "--resume")
+    changes = "EPOCHS: 2 -> 3, LR: 0.01 -> 0.02, MOMENTUM: 0.9 -> 0.8"
+    assert f"run/last.pt: from step {old} on, {changes}\n" in printed
     logged = dict(scalars(Path("run"))["train/lr"])
     for step in range(old + 1, epochs * STEPS + 1):
         cosine = math.cos(math.pi * step / (epochs * STEPS))
         assert logged[step] == pytest.approx(lr * (1 + cosine) / 2, abs=1e-9)
     assert load("run/last.pt")["optimizer"]["param_groups"][0]["momentum"] == 0.8
+
+
+def test_a_new_run_begins_with_the_model_of_another(project: Project) -> None:
+    """Nothing is learned at a rate of 0; with another number of classes the head is new."""
+    for part in ("train", "val"):
+        shutil.rmtree(f"images/{part}/elm")
+    project.edit("data.py", "NUM_CLASSES = 4", "NUM_CLASSES = 3")
+    project.edit("train.py", "EPOCHS = 2", "EPOCHS = 1")
+    project.edit("train.py", "LR = 0.01", "LR = 0.0")
+    printed = project.run("train.py", "--output", "new", "--weights", "never-stopped/best.pt")
+    assert "never-stopped/best.pt has other classes: gone: elm\n" in printed
+    old, new = (load(f"{run}/best.pt")["model"] for run in ("never-stopped", "new"))
+    assert new["fc.weight"].shape == (3, 512)
+    learned = [name for name in old if name.endswith(("weight", "bias")) and "fc." not in name]
+    assert len(learned) == 60  # 20 convolutions, and weight and bias of 20 norms
+    assert all(torch.equal(old[name], new[name]) for name in learned)

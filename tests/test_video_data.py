@@ -178,6 +178,35 @@ def test_every_fifth_video_of_a_class_can_be_kept_for_validation(here: Path) -> 
     assert both == {f"videos/{video.path}" for video in videos}
 
 
+@pytest.mark.parametrize("kind", ["videofolder", "videos", "rawframes"])
+def test_videos_of_a_person_are_not_divided(here: Path, kind: str) -> None:
+    """Of each of four classes three persons with two videos each, as UCF101 names them."""
+    lines = []
+    for number, motion in enumerate(MOTIONS):
+        for video in range(6):
+            path = Path("videos", motion, f"v_{motion}_g{video // 2}_c{video % 2}.avi")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if kind == "rawframes":
+                path.mkdir()
+                Path(path, "img_00001.jpg").touch()
+            else:
+                path.write_bytes(b"video")
+            lines.append(f"{path}{' 1' if kind == 'rawframes' else ''} {number}\n")
+    Path("all.txt").write_text("".join(lines))
+    network, clips = MODELS[R3D]
+    where = 'root = "videos"' if kind == "videofolder" else 'train = { list = "all.txt" }'
+    keys = 'val_fraction = 0.3\nval_groups = "_c"'
+    text = SPEC.format(model=network, data=f'format = "{kind}"\n{where}\n{keys}', clips=clips)
+    project = compile_spec(text, "data.repeat=1")
+    module = project.module("data")
+    train, val = module.build_datasets(Path(module.DATA_DIR))
+    # 1.8 videos of each class are to be validated on: one person.
+    sides = [{Path(it.name(i)).stem[:-3] for i in range(len(it))} for it in (train, val)]
+    assert not sides[0] & sides[1]
+    assert sorted(val.labels) == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert len(train) == 16
+
+
 RAWFRAMES = {
     "plain": ({}, []),
     "offsets": ({"offsets": True}, ["data.with_offset=true"]),

@@ -85,9 +85,22 @@ def data(asked: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
             report(problems)
 
         annotations.report = listen
+    grouped: list[Any] = []  # the groups of the samples, and their classes
+    divides: Any = annotations or module
+    if hasattr(divides, "choose_groups"):
+        choose_groups = divides.choose_groups
+
+        def choose(*asked: Any) -> Any:
+            grouped.extend(asked)
+            return choose_groups(*asked)
+
+        divides.choose_groups = choose
     train, val = module.build_datasets(root)
     begin(asked, train, val)
     found = {"train": len(train), "val": len(val), "classes": [count(train), count(val)]}
+    if grouped:
+        names = annotations.CLASSES if annotations else train.classes
+        found["groups"] = groups(grouped[0], grouped[1], [*names, "no class"])
     found["left_out"] = left_out
     found["doubled"] = doubled(train, val)
     if hasattr(val, "records"):
@@ -175,6 +188,16 @@ def begin(asked: dict[str, Any], train: Any, val: Any) -> None:
         if training.MONITOR != "loss":
             raise ValueError(f"no validation image has a label, and so {training.MONITOR} no value")
     module.draw_sheet(train)
+
+
+def groups(of: list[str], labels: list[list[int]], names: list[str]) -> dict[str, Any]:
+    """How many groups there are, and of which classes all samples are of one."""
+    found: dict[int, set[str]] = {}
+    for group, some in zip(of, labels, strict=True):
+        for label in some:
+            found.setdefault(label, set()).add(group)
+    single = sorted(names[label] for label, some in found.items() if len(some) == 1)
+    return {"count": len(set(of)), "samples": len(of), "single": single}
 
 
 def deepest(samples: Any) -> int:

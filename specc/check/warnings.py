@@ -64,6 +64,7 @@ def _found(
     things = f"{plan.sample}s" if isinstance(plan, ClassesPlan) else "objects"
     yield from _doubled(answers["data"].get("doubled", {}), f"{plan.sample}s")
     yield from _depth(answers["data"].get("deep", 0), answers["data"].get("range"))
+    yield from _groups(answers["data"].get("groups"), things)
     alike: dict[str, list[str]] = {}
     for name in sorted({*train, *val}):
         alike.setdefault("".join(name.casefold().split()), []).append(name)
@@ -111,6 +112,16 @@ def _doubled(found: Mapping[str, list[Any]], things: str) -> Iterator[tuple[Key,
         if name in found:
             number, example = found[name]
             yield ("data",), f"{number} {text.format(example)}"
+
+
+def _groups(found: Mapping[str, Any] | None, things: str) -> Iterator[tuple[Key, str]]:
+    """Report groups that divide nothing, or leave a class without validation."""
+    key = ("data", "val_groups")
+    if found and found["count"] == found["samples"]:
+        yield key, f"each of {found['samples']} groups has one sample; is that where they stand?"
+    if found and found["single"]:
+        message = "are of one group, and so none is validated on"
+        yield key, f"all {things} of {_listed(found['single'])} {message}"
 
 
 def _depth(highest: int, values: list[int] | None) -> Iterator[tuple[Key, str]]:

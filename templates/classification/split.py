@@ -1,3 +1,21 @@
+#% if data.groups
+#% include "shared/choose_groups.py"
+
+
+def split(samples: Samples, groups: list[str]) -> tuple[Samples, Samples]:
+    """Take whole groups for validation, about VAL_FRACTION of each class."""
+    #% if data.multi_label
+    chosen = choose_groups(groups, [labels or [NUM_CLASSES] for labels in samples.labels])
+    #% else
+    chosen = choose_groups(groups, [[label] for label in samples.labels])
+    #% endif
+    train = [index for index, group in enumerate(groups) if group not in chosen]
+    val = [index for index, group in enumerate(groups) if group in chosen]
+    return (
+        samples.part(train, {{ data.train_transform }}),
+        samples.part(val, {{ data.eval_transform }}),
+    )
+#% else
 def split(samples: Samples) -> tuple[Samples, Samples]:
     #% if data.multi_label
     """Take VAL_FRACTION of each class for validation, in every run the same samples.
@@ -53,3 +71,4 @@ def split(samples: Samples) -> tuple[Samples, Samples]:
         samples.part(sorted(train), {{ data.train_transform }}),
         samples.part(sorted(val), {{ data.eval_transform }}),
     )
+#% endif

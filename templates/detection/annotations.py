@@ -6,6 +6,7 @@ import math
 import os
 import re
 import sys
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -102,7 +103,11 @@ def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
     #% endif
     report(problems)
     #% if not annotations.val
+    #% if annotations.groups
+    train, val = split(records, {{ annotations.groups }})
+    #% else
     train, val = split(records)
+    #% endif
     #% endif
     #% if not annotations.keep_empty
     train = [record for record in train if not record.crowd.all()]
@@ -112,7 +117,22 @@ def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
     return train, val
 
 
-#% if not annotations.val
+#% if annotations.groups
+#% include "shared/choose_groups.py"
+
+
+def split(
+    records: list[Record], groups: list[str]
+) -> tuple[list[Record], list[Record]]:
+    """Take whole groups for validation, about VAL_FRACTION of each class."""
+    labels = [record.labels.unique().tolist() or [NUM_CLASSES] for record in records]
+    chosen = choose_groups(groups, labels)
+    pairs = [*zip(records, groups, strict=True)]
+    train = [record for record, group in pairs if group not in chosen]
+    return train, [record for record, group in pairs if group in chosen]
+
+
+#% elif not annotations.val
 def split(records: list[Record]) -> tuple[list[Record], list[Record]]:
     """Take VAL_FRACTION of the images for validation, in every run the same ones.
 

@@ -6,7 +6,7 @@
 
 A run writes its checkpoints last.pt, previous.pt (the one before it) and best.pt, a
 sheet of samples, pictures of the results and curves to a folder, runs/ unless --output
-names another.
+names another. A new one begins with the model of a best.pt that --weights names.
 """
 
 import argparse
@@ -86,6 +86,7 @@ def main() -> None:
     parser.add_argument("--data", type={{ data_folder }}, default=DATA_DIR)
     parser.add_argument("--output", type=Path, default=RUN_DIR, help="the run's folder")
     parser.add_argument("--resume", action="store_true", help="continue it, or begin")
+    parser.add_argument("--weights", type=Path, help="a best.pt to begin a run with")
     args = parser.parse_args()
 
     stop = threading.Event()
@@ -111,8 +112,10 @@ def main() -> None:
     train_loader, val_loader = build_loaders(train_set, batches, val_set)
     steps_per_epoch = len(batches)
     model = build_model()
+    if is_main and args.weights and not resuming:  # DDP hands it to the others
+        checkpoint.fill(model, args.weights, {{ train.classes }})
     #% if model.pretrained
-    if is_main and not resuming:  # DistributedDataParallel hands it to the others
+    elif is_main and not resuming:
         load_pretrained(model)
     #% endif
     #% if train.channels_last
@@ -165,6 +168,12 @@ def main() -> None:
     lrs = tuple({{ train.initial_lr }} for group in optimizer.param_groups)
     recipe["learning rates"] = lrs
     #% endif
+    #% if optimizer.groups
+    others = build_datasets.__globals__ | build_optimizer.__globals__
+    settings = checkpoint.settings(others | globals())
+    #% else
+    settings = checkpoint.settings(build_datasets.__globals__ | globals())
+    #% endif
     step, finished, best = 0, 0, {{ train.worst }}
     #% if train.early_stop
     stale = 0  # evaluations since the best one
@@ -189,8 +198,9 @@ def main() -> None:
         state["plateau"] |= {"factor": GAMMA, "patience": PATIENCE}
         #% endif
         checkpoint.restore(parts, state)
-    if args.resume and is_main:
-        print(f"{last}: from step {step} on" if resuming else f"no {last}: a new run")
+        checkpoint.report(last, state, settings)
+    elif args.resume and is_main:
+        print(f"no {last}: a new run")
 
     def save() -> None:
         if is_main:
@@ -198,8 +208,8 @@ def main() -> None:
             writer.flush()
             #% endif
             state = {name: part.state_dict() for name, part in parts.items()}
-            state |= {"step": step, "finished": finished, "best": best}
-            state |= {"classes": {{ train.classes }}, "recipe": recipe}
+            state |= {"step": step, "finished": finished, "classes": {{ train.classes }}}
+            state |= {"best": best, "recipe": recipe, "settings": settings}
             #% if train.early_stop
             state["stale"] = stale
             #% endif

@@ -16,6 +16,7 @@ from specc.tasks.classifier.folders import count_folders, split_folders
 from specc.tasks.classifier.labels import count_labelled, given_classes, left, numbered
 from specc.tasks.classifier.sizes import agreed_size, built_for
 from specc.tasks.common.code import Name, Setting
+from specc.tasks.common.groups import check_division, group, group_settings
 from specc.tasks.common.places import NAME_CLASSES, check_enough, list_places, under
 from specc.tasks.common.plan import ImagesPlan
 from specc.tasks.common.transforms import (
@@ -88,6 +89,8 @@ def plan_data(
         named=named,
         transposed=dataset is not None and dataset.transposed,
         val_fraction=data.val_fraction,
+        groups=_groups(spec, train_args),
+        group_column=isinstance(data, CsvData) and data.val_groups is not None,
         multi_label=_multi_label(spec),
         value_range=deep,
         skip_unreadable=files is not None and files.on_bad_image == "skip",
@@ -133,9 +136,7 @@ def _check_keys(spec: Classification, problems: Problems) -> None:
     if data.val and data.val_fraction:
         message = "takes validation images from the training images; leave either it or val out"
         problems.add(("data", "val_fraction"), message, ("data", "val"))
-    if data.val_seed and not data.val_fraction:
-        message = "chooses the samples of val_fraction; write that as well, or leave it out"
-        problems.add(("data", "val_seed"), message, ("data", "val_fraction"))
+    check_division(data, problems)
     single = isinstance(data, ListData | CsvData | OpenMMLabData) and not data.val
     if single and not data.val_fraction:
         name = {"list": "list", "csv": "csv", "openmmlab": "json"}[data.format]
@@ -205,9 +206,23 @@ def _settings(spec: Classification) -> tuple[Setting, ...]:
     if data.val_fraction:
         settings += [Setting("VAL_FRACTION", data.val_fraction, "of the images, to validate on")]
         settings += [Setting("VAL_SEED", data.val_seed, "decides which")]
+    if isinstance(data, CsvData) and data.val_groups:
+        settings += [Setting("GROUP_COLUMN", data.val_groups, "of what is not divided")]
+    elif not isinstance(data, NamedData | Emnist):
+        settings += group_settings(data.val_groups)
     if data.repeat > 1:
         settings += [Setting("REPEAT", data.repeat, "passes over the images in an epoch")]
     return tuple(settings)
+
+
+def _groups(spec: Classification, train_args: tuple[Name, ...]) -> Name | None:
+    """The expression of the training images' groups."""
+    data = spec.data
+    if isinstance(data, NamedData | Emnist) or not data.val_groups:
+        return None
+    if isinstance(data, CsvData):
+        return Name(f"read_groups({train_args[1]})")
+    return Name(f"[{group(data.val_groups, 'Path(file)', 'stem')} for file in train.files]")
 
 
 def _num_classes(spec: Classification, problems: Problems) -> tuple[int, int]:
@@ -222,7 +237,7 @@ def _num_classes(spec: Classification, problems: Problems) -> tuple[int, int]:
             message = f"{dataset.title} has {dataset.num_classes} classes, not {said}; leave it out"
             problems.add(("model", "num_classes"), message)
         images = dataset.images.get(data.train or dataset.train, 0)
-        return dataset.num_classes, left([images], data.val_fraction)
+        return dataset.num_classes, left([images], data)
     if isinstance(data, ImageFolder):
         return count_folders(spec, data, problems)
     return count_labelled(spec, data, problems)

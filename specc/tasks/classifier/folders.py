@@ -68,7 +68,7 @@ def count_folders(
         problems.add(root, f"{train} needs two folders or more, one for each class")
     elif said not in (None, len(images)):
         problems.add(key, f"{train} has {len(images)} classes, not {said}; leave it out")
-    return len(images), left(images.values(), data.val_fraction)
+    return len(images), left(images.values(), data)
 
 
 def _hint(root: Path, split: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from specc.source.diagnostics import show
 from specc.source.keys import Key
 from specc.source.problems import Problems
-from specc.tasks.classification.formats.language import CsvData, ListData, OpenMMLabData
+from specc.tasks.classification.formats.language import CsvData, Data, ListData, OpenMMLabData
 from specc.tasks.classifier.language import Classifier
 from specc.tasks.common.lists import (
     FILE_KEYS,
@@ -24,6 +24,7 @@ from specc.tasks.common.lists import (
     split_files,
 )
 from specc.tasks.common.remember import remembered
+from specc.tasks.video.formats.language import VideoData
 
 NAMED = 10  # classes, or lines, that a message names
 ELSEWHERE = "correct the path or, if the data are elsewhere, write model.num_classes"
@@ -72,15 +73,21 @@ def count_labelled(spec: Classifier, data: Labelled, problems: Problems) -> tupl
     return count or said or 0, _samples_left(data, train or ())
 
 
-def left(counts: Iterable[int], fraction: float | None) -> int:
-    """Return how many samples are trained on where a fraction of each class is validated on."""
-    return sum(n - min(round((fraction or 0) * n), n - 1) for n in counts if n)
+def left(counts: Iterable[int], data: Data | VideoData) -> int:
+    """Return how many samples are trained on where a fraction of each class is validated on.
+
+    0 if groups decide that, which is not known then.
+    """
+    if getattr(data, "val_groups", None):
+        return 0
+    fraction = data.val_fraction or 0
+    return sum(n - min(round(fraction * n), n - 1) for n in counts if n)
 
 
 def _samples_left(data: Labelled, found: Sequence[Row]) -> int:
-    if data.multi_label:
+    if data.multi_label and not data.val_groups:
         return len(found) - round((data.val_fraction or 0) * len(found))
-    return left(Counter(row.labels for row in found).values(), data.val_fraction)
+    return left(Counter(row.labels for row in found).values(), data)
 
 
 def _read(data: Labelled, split: File, key: Key, problems: Problems) -> list[Row] | None:

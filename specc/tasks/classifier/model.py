@@ -15,6 +15,7 @@ from specc.source.problems import Problems
 from specc.tasks.classification.language import Classification
 from specc.tasks.classifier.language import Classifier
 from specc.tasks.common.code import Call, Name, python
+from specc.tasks.common.foreign import Layout, check_names
 from specc.tasks.common.freezing import backbone, frozen_by_epoch, inside
 from specc.tasks.common.plan import ClassifierPlan, WeightsPlan
 from specc.tasks.common.weights import check_name, file_weights, is_file, written
@@ -162,6 +163,11 @@ def _weights(
         problems.note(key, f"{message} than image_size = {image_size}")
     renamed = OPENMMLAB if layout == "openmmlab" else {}
     weights = file_weights(source, key, table, renamed, steps, problems)
+    if layout != "efficientnet-pytorch":
+        layouts = [Layout("openmmlab", OPENMMLAB)] if model.family == "resnet" else []
+        if "efficientnet" in model.name:
+            layouts.append(Layout("efficientnet-pytorch", {}, ("_conv_stem.", "_blocks.0.")))
+        check_names(key, model.name, model.head, layouts, weights, problems)
     return replace(weights, resize=Name(model.resize))
 
 

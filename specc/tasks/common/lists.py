@@ -93,7 +93,7 @@ def _read_csv(data: Any, path: Path) -> Iterator[Row]:
     with open(path, encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, delimiter=data.delimiter, skipinitialspace=True)
         try:
-            needed = {data.image_column, *columns}
+            needed = {data.image_column, *columns, *filter(None, [data.val_groups])}
             for missing in needed - set(reader.fieldnames or ()):
                 there = ", ".join(reader.fieldnames or ()) or "none"
                 hint = _delimiter_hint(path, needed)
@@ -102,6 +102,8 @@ def _read_csv(data: Any, path: Path) -> Iterator[Row]:
                 place = f"{path}:{reader.line_num}"
                 if None in row or None in row.values():
                     raise Unreadable(f"{place}: not as many fields as the header has")
+                if data.val_groups and not row[data.val_groups].strip():
+                    raise Unreadable(f"{place}: {data.val_groups} is empty; write one")
                 labels = [row[name].strip() for name in columns]
                 if data.label_columns:
                     if odd := [label for label in labels if label not in FLAGS]:

@@ -174,6 +174,7 @@ class SamplesPlan:
     labels_are_numbers: bool
     labels_may_be_numbers: bool  # of classes that have names
     val_fraction: float | None
+    groups: Name | None  # an expression for those of `train`, which are not divided
     multi_label: bool
     mixup: float | None
     cutmix: float | None
@@ -200,6 +201,7 @@ class ImagesPlan(SamplesPlan):
     transposed: bool  # whether torchvision's images are mirrored at the diagonal
     label_columns: bool  # whether a CSV has a column for each class
     delimiter: bool  # whether something other than a comma stands between its fields
+    group_column: bool  # whether a CSV has one
 
 
 @dataclass(frozen=True)

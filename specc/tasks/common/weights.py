@@ -11,6 +11,7 @@ from specc.source.diagnostics import show
 from specc.source.keys import Key
 from specc.source.problems import Problems
 from specc.tasks.common.code import Call, Name, python
+from specc.tasks.common.foreign import FOREIGN, check_suffix
 from specc.tasks.common.plan import WeightsPlan
 
 PICKLED = {".pth", ".pt", ".bin", ".ckpt", ".tar"}
@@ -26,7 +27,7 @@ def written(weights: str | WeightsFile) -> tuple[str, Key, WeightsFile | None]:
 
 
 def is_file(source: str) -> bool:
-    return "/" in source or PurePath(source).suffix in WEIGHTS
+    return "/" in source or PurePath(source).suffix in {*WEIGHTS, *FOREIGN}
 
 
 def check_here(path: str, key: Key, problems: Problems) -> None:
@@ -77,6 +78,7 @@ def file_weights(
         layout: how names begin in the file and in the model, by what the file's layout says.
         steps: templates that then make the names the model's own.
     """
+    check_suffix(source, key, problems)
     safe = PurePath(source).suffix == ".safetensors"
     path: Name | str = source
     package = fetch = hashed = ""

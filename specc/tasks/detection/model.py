@@ -8,6 +8,7 @@ from specc.catalog.detectors import Detector, detector, detectors
 from specc.source.diagnostics import choices, nearest
 from specc.source.problems import Problems
 from specc.tasks.common.code import Call, Name
+from specc.tasks.common.foreign import Layout, check_names
 from specc.tasks.common.freezing import backbone, frozen_by_epoch, inside
 from specc.tasks.common.plan import WeightsPlan
 from specc.tasks.common.weights import check_name, file_weights, is_file, written
@@ -191,9 +192,10 @@ def _weights_of_file(spec: Detection, row: Detector, problems: Problems) -> Weig
     source, key, table = written(spec.model.weights)
     layout = table.layout if isinstance(table, DetectorWeights) else None
     names: dict[str, str] = {}
+    mmdet = MMDET | (MMDET_MASKS if spec.task == "instance-segmentation" else {})
     steps = []
     if layout:
-        names = MMDET | (MMDET_MASKS if spec.task == "instance-segmentation" else {})
+        names = mmdet
         where = (*key[:-1], "layout")
         if row.name not in MMDET_MODELS:
             message = f"MMDetection's names are known for {' and '.join(MMDET_MODELS)}"
@@ -208,4 +210,8 @@ def _weights_of_file(spec: Detection, row: Detector, problems: Problems) -> Weig
         steps.append("detection/layouts/mmdet-caffe.py")
     if layout and isinstance(table, DetectorWeights) and table.head:
         steps.append("detection/layouts/mmdet-head.py")
-    return file_weights(source, key, table, names, steps, problems)
+    weights = file_weights(source, key, table, names, steps, problems)
+    caffe = "-caffe" if "caffe" in PurePath(source).name else ""
+    layouts = [Layout(f"mmdet{caffe}", mmdet)] if row.name in MMDET_MODELS else []
+    check_names(key, row.name, (), layouts, weights, problems)
+    return weights

@@ -57,6 +57,7 @@ class AnnotationsPlan:
     lists: bool  # of YOLO's images
     numbers: Name  # an expression for those of YOLO's classes
     val_fraction: float | None
+    groups: Name | None  # an expression for those of `records`, which are not divided
     keep_empty: bool
     min_size: float | None
     fix: bool  # what is wrong, rather than stopping

@@ -10,6 +10,7 @@ from specc.tasks.classifier.folders import count_folders, split_folders
 from specc.tasks.classifier.labels import ELSEWHERE, count_labelled, given_classes, left, numbered
 from specc.tasks.classifier.sizes import agreed_size, built_for
 from specc.tasks.common.code import Call, Name, Setting
+from specc.tasks.common.groups import check_division, group, group_settings
 from specc.tasks.common.lists import EMPTY
 from specc.tasks.common.places import NAME_CLASSES, Places, check_enough, list_places, under
 from specc.tasks.common.transforms import (
@@ -88,6 +89,7 @@ def plan_clips(
         and classes != NAME_CLASSES
         and numbered(given_classes(data) or ()),
         val_fraction=data.val_fraction,
+        groups=_groups(spec),
         multi_label=False,
         mixup=data.mixup,
         cutmix=data.cutmix,
@@ -201,9 +203,7 @@ def _check_keys(spec: VideoClassification, problems: Problems) -> None:
     if not isinstance(data, Ucf101) and data.val and data.val_fraction:
         message = "takes validation videos from the training videos; leave either it or val out"
         problems.add(("data", "val_fraction"), message, ("data", "val"))
-    if data.val_seed and not data.val_fraction:
-        message = "chooses the samples of val_fraction; write that as well, or leave it out"
-        problems.add(("data", "val_seed"), message, ("data", "val_fraction"))
+    check_division(data, problems)
     if isinstance(data, RawFrames | Videos) and not data.val and not data.val_fraction:
         message = "write val = { root = …, list = … }, or e.g. val_fraction = 0.2"
         problems.add(("data", "val"), f"there is nothing to validate on; {message}")
@@ -274,9 +274,20 @@ def _settings(spec: VideoClassification) -> tuple[Setting, ...]:
     if data.val_fraction:
         settings.append(Setting("VAL_FRACTION", data.val_fraction, "of the videos, to validate on"))
         settings.append(Setting("VAL_SEED", data.val_seed, "decides which"))
+    settings += group_settings(data.val_groups)
     if data.repeat > 1:
         settings.append(Setting("REPEAT", data.repeat, "passes over the videos in an epoch"))
     return tuple(settings)
+
+
+def _groups(spec: VideoClassification) -> Name | None:
+    """The expression of the training videos' groups."""
+    rule = spec.data.val_groups
+    if not rule:
+        return None
+    raw = isinstance(spec.data, RawFrames)
+    found = group(rule, "video.folder", "name") if raw else group(rule, "video", "stem")
+    return Name(f"[{found} for video in train.videos]")
 
 
 # ---- how many there are ----
@@ -328,7 +339,7 @@ def _count_kinetics(
         problems.add(("data", "train"), f"{path}: cannot be read: {error}")
         return 0, 0
     count = _agreed(spec, len({*labels}), str(path), problems)
-    return count, left([len(labels)], data.val_fraction)
+    return count, left([len(labels)], data)
 
 
 def _agreed(spec: VideoClassification, classes: int, where: str, problems: Problems) -> int:

@@ -16,6 +16,7 @@ from specc.tasks.classifier.model import (
     repairs,
 )
 from specc.tasks.common.code import Call, Name
+from specc.tasks.common.foreign import Layout, check_names
 from specc.tasks.common.plan import ClassifierPlan, WeightsPlan
 from specc.tasks.common.weights import check_name, file_weights, is_file, written
 from specc.tasks.video.language import VideoClassification
@@ -25,6 +26,10 @@ from specc.tasks.video.plans import TSNPlan
 
 BACKBONE = "resnet50"
 DROPOUT = 0.4  # of a TSN, as in MMAction2
+LAYOUTS = (
+    Layout("classifier", {"": "backbone."}),
+    Layout("mmaction", {}, ("backbone.layer1.0.conv1.conv.", "cls_head.fc_cls.")),
+)
 AS_BACKBONE = "video/layouts/classifier.py"
 
 
@@ -108,7 +113,9 @@ def _weights(spec: VideoModel, row: VideoClassifier, problems: Problems) -> Weig
         if isinstance(table, WeightsTable) and table.layout:
             message = f"only for tsn; map other names of {row.name}'s tensors by rename"
             problems.add((*key[:-1], "layout"), message, ("model", "name"))
-        return file_weights(source, key, table, {}, [], problems)
+        weights = file_weights(source, key, table, {}, [], problems)
+        check_names(key, row.name, row.head, [], weights, problems)
+        return weights
     check_name(source, key, table, problems)
     if source == "none":
         return None
@@ -145,6 +152,9 @@ def _tsn_weights(
         steps = repairs(backbone, resized=True, versions=versions)
         steps.append(AS_BACKBONE)
     weights = file_weights(source, key, table, {}, steps, problems)
+    if not layout:
+        name = f"{catalog.TSN}{backbone.name}"
+        check_names(key, name, ("fc",), LAYOUTS, weights, problems)
     return replace(weights, resize=Name(backbone.resize), network=Name("model.backbone"))
 
 

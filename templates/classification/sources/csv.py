@@ -19,6 +19,9 @@ def read_rows(root: Path, path: Path) -> list[Row]:
         #% else
         needed = {IMAGE_COLUMN, LABEL_COLUMN}
         #% endif
+        #% if data.group_column
+        needed.add(GROUP_COLUMN)
+        #% endif
         if missing := needed - {*(reader.fieldnames or ())}:
             raise ValueError(f"{path}: no column {', '.join(sorted(missing))}")
         for row in reader:
@@ -39,6 +42,10 @@ def read_rows(root: Path, path: Path) -> list[Row]:
                 raise ValueError(f"{place}: the label is empty; write one")
             #% endif
             #% endif
+            #% if data.group_column
+            if not row[GROUP_COLUMN].strip():
+                raise ValueError(f"{place}: {GROUP_COLUMN} is empty; write one")
+            #% endif
             #% if data.image_suffix
             image = root / (row[IMAGE_COLUMN].strip() + IMAGE_SUFFIX)
             #% else
@@ -52,4 +59,17 @@ def read_rows(root: Path, path: Path) -> list[Row]:
     return rows
 
 
+#% if data.group_column
+def read_groups(path: Path) -> list[str]:
+    """Read the group of each row of a CSV file."""
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        #% if data.delimiter
+        reader = csv.DictReader(file, delimiter=DELIMITER, skipinitialspace=True)
+        #% else
+        reader = csv.DictReader(file, skipinitialspace=True)
+        #% endif
+        return [row[GROUP_COLUMN].strip() for row in reader]
+
+
+#% endif
 #% include "classification/sources/labels.py"

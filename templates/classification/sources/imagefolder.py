@@ -30,7 +30,13 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
         names = sorted(classes[label] for label in empty)
         raise ValueError(f"{folder}: no image of {names}")
     #% if data.val_fraction
+    #% if data.groups
+    groups = {{ data.groups }}
+    train, val = readable([*split(train, groups)])
+    return train, val
+    #% else
     return split(*readable([train]))
+    #% endif
     #% else
     val_folder = {{ data.val_args[0] }}
     if unknown := sorted({*list_classes(val_folder)} - {*classes}):

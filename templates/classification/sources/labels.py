@@ -64,7 +64,18 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
     #% if data.val_fraction
     #% if data.clips
     check(rows)
+    #% if data.groups
+    train = build_samples(rows, classes, train_clip)
+    groups = {{ data.groups }}
+    return split(train, groups)
+    #% else
     return split(build_samples(rows, classes, train_clip))
+    #% endif
+    #% elif data.groups
+    train = build_samples(rows, classes, train_transform)
+    groups = {{ data.groups }}
+    train, val = readable([*split(train, groups)])
+    return train, val
     #% else
     return split(*readable([build_samples(rows, classes, train_transform)]))
     #% endif

@@ -27,7 +27,12 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
         names = sorted(classes[label] for label in empty)
         raise ValueError(f"{folder}: no video of {names}")
     #% if data.val_fraction
+    #% if data.groups
+    groups = {{ data.groups }}
+    return split(train, groups)
+    #% else
     return split(train)
+    #% endif
     #% else
     val_folder = {{ data.val_args[0] }}
     if unknown := sorted({*list_classes(val_folder)} - {*classes}):

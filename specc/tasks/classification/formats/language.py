@@ -109,6 +109,10 @@ class _Files(_Data):
     value_range: ValueRange = None
     """Least and greatest value of 16-bit images, which become 0 and 255, e.g. `[0, 4095]` where
     they have 12 bits; by default all 16 bits."""
+    val_groups: Text | None = None
+    """Where the name of a group stands whose images `val_fraction` keeps together, such as those of
+    a patient: `"folder"` for the name of the folder that an image is in, or text that follows the
+    group in the file's name: with `"_"` the group of `p7_2_left.png` is `p7`."""
 
 
 class ImageFolder(_Files):
@@ -202,6 +206,8 @@ class CsvData(_Labelled):
     label_columns: Annotated[list[Text], Field(min_length=2)] | None = None
     """Multi-label: a column for each class, with 0 or 1 (or 0.0 or 1.0) in it, instead of
     `label_column`."""
+    val_groups: Text | None = None
+    """The column of the groups whose images `val_fraction` keeps together, e.g. `"patient_id"`."""
 
 
 class OpenMMLabData(_Labelled):

@@ -43,6 +43,11 @@ class _BoxData(Section):
     images."""
     val_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Decides which images `val_fraction` takes; other seeds are other divisions."""
+    val_groups: Text | None = None
+    """Where the name of a group stands whose images `val_fraction` keeps together, such as the
+    frames of a video: `"folder"` for the name of the folder that an image is in, or text that
+    follows the group in the file's name: with `"_"` the group of `street7_0042.jpg` is
+    `street7`."""
     keep_empty: bool = False
     """Whether images without objects are trained on as well; they are always validated on."""
     on_bad_annotation: Literal["error", "fix"] = "error"

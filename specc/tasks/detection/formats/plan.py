@@ -10,6 +10,7 @@ from specc.source.keys import Key
 from specc.source.problems import Problems
 from specc.tasks.classifier.labels import NAMED
 from specc.tasks.common.code import Call, Name, Setting
+from specc.tasks.common.groups import check_division, group, group_settings
 from specc.tasks.common.lists import Unreadable
 from specc.tasks.common.places import check_enough, common, under
 from specc.tasks.detection.formats.language import (
@@ -39,10 +40,12 @@ def plan_annotations(spec: Detection, *, background: bool, problems: Problems) -
         problems.add(("data", "format"), message, ("task",))
     classes = _classes(data, seen, problems)
     images = seen.images - round((data.val_fraction or 0) * seen.images)
+    images = 0 if data.val_groups else images
     check_enough(spec, images * spec.data.repeat, problems)
     root, train, val = _reads(data, masks)
     format_ = f"wider-face-{data.annotations}" if isinstance(data, WiderFace) else data.format
     format_ = "voc" if isinstance(data, VocFolders) else format_
+    found = data.val_groups and group(data.val_groups, "it.file", "stem")
     subset = data.classes is not None
     named = Name("CLASSES[1:]" if background else "CLASSES")
     if isinstance(data, Yolo):
@@ -73,6 +76,7 @@ def plan_annotations(spec: Detection, *, background: bool, problems: Problems) -
         lists=any(_is_list(it) for it in yolo_files),
         numbers=_numbers(seen),
         val_fraction=data.val_fraction,
+        groups=Name(f"[{found} for it in records]") if found else None,
         keep_empty=data.keep_empty,
         min_size=data.min_size or None,
         fix=data.on_bad_annotation == "fix",
@@ -86,9 +90,7 @@ def _check_keys(data: BoxData, masks: bool, problems: Problems) -> None:
     if data.val and data.val_fraction:
         message = "takes validation images from the training images; leave either it or val out"
         problems.add(("data", "val_fraction"), message, ("data", "val"))
-    if data.val_seed and not data.val_fraction:
-        message = "chooses the samples of val_fraction; write that as well, or leave it out"
-        problems.add(("data", "val_seed"), message, ("data", "val_fraction"))
+    check_division(data, problems)
     if isinstance(data, Coco) and not data.val and not data.val_fraction:
         message = "write val = { images = …, json = … }, or e.g. val_fraction = 0.2"
         problems.add(("data", "val"), f"there is nothing to validate on; {message}")
@@ -250,6 +252,7 @@ def _settings(
     if data.val_fraction:
         settings += [Setting("VAL_FRACTION", data.val_fraction, "of the images, to validate on")]
         settings += [Setting("VAL_SEED", data.val_seed, "decides which")]
+    settings += group_settings(data.val_groups)
     return tuple(settings)
 
 

@@ -56,6 +56,11 @@ class SomeVideos(Prepared):
     evaluation resizes; TSN's crop of several shapes at five places; a random rectangle of any
     size; evaluation's crop; the last four are random-resized-crop, and that policy of torchvision's
     after it. By default `"random-crop"`, for `tsn` `"multi-scale-crop"`."""
+    val_groups: Text | None = None
+    """Where the name of a group stands whose videos `val_fraction` keeps together, such as those of
+    a person: `"folder"` for the name of the folder that a video is in, or text that follows the
+    group in the video's name: with `"_c"` the group of `v_Surfing_g08_c01.avi` is
+    `v_Surfing_g08`."""
     flip: bool = True
     """Whether the presets mirror half of the training clips; not for classes that tell left from
     right."""
