@@ -7,6 +7,7 @@ what cannot be found out is under "missing", with the reason.
 
 import ast
 import contextlib
+import hashlib
 import importlib
 import json
 import os
@@ -25,7 +26,7 @@ STATEMENTS = {"parameters", "optimizer", "scheduler"}  # of train.py that make t
 
 def main() -> None:
     folder = sys.argv[1]
-    asked = json.loads(sys.argv[2])  # batch_size, epochs, repeat, data
+    asked = json.loads(sys.argv[2])  # batch_size, epochs, repeat, data, test
     sys.path.insert(0, folder)
     warnings.simplefilter("ignore")
     answers: dict[str, Any] = {"missing": {}}
@@ -66,7 +67,53 @@ def data(asked: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
     found["left_out"] = left_out
     if hasattr(val, "records"):
         found["most"] = max((int((~it.crowd).sum()) for it in val.records), default=0)
+    if asked["test"]:
+        found["test"] = look_at_test(root, train, val)
     return found | {"deep": deepest(train), "range": getattr(module, "VALUE_RANGE", None)}
+
+
+def look_at_test(root: Path, train: Any, val: Any) -> dict[str, Any]:
+    """How many samples there are to test on, and which of them training sees.
+
+    What is wrong with them keeps nobody from training.
+    """
+    classes = [] if hasattr(train, "records") else [train.classes]
+    try:
+        test = importlib.import_module("data").build_eval_set(root, *classes, "test")
+    except (Exception, SystemExit) as error:
+        return {"wrong": str(error) or type(error).__name__}
+    return {"count": len(test), "train": shared(test, train), "val": shared(test, val)}
+
+
+def shared(samples: Any, others: Any) -> list[str]:
+    """The samples that are among others as well: the same files, or copies of them."""
+    mine, theirs = sources(samples), sources(others)
+    sizes = {size(it) for it in mine} & {size(it) for it in theirs}
+    sizes -= {0}
+    known = {*theirs, *(digest(it) for it in theirs if size(it) in sizes)}
+    return [str(it) for it in mine if it in known or (size(it) in sizes and digest(it) in known)]
+
+
+def sources(samples: Any) -> list[Any]:
+    """The files that samples are read from; of videos as images a folder, and from where on."""
+    records = getattr(samples, "records", None)
+    if records is not None:
+        return [os.path.realpath(it.file) for it in records]
+    files = getattr(samples, "files", None) or getattr(samples, "videos", [])
+    return [it if isinstance(it, tuple) else os.path.realpath(it) for it in files]
+
+
+@cache
+def size(source: Any) -> int:
+    """The size of a file in bytes; 0 of none."""
+    return os.path.getsize(source) if isinstance(source, str) and os.path.isfile(source) else 0
+
+
+@cache
+def digest(source: Any) -> bytes:
+    """What tells a file's contents from others'."""
+    with open(source, "rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def deepest(samples: Any) -> int:

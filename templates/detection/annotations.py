@@ -93,7 +93,7 @@ def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
     problems: list[str] = []
     #% if annotations.val
     train = {{ annotations.train }}
-    val = {{ annotations.val }}
+    val = read_val(root, problems)
     #% else
     records = {{ annotations.train }}
     #% endif
@@ -109,6 +109,20 @@ def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
     return train, val
 
 
+#% if annotations.val
+def read_val(root: Path, problems: list[str]) -> list[Record]:
+    """The images to validate on."""
+    return {{ annotations.val }}
+
+
+#% endif
+#% if annotations.test
+def read_test(root: Path, problems: list[str]) -> list[Record]:
+    """The images to test on at the end, which training never sees."""
+    return {{ annotations.test }}
+
+
+#% endif
 #% if not annotations.val
 def split(records: list[Record]) -> tuple[list[Record], list[Record]]:
     """Take VAL_FRACTION of the images for validation, in every run the same ones.

@@ -1,3 +1,4 @@
+#% include "classification/smoke_test/evaluated.py"
 #% if teacher
 train.build_teacher = lambda classes: train.build_model()  # which knows as little as the model
 #% endif

@@ -46,9 +46,42 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
         raise ValueError(f"{folder}: no video of {names}")
     #% if data.val_fraction
     return split(train)
+    #% elif data.test_args
+    return train, build_eval_set(root, classes, "val")
     #% else
-    val_folder = {{ data.val_args[0] }}
-    if odd := sorted({*list_classes(val_folder)} - {*classes}):
-        raise ValueError(f"{val_folder}: not in training: {odd}")
-    return train, read_folder(val_folder, classes, eval_clip)
+    return train, build_eval_set(root, classes)
     #% endif
+
+
+#% if data.held_out.any
+#% if data.held_out.both
+def build_eval_set(root: Path, classes: list[str], split: str) -> Samples:
+    """The videos of the split "val" or "test"; they need not have all `classes`.
+
+    Raises:
+        ValueError: if they have others.
+    """
+    folder = {"val": {{ data.val_args[0] }}, "test": {{ data.test_args[0] }}}[split]
+#% elif data.test_args
+def build_eval_set(root: Path, classes: list[str], split: str) -> Samples:
+    """The videos of the split "val" or "test"; these need not have all `classes`.
+
+    Raises:
+        ValueError: if they have others.
+    """
+    if split == "val":
+        return build_datasets(root)[1]
+    folder = {{ data.test_args[0] }}
+#% else
+def build_eval_set(root: Path, classes: list[str]) -> Samples:
+    """The validation videos, which need not have all `classes`.
+
+    Raises:
+        ValueError: if they have others.
+    """
+    folder = {{ data.val_args[0] }}
+#% endif
+    if odd := sorted({*list_classes(folder)} - {*classes}):
+        raise ValueError(f"{folder}: not in training: {odd}")
+    return read_folder(folder, classes, eval_clip)
+#% endif

@@ -10,6 +10,7 @@ from specc.source.keys import Key
 from specc.source.problems import Problems
 from specc.tasks.classifier.labels import NAMED
 from specc.tasks.common.code import Call, Name, Setting
+from specc.tasks.common.held_out import HeldOutPlan, check_test
 from specc.tasks.common.lists import Unreadable
 from specc.tasks.common.places import check_enough, common, under
 from specc.tasks.common.plan import AnnotationsPlan
@@ -40,7 +41,7 @@ def plan_annotations(spec: Detection, *, background: bool, problems: Problems) -
     classes = _classes(data, seen, problems)
     images = seen.images - round((data.val_fraction or 0) * seen.images)
     check_enough(spec, images, problems)
-    root, train, val = _reads(data, masks)
+    root, train, val, test = _reads(data, masks)
     format_ = f"wider-face-{data.annotations}" if isinstance(data, WiderFace) else data.format
     format_ = "voc" if isinstance(data, VocFolders) else format_
     subset = data.classes is not None
@@ -57,6 +58,8 @@ def plan_annotations(spec: Detection, *, background: bool, problems: Problems) -
         template=f"detection/annotations/{format_}.py",
         train=train,
         val=val,
+        test=test,
+        held_out=HeldOutPlan(val=val is not None, test=test is not None),
         subset=subset,
         masks=masks,
         areas=isinstance(data, Coco),
@@ -83,6 +86,7 @@ def plan_annotations(spec: Detection, *, background: bool, problems: Problems) -
 
 def _check_keys(data: BoxData, masks: bool, problems: Problems) -> None:
     """What keys of [data] have against each other, and against the task."""
+    check_test(data.test, data.train, parts(data).get("val"), problems)
     if data.val and data.val_fraction:
         message = "takes validation images from the training images; leave it or val out"
         problems.add(("data", "val_fraction"), message, ("data", "val"))
@@ -192,7 +196,7 @@ def _check_known(
 # ---- code ----
 
 
-def _reads(data: BoxData, masks: bool) -> tuple[str, Call, Call | None]:
+def _reads(data: BoxData, masks: bool) -> tuple[str, Call, Call | None, Call | None]:
     """The folder that `--data` replaces, and the calls that read what is in it."""
     splits = parts(data)
     root = "" if isinstance(data, Coco) else data.root
@@ -215,7 +219,7 @@ def _reads(data: BoxData, masks: bool) -> tuple[str, Call, Call | None]:
             case _:
                 arguments = [Name("root"), it]
         calls[part] = Call("read_records", (*arguments, Name("problems")))
-    return root or ".", calls["train"], calls.get("val")
+    return root or ".", calls["train"], calls.get("val"), calls.get("test")
 
 
 def _numbers(seen: Seen) -> Name:

@@ -56,7 +56,7 @@ def look(data: BoxData, masks: bool, problems: Problems) -> Seen:
         hint = "; write val_fraction = 0.2, say" if key[1] == "val" and not data.val else ""
         there = f"there is no {' and no '.join(paths)}, but there is {here[0]}"
         problems.add(key, f"{there}{hint}")
-    train = [key for key in missing if key[1] != "val"]
+    train = [key for key in missing if key[1] not in ("val", "test")]
     try:
         match data:
             case Coco():
@@ -81,12 +81,18 @@ def look(data: BoxData, masks: bool, problems: Problems) -> Seen:
 
 
 def parts(data: BoxData) -> dict[str, Any]:
-    """The values of data.train and data.val, if something else than training images is that."""
-    found = {"train": data.train}
-    if isinstance(data, Coco):
-        return found | ({"val": data.val} if data.val else {})
-    default = "images/val" if isinstance(data, Yolo) else "val"
-    return found | ({} if data.val_fraction else {"val": data.val or default})
+    """The values of data.train, data.val and data.test, of those that are images of their own."""
+    val: Any = data.val
+    if not isinstance(data, Coco):
+        default = "images/val" if isinstance(data, Yolo) else "val"
+        val = None if data.val_fraction else val or default
+    found = {"train": data.train, "val": val, "test": data.test}
+    return {part: value for part, value in found.items() if value}
+
+
+def _seen_in_training(data: BoxData) -> dict[str, Any]:
+    """The values of all parts but the test, which has no say in what the classes are."""
+    return {part: value for part, value in parts(data).items() if part != "test"}
 
 
 def voc_lists(names: str | list[str], masks: bool) -> list[str]:
@@ -217,7 +223,8 @@ def _coco(data: Coco, problems: Problems) -> Seen:
             # its background in all lists.
             above = {"_background_", *(str(row.get("supercategory")) for row in rows)}
             ids = {row.get("category_id") for row in content["annotations"]}
-            used |= {str(row["name"]) for row in rows if row["id"] in ids}
+            if part != "test":  # which has no say in what the classes are
+                used |= {str(row["name"]) for row in rows if row["id"] in ids}
             idle |= {
                 str(row["name"])
                 for row in rows
@@ -232,6 +239,9 @@ def _coco(data: Coco, problems: Problems) -> Seen:
             problems.add(key, f"{path}: not JSON with {wants} as COCO has them ({error!r})")
             problems.left_out([("data", "classes")])
             continue
+        if part == "test" and not content["annotations"]:
+            message = "has no annotations to compare with; leave it out"
+            problems.add(key, f"{path} {message}")
         missing = [file for file in files.values() if not file.exists()]
         if missing and len(missing) == len(files):
             images_ = f"{len(files)} images are" if len(files) > 1 else "1 image is"
@@ -248,7 +258,7 @@ def _coco(data: Coco, problems: Problems) -> Seen:
 def _voc(data: Voc, masks: bool) -> Seen:
     names: set[str] = set()
     images = 0
-    for part, value in parts(data).items():
+    for part, value in _seen_in_training(data).items():
         for path in voc_lists(value, masks):
             file = Path(data.root, path)
             text = _text(file) if file.exists() else ""
@@ -268,7 +278,7 @@ def _voc(data: Voc, masks: bool) -> Seen:
 @remembered
 def _voc_folders(data: VocFolders) -> Seen:
     names: set[str] = set()
-    for value in parts(data).values():
+    for value in _seen_in_training(data).values():
         for image in _images(Path(data.root, value)):
             xml = image.with_suffix(".xml")
             names |= set(read_voc_names(Path(data.root, data.xml, xml.name) if data.xml else xml))
