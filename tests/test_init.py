@@ -301,13 +301,16 @@ def in_folders(root: str, *folders: str, count: int = 2) -> None:
     "train, val, test, keys",
     [
         ("train", "val", "", {}),
-        ("train", "valid", "test", {"val": "valid"}),
+        ("train", "valid", "test", {"val": "valid", "test": "test"}),
         ("TRAIN", "Validation", "", {"train": "TRAIN", "val": "Validation"}),
-        ("Training", "", "Testing", {"train": "Training", "val_fraction": 0.2}),
-        ("train", "", "test", {"train": "train", "val_fraction": 0.2}),
+        ("Training", "", "Testing",
+         {"train": "Training", "val_fraction": 0.2, "test": "Testing"}),
+        ("train", "", "test", {"train": "train", "val_fraction": 0.2, "test": "test"}),
         ("training_set/training_set", "", "test_set/test_set",
-         {"train": "training_set/training_set", "val_fraction": 0.2}),
-        ("seg_train", "", "seg_test", {"train": "seg_train", "val_fraction": 0.2}),
+         {"train": "training_set/training_set", "val_fraction": 0.2,
+          "test": "test_set/test_set"}),
+        ("seg_train", "", "seg_test",
+         {"train": "seg_train", "val_fraction": 0.2, "test": "seg_test"}),
         ("trainImages", "dev-images", "", {"train": "trainImages", "val": "dev-images"}),
     ],
 )  # fmt: skip
@@ -317,9 +320,9 @@ def test_splits_are_no_classes(
     parts = [part for part in (train, val, test) if part]
     in_folders("data", *(f"{part}/{name}" for part in parts for name in ("ash", "elm", "oak")))
     said = write_spec(Path("data"), Path("spec.toml"))
-    held = "6" if val else "none"
-    assert f"6 images to train on, {held} to validate on, 3 classes" in said
-    assert ("6 images for a test at the end" in said) == bool(test)
+    held = "6 to validate on" if val else "none to validate on"
+    held += ", 6 to test on" if test else ""
+    assert f"6 images to train on, {held}, 3 classes" in said
     spec, plan = written()
     assert spec["data"] == {"format": "imagefolder", "root": "data", **keys}
     assert isinstance(plan, ClassesPlan) and plan.data.num_classes == 3

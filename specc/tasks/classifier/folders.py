@@ -31,7 +31,9 @@ def count_folders(
     train_name, val_name = split_folders(data)
     train = Path(data.root, train_name)
     if data.test and train_name == ".":
-        message = f"all folders of {train} are trained on; write train = … as well"
+        message = (
+            f'all folders of {train} are trained on; write train as well, e.g. train = "train"'
+        )
         problems.add(("data", "test"), message, ("data", "train"))
         return said or 0, 0
     if not os.path.isdir(train):
