@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from clips import make_folders
+from commands import specc
 from garments import compose, write_coco
 from projects import CLASSES, SPEC, Project, compile_spec, make_images
 from scenes import QUICK, detector
@@ -194,3 +195,20 @@ def test_classes_of_a_checkpoint_are_compared_without_training_data(
     if format == "openmmlab":  # the numbers of which would be others
         with pytest.raises(ValueError, match="the same in another order"):
             data.build_eval_set(Path("images"), names[::-1])
+
+
+def test_what_a_test_shares_with_training_is_said(here: Path) -> None:
+    """Two copies of an image to train on, under its name and another, one of another split's."""
+    make_images()
+    make_images("more", train=3, val=3)  # other noise
+    os.rename("more/val", "images/test")
+    shutil.copy("images/train/ash/0.png", "images/test/ash/0.png")
+    shutil.copy("images/train/ash/0.png", "images/test/elm/9.png")
+    shutil.copy("images/val/elm/1.png", "images/test/elm/1.png")
+    Path("spec.toml").write_text(SPEC.replace("[schedule]", 'test = "test"\n[schedule]'))
+    printed = specc("check", "spec.toml").stdout
+    assert "16 images to train on, 8 to validate on, 13 to test on" in printed
+    folder = Path("images/test").resolve()
+    trained = f"{folder}/ash/0.png, {folder}/elm/9.png"
+    assert f"data.test: 2 of 13 images are trained on as well: {trained}\n" in printed
+    assert f"data.test: 1 of 13 images are validated on as well: {folder}/elm/1.png\n" in printed

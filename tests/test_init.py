@@ -520,11 +520,21 @@ def test_yolo_is_read_as_others_write_it(here: Path, case: str, root: str) -> No
         Path("images").mkdir()
         Path("data").rename(root)
     said = write_spec(Path(root), Path("spec.toml"))
-    counts = re.match("yolo: 4 images to train on, (4|none) to validate on, 2 classes", said)
+    tests = ", 4 to test on" if case == "Roboflow" else ""
+    counts = re.match(
+        f"yolo: 4 images to train on, (4|none) to validate on{tests}, 2 classes", said
+    )
     assert counts and 'from 0 objects of "ash" to 4 of "elm"' in said
     annotations = compile_spec(Path("spec.toml")).module("annotations")
     train, val = annotations.read_datasets(Path(annotations.DATA_DIR))
     assert (len(train), len(val)) == ((4, 4) if counts[1] == "4" else (3, 1))
+    if tests:
+        assert len(annotations.read_test(Path(annotations.DATA_DIR), [])) == 4
+        for file in Path(root, "test/labels").iterdir():
+            file.unlink()
+        said = write_spec(Path(root), Path("unlabelled.toml"))
+        assert "4 images for a test at the end: it is not validated on" in said
+        assert "test" not in tomllib.loads(Path("unlabelled.toml").read_text())["data"]
     for record in train + val:
         assert record.boxes.tolist() == [[6, 4, 10, 12]]
         assert [annotations.CLASSES[it] for it in record.labels.tolist()] == ["elm"]
@@ -567,7 +577,8 @@ XML = """<annotation><object><name>elm</name><bndbox>
 @pytest.mark.parametrize(
     "images, xml, keys, counts",
     [
-        (["train", "valid", "test"], "", {"train": "train", "val": "valid"}, (4, 4)),
+        (["train", "valid", "test"], "",
+         {"train": "train", "val": "valid", "test": "test"}, (4, 4)),
         (["."], "", {"train": ".", "val_fraction": 0.2}, (3, 1)),
         (["images"], "annotations",
          {"train": "images", "xml": "annotations", "val_fraction": 0.2}, (3, 1)),
