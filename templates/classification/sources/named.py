@@ -10,9 +10,11 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
     #% if data.val_fraction
     return split({{ data.named.train_samples }})
     #% elif data.held_out.test
-    return {{ data.named.train_samples }}, build_eval_set(root, "val")
+    train_set = {{ data.named.train_samples }}
+    return train_set, build_eval_set(root, "val")
     #% else
-    return {{ data.named.train_samples }}, build_eval_set(root)
+    train_set = {{ data.named.train_samples }}
+    return train_set, build_eval_set(root)
     #% endif
 
 
