@@ -301,13 +301,16 @@ def in_folders(root: str, *folders: str, count: int = 2) -> None:
     "train, val, test, keys",
     [
         ("train", "val", "", {}),
-        ("train", "valid", "test", {"val": "valid"}),
+        ("train", "valid", "test", {"val": "valid", "test": "test"}),
         ("TRAIN", "Validation", "", {"train": "TRAIN", "val": "Validation"}),
-        ("Training", "", "Testing", {"train": "Training", "val_fraction": 0.2}),
-        ("train", "", "test", {"train": "train", "val_fraction": 0.2}),
+        ("Training", "", "Testing",
+         {"train": "Training", "val_fraction": 0.2, "test": "Testing"}),
+        ("train", "", "test", {"train": "train", "val_fraction": 0.2, "test": "test"}),
         ("training_set/training_set", "", "test_set/test_set",
-         {"train": "training_set/training_set", "val_fraction": 0.2}),
-        ("seg_train", "", "seg_test", {"train": "seg_train", "val_fraction": 0.2}),
+         {"train": "training_set/training_set", "val_fraction": 0.2,
+          "test": "test_set/test_set"}),
+        ("seg_train", "", "seg_test",
+         {"train": "seg_train", "val_fraction": 0.2, "test": "seg_test"}),
         ("trainImages", "dev-images", "", {"train": "trainImages", "val": "dev-images"}),
     ],
 )  # fmt: skip
@@ -317,9 +320,9 @@ def test_splits_are_no_classes(
     parts = [part for part in (train, val, test) if part]
     in_folders("data", *(f"{part}/{name}" for part in parts for name in ("ash", "elm", "oak")))
     said = write_spec(Path("data"), Path("spec.toml"))
-    held = "6" if val else "none"
-    assert f"6 images to train on, {held} to validate on, 3 classes" in said
-    assert ("6 images for a test at the end" in said) == bool(test)
+    held = "6 to validate on" if val else "none to validate on"
+    held += ", 6 to test on" if test else ""
+    assert f"6 images to train on, {held}, 3 classes" in said
     spec, plan = written()
     assert spec["data"] == {"format": "imagefolder", "root": "data", **keys}
     assert isinstance(plan, ClassesPlan) and plan.data.num_classes == 3
@@ -517,11 +520,21 @@ def test_yolo_is_read_as_others_write_it(here: Path, case: str, root: str) -> No
         Path("images").mkdir()
         Path("data").rename(root)
     said = write_spec(Path(root), Path("spec.toml"))
-    counts = re.match("yolo: 4 images to train on, (4|none) to validate on, 2 classes", said)
+    tests = ", 4 to test on" if case == "Roboflow" else ""
+    counts = re.match(
+        f"yolo: 4 images to train on, (4|none) to validate on{tests}, 2 classes", said
+    )
     assert counts and 'from 0 objects of "ash" to 4 of "elm"' in said
     annotations = compile_spec(Path("spec.toml")).module("annotations")
     train, val = annotations.read_datasets(Path(annotations.DATA_DIR))
     assert (len(train), len(val)) == ((4, 4) if counts[1] == "4" else (3, 1))
+    if tests:
+        assert len(annotations.read_test(Path(annotations.DATA_DIR), [])) == 4
+        for file in Path(root, "test/labels").iterdir():
+            file.unlink()
+        said = write_spec(Path(root), Path("unlabelled.toml"))
+        assert "4 images for a test at the end: it is not validated on" in said
+        assert "test" not in tomllib.loads(Path("unlabelled.toml").read_text())["data"]
     for record in train + val:
         assert record.boxes.tolist() == [[6, 4, 10, 12]]
         assert [annotations.CLASSES[it] for it in record.labels.tolist()] == ["elm"]
@@ -564,7 +577,8 @@ XML = """<annotation><object><name>elm</name><bndbox>
 @pytest.mark.parametrize(
     "images, xml, keys, counts",
     [
-        (["train", "valid", "test"], "", {"train": "train", "val": "valid"}, (4, 4)),
+        (["train", "valid", "test"], "",
+         {"train": "train", "val": "valid", "test": "test"}, (4, 4)),
         (["."], "", {"train": ".", "val_fraction": 0.2}, (3, 1)),
         (["images"], "annotations",
          {"train": "images", "xml": "annotations", "val_fraction": 0.2}, (3, 1)),

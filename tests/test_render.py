@@ -18,7 +18,7 @@ from specc import build
 from specc.render import TEMPLATES, render
 
 # One line each: a key, and values that lead to different code. Pairs of them are all built.
-TRAIN, VAL = "data.train.", "data.val."
+TRAIN, VAL, TEST = "data.train.", "data.val.", "data.test."
 SHARED: dict[str, list[str]] = {
     "data.repeat": ["1", "3"],
     "optim.head_lr": ["", "0.1"],
@@ -74,17 +74,19 @@ CLASSIFICATION = SHARED | {
     ],
     "data.format": [
         '"imagefolder"\ndata.root = "images"',
-        '"imagefolder"\ndata.root = "images"\ndata.val_fraction = 0.2\ndata.balance = true',
+        '"imagefolder"\ndata.root = "images"\ndata.val_fraction = 0.2\ndata.balance = true\n'
+        'data.train = "train"\ndata.test = "test"',
         '"cifar10"',
-        '"cifar10"\ndata.val_fraction = 0.2\ndata.label_smoothing = 0.1',
+        '"cifar10"\ndata.val_fraction = 0.2\ndata.label_smoothing = 0.1\ndata.test = "test"',
         '"imagenette"',
         f'"list"\n{TRAIN}list = "a/b"\n{VAL}list = "a/c"',
         f'"list"\n{TRAIN}list = "b"\ndata.val_fraction = 0.2\ndata.multi_label = true\n'
         'data.image_suffix = ".png"\ndata.on_bad_image = "skip"',
-        f'"csv"\n{TRAIN}csv = "b"\n{VAL}csv = "c"\ndata.multi_label = true\n'
+        f'"csv"\n{TRAIN}csv = "b"\n{VAL}csv = "c"\n{TEST}csv = "d"\ndata.multi_label = true\n'
         f"data.label_columns = {list('abcdefghij')}",
         f'"csv"\n{TRAIN}csv = "b"\ndata.val_fraction = 0.2\ndata.val_groups = "patient"',
-        f'"openmmlab"\n{TRAIN}json = "b"\n{VAL}json = "c"\ndata.value_range = [0, 4095]',
+        f'"openmmlab"\n{TRAIN}json = "b"\n{VAL}json = "c"\n{TEST}json = "d"\n'
+        "data.value_range = [0, 4095]",
     ],
     "data.augment": ['"random-resized-crop"', '"none"', '"rand-augment"'],
     "data.random_erasing": ["", "0.25\ndata.color_jitter = 0.4"],
@@ -138,8 +140,9 @@ DETECTION = {  # the model first: it decides what of the others fits
     "data.format": [
         '"voc"\ndata.root = "voc"',
         '"voc"\ndata.root = "voc"\ndata.train = ["VOC2007/trainval", "VOC2012/trainval"]\n'
-        'data.classes = ["dog"]\ndata.val_fraction = 0.2',
-        f'{COCO}data.val = {{ images = "a/d", json = "a/e.json" }}\ndata.classes = ["a", "b"]',
+        'data.classes = ["dog"]\ndata.val_fraction = 0.2\ndata.test = "VOC2007/test"',
+        f'{COCO}data.val = {{ images = "a/d", json = "a/e.json" }}\ndata.classes = ["a", "b"]\n'
+        'data.test = { images = "a/f", json = "a/g.json" }',
         f'{COCO}data.val_fraction = 0.2\ndata.classes = "coco"',
         '"voc-folders"\ndata.root = "voc"\ndata.classes = ["a", "b"]',
         '"voc-folders"\ndata.root = "voc"\ndata.classes = ["a"]\ndata.train = "images"\n'
@@ -151,7 +154,7 @@ DETECTION = {  # the model first: it decides what of the others fits
         '"yolo"\ndata.root = "yolo"\ndata.classes = ["a", "b"]',
         '"yolo"\ndata.root = "here"\ndata.classes = ["c", "a"]',  # of three there are
         '"yolo"\ndata.root = "yolo"\ndata.classes = ["a"]\n'
-        'data.train = "train.txt"\ndata.val = "val.txt"',
+        'data.train = "train.txt"\ndata.val = "val.txt"\ndata.test = "images/test"',
     ],
     "data.keep_empty": ["false", "true"],
     "data.on_bad_annotation": ['"error"', '"fix"'],
@@ -207,12 +210,15 @@ VIDEO = {  # the model first, as above
         f'"rawframes"\n{TRAIN}list = "a/b"\n{VAL}list = "a/c"',
         f'"rawframes"\n{TRAIN}list = "b"\ndata.val_fraction = 0.2\ndata.with_offset = true\n'
         f"data.classes = {[str(number) for number in range(101)]}",
-        f'"videos"\n{TRAIN}list = "b"\n{VAL}list = "c"\ndata.classes = "names.txt"',
+        f'"videos"\n{TRAIN}list = "b"\n{VAL}list = "c"\n{TEST}list = "d"\n'
+        'data.classes = "names.txt"',
         f'"videos"\n{TRAIN}list = "b"\ndata.val_fraction = 0.2\ndata.balance = true',
         '"videofolder"\ndata.root = "videos"',
-        '"videofolder"\ndata.root = "videos"\ndata.val_fraction = 0.2',
+        '"videofolder"\ndata.root = "videos"\ndata.val_fraction = 0.2\n'
+        'data.train = "train"\ndata.test = "test"',
         '"kinetics"\ndata.root = "kinetics"',
         '"kinetics"\ndata.root = "kinetics"\ndata.val_fraction = 0.2\ndata.val_groups = "folder"',
+        '"kinetics"\ndata.root = "kinetics"\ndata.val_fraction = 0.2\ndata.test = "test"',
         '"ucf101"\ndata.root = "ucf101"\ndata.fold = 2',
     ],
     "data.clips": [

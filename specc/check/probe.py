@@ -35,7 +35,7 @@ class Absent(Exception):
 
 def main() -> None:
     folder = sys.argv[1]
-    asked = json.loads(sys.argv[2])  # batch_size, epochs, repeat, data
+    asked = json.loads(sys.argv[2])  # batch_size, epochs, repeat, data, test
     sys.path.insert(0, folder)
     warnings.simplefilter("ignore")
     answers: dict[str, Any] = {"missing": {}}
@@ -105,6 +105,8 @@ def data(asked: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
     found["doubled"] = doubled(train, val)
     if hasattr(val, "records"):
         found["most"] = max((int((~it.crowd).sum()) for it in val.records), default=0)
+    if asked["test"]:
+        found["test"] = look_at_test(root, train, val)
     return found | {"deep": deepest(train), "range": getattr(module, "VALUE_RANGE", None)}
 
 
@@ -198,6 +200,27 @@ def groups(of: list[str], labels: list[list[int]], names: list[str]) -> dict[str
             found.setdefault(label, set()).add(group)
     single = sorted(names[label] for label, some in found.items() if len(some) == 1)
     return {"count": len(set(of)), "samples": len(of), "single": single}
+
+
+def look_at_test(root: Path, train: Any, val: Any) -> dict[str, Any]:
+    """Count the samples to test on, and find those that training sees.
+
+    What is wrong with them keeps nobody from training.
+    """
+    classes = [] if hasattr(train, "records") else [train.classes]
+    try:
+        test = importlib.import_module("data").build_eval_set(root, *classes, "test")
+    except (Exception, SystemExit) as error:
+        return {"wrong": str(error) or type(error).__name__}
+    return {"count": len(test), "train": shared(test, train), "val": shared(test, val)}
+
+
+def shared(samples: Any, others: Any) -> list[str]:
+    """Return the samples that are among others as well: the same files, or copies of them."""
+    mine, theirs = ([source for source, _ in labelled(it)] for it in (samples, others))
+    known = set(theirs)
+    same = [it for it in mine if it in known]
+    return same + [copy for copy, _ in copies(theirs, [it for it in mine if it not in known])]
 
 
 def deepest(samples: Any) -> int:

@@ -64,6 +64,7 @@ def probe(checked: Plan, source: Source) -> dict[str, Any]:
         "epochs": checked.train.epochs,
         "repeat": repeat(source),
         "data": not (isinstance(checked, ClassificationPlan) and checked.data.named),
+        "test": "test" in source.tree["data"],
     }
     script = resources.files("specc.check").joinpath("probe.py").read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
@@ -91,7 +92,8 @@ def _data(checked: Plan, answers: Mapping[str, Any]) -> Iterator[str]:
         return
     found = answers["data"]
     noun = f"{checked.sample}s"
-    yield f"{found['train']} {noun} to train on, {found['val']} to validate on"
+    tests = f", {found['test']['count']} to test on" if "count" in found.get("test", {}) else ""
+    yield f"{found['train']} {noun} to train on, {found['val']} to validate on{tests}"
     if left_out := found["left_out"]:
         yield f"{len(left_out)} wrong annotations are left out or mended:"
         yield from (f"  {visible(line)}"[: WIDTH - 8] for line in left_out[:LEFT_OUT])

@@ -60,6 +60,7 @@ def _found(
             f"which is {reached:.3g} at the last of {steps} steps"
         )
         yield ("train", "ema"), message
+    yield from _tested(plan, answers["data"].get("test", {}))
     train, val = answers["data"]["classes"]
     things = f"{plan.sample}s" if isinstance(plan, ClassesPlan) else "objects"
     yield from _doubled(answers["data"].get("doubled", {}), f"{plan.sample}s")
@@ -137,6 +138,18 @@ def _depth(highest: int, values: list[int] | None) -> Iterator[tuple[Key, str]]:
     elif not values and 0 < highest < 1 << 15:
         message = f"{there} only, of 65535, and so are dark; write value_range = {fitting}"
         yield ("data",), message
+
+
+def _tested(plan: Plan, test: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
+    """Report a test that cannot be made, or is none, as training sees its samples."""
+    if "wrong" in test:
+        yield ("data", "test"), f"cannot be tested on: {test['wrong']}"
+    for part, use in (("train", "trained on"), ("val", "validated on")):
+        if names := test.get(part):
+            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+            listed = ", ".join(names[:NAMED]) + more
+            count = f"{len(names)} of {test['count']} {plan.sample}s"
+            yield ("data", "test"), f"{count} are {use} as well: {listed}"
 
 
 def _crowded(

@@ -110,6 +110,13 @@ def read_coco(folder: Path) -> Iterator[Found]:
     counts.update(classes[it["category_id"]] for it in objects)
     masks = bool(objects) and all(it.get("segmentation") for it in objects)
     tests = len(contents[test]["images"]) if test else 0
+    notes: tuple[str, ...] = ()
+    if test:
+        test_images = find_root(folder, test, _names_of_images(contents[test]))
+        if test_images and contents[test]["annotations"]:
+            data["test"] = {"images": str(test_images), "json": str(test)}
+        else:
+            notes = kept_for_tests(str(test), tests, "images")
     yield Found(
         "instance-segmentation" if masks else "detection",
         data,
@@ -117,7 +124,8 @@ def read_coco(folder: Path) -> Iterator[Found]:
         len(files),
         len(val_files) if val_images else None,
         [images / name for name in files],
-        kept_for_tests(str(test), tests, "images") if test else (),
+        notes,
+        tests if "test" in data else None,
     )
 
 
@@ -167,10 +175,14 @@ def read_voc(folder: Path) -> Iterator[Found]:
     names = [line.split()[0] for line in read_lines(lists[train])]
     files = [images.get(name, root / f"JPEGImages/{name}.jpg") for name in names]
     counts, notes = _count_objects([root / f"Annotations/{name}.xml" for name in names])
-    if test:
-        notes += kept_for_tests(str(lists[test]), len(read_lines(lists[test])), "images")
+    tests = read_lines(lists[test]) if test else []
+    if test and all((root / f"Annotations/{line.split()[0]}.xml").is_file() for line in tests):
+        data["test"] = test
+    elif test:
+        notes += kept_for_tests(str(lists[test]), len(tests), "images")
     held = len(read_lines(lists[val])) if val else None
-    yield Found("detection", data, counts, len(names), held, files, notes)
+    tested = len(tests) if "test" in data else None
+    yield Found("detection", data, counts, len(names), held, files, notes, tested)
 
 
 def _voc_folders(folder: Path) -> Iterator[Found]:
@@ -203,9 +215,14 @@ def _voc_folders(folder: Path) -> Iterator[Found]:
     if xml and "xml" in data:
         annotations = [xml / file.name for file in annotations]
     counts, notes = _count_objects(annotations)
-    if test:
-        notes += kept_for_tests(str(test), len(media(test, IMAGES)), "images")
-    yield Found("detection", data, counts, len(files), held, files, notes)
+    tests = media(test, IMAGES) if test else []
+    xmls = [xml / it.name if xml and "xml" in data else it for it in tests]
+    if test and all(it.with_suffix(".xml").is_file() for it in xmls):
+        data["test"] = test.name
+    elif test:
+        notes += kept_for_tests(str(test), len(tests), "images")
+    tested = len(tests) if "test" in data else None
+    yield Found("detection", data, counts, len(files), held, files, notes, tested)
 
 
 def _is_image(path: Path) -> bool:

@@ -26,6 +26,7 @@ class Found:
     val: int | None  # None where they have to be taken from the training samples
     files: list[Path] = field(default_factory=list)  # to look at
     notes: tuple[str, ...] = ()  # what else the user should know, a sentence each
+    test: int | None = None  # labelled samples for a test at the end, where there are some
 
     @property
     def format(self) -> str:
@@ -95,5 +96,5 @@ def find_root(folder: Path, listed: Path, names: list[str]) -> Path | None:
 
 
 def kept_for_tests(name: str, count: int, noun: str) -> tuple[str, ...]:
-    """Say that a test split is not what the best epoch is chosen by."""
+    """Say that a test split, which has no labels to test with, is not validated on either."""
     return (f"{name} has {count} {noun} for a test at the end: it is not validated on",)

@@ -52,7 +52,8 @@ def _folders(folder: Path) -> Iterator[Found]:
     inside = {it.name: it for it in children(folder)}
     splits = find_splits(name for name, path in inside.items() if media(path))
     parts = {split: _inmost(inside[name], name) for split, name in splits.items()}
-    held = test = None
+    held = tests = None
+    notes: tuple[str, ...] = ()
     named: dict[str, Any] = {"val_fraction": VAL_FRACTION}
     classes = _classes(parts["train"]) if "train" in parts else {}
     if classes:
@@ -62,19 +63,25 @@ def _folders(folder: Path) -> Iterator[Found]:
             named = {key: str(parts[key].relative_to(folder)) for key in ("train", "val")}
             named = {key: name for key, name in named.items() if key != name}
             held = sum(map(len, val_classes.values()))
-        test = parts.get("test")
+        if test := parts.get("test"):
+            labelled = _classes(test)
+            if labelled and labelled.keys() <= classes.keys():
+                named["test"] = str(test.relative_to(folder))
+                tests = sum(map(len, labelled.values()))
+            else:
+                kind = "videos" if any(map(is_video, media(test))) else "images"
+                notes = kept_for_tests(str(test), len(media(test)), kind)
     elif len(splits) < 2:
         classes = _classes(folder)
     if len(classes) < 2:
         return
     files = [file for samples in classes.values() for file in samples]
     videos = sum(map(is_video, files)) * 2 > len(files)
-    kind, noun = ("videofolder", "videos") if videos else ("imagefolder", "images")
+    kind = "videofolder" if videos else "imagefolder"
     data = {"format": kind, "root": str(folder), **named}
     counts = {name: len(samples) for name, samples in classes.items()}
     task = "video-classification" if videos else "classification"
-    notes = kept_for_tests(str(test), len(media(test)), noun) if test else ()
-    yield Found(task, data, counts, len(files), held, files, notes)
+    yield Found(task, data, counts, len(files), held, files, notes, tests)
 
 
 def _inmost(folder: Path, split: str = "") -> Path:
@@ -111,7 +118,13 @@ def _lists(folder: Path) -> Iterator[Found]:
             continue
         data, held = _parts("list", folder, train, root, val, _names(val_lines, columns))
         test = beside(train, "test")
-        notes = kept_for_tests(str(test), len(read_lines(test)), "lines") if test else ()
+        notes: tuple[str, ...] = ()
+        test_lines = read_lines(test) if test else []
+        tests = None
+        if test and all(len(line.split()) > columns for line in test_lines):
+            tests = _add_test(data, "list", folder, test, _names(test_lines, columns))
+        if test and tests is None:
+            notes = kept_for_tests(str(test), len(test_lines), "lines")
         counts = Counter(line.split()[-1] for line in lines)
         files, task = [root / name for name in names], "video-classification"
         if columns == 1 and is_video(files[0]):
@@ -127,7 +140,7 @@ def _lists(folder: Path) -> Iterator[Found]:
             data |= {"first_frame": int(match[2])} if int(match[2]) != 1 else {}
             data |= {"with_offset": True} if columns == 3 else {}
             files = [it / frames[0] for it in files]
-        yield Found(task, data, counts, len(lines), held, files, notes)
+        yield Found(task, data, counts, len(lines), held, files, notes, tests)
 
 
 def _names(lines: list[str], columns: int) -> list[str]:
@@ -146,6 +159,17 @@ def _parts(
     if val and (val_root := find_root(folder, val, val_names)):
         return data | {"val": {"root": str(val_root), kind: str(val)}}, len(val_names)
     return data | {"val_fraction": VAL_FRACTION}, None
+
+
+def _add_test(
+    data: dict[str, Any], kind: str, folder: Path, test: Path, names: list[str]
+) -> int | None:
+    """Add a file of test samples to the keys of [data]; return how many, None if none is there."""
+    root = find_root(folder, test, names) if names else None
+    if not root:
+        return None
+    data["test"] = {"root": str(root), kind: str(test)}
+    return len(names)
 
 
 def _tables(folder: Path) -> Iterator[Found]:
@@ -170,8 +194,14 @@ def _tables(folder: Path) -> Iterator[Found]:
         counts = Counter(str(row[label]) for row in rows)
         files = [root / row[image] for row in rows]
         test = beside(train, "test")
-        notes = kept_for_tests(str(test), len(_rows(test, delimiter)), "rows") if test else ()
-        yield Found("classification", data, counts, len(rows), held, files, notes)
+        notes: tuple[str, ...] = ()
+        test_rows = _rows(test, delimiter) if test else []
+        tests = None
+        if test and all(row.get(image) and row.get(label) for row in test_rows):
+            tests = _add_test(data, "csv", folder, test, [row[image] for row in test_rows])
+        if test and tests is None:
+            notes = kept_for_tests(str(test), len(test_rows), "rows")
+        yield Found("classification", data, counts, len(rows), held, files, notes, tests)
 
 
 def _delimiter(path: Path) -> str:
@@ -200,9 +230,14 @@ def _video_sets(folder: Path) -> Iterator[Found]:
             data |= {"val_fraction": VAL_FRACTION} if val is None else {}
             data |= {"val": val} if val not in (None, "val") else {}
             held = len(media(folder / val, VIDEOS)) if val else None
-            tests = media(folder / test, VIDEOS) if test else []
-            notes = kept_for_tests(str(folder / test), len(tests), "videos") if test else ()
-            yield Found("video-classification", data, counts, len(files), held, files, notes)
+            tests = len(media(folder / test, VIDEOS)) if test else 0
+            test_rows = _rows(folder / "annotations" / f"{test}.csv") if test else []
+            notes: tuple[str, ...] = ()
+            if test and not (tests and test_rows and all(row.get("label") for row in test_rows)):
+                notes = kept_for_tests(str(folder / test), tests, "videos")
+                tests = 0
+            data |= {"test": test} if tests else {}
+            yield Found("video-classification", data, counts, len(files), held, files, notes, tests)
     lists = folder / "ucfTrainTestlist"
     if (lists / "trainlist01.txt").is_file() and (folder / "UCF-101").is_dir():
         names = [line.split()[0] for line in read_lines(lists / "trainlist01.txt")]

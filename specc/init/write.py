@@ -104,6 +104,7 @@ def describe(found: Found) -> Iterator[str]:
     """Describe the data that were found, a sentence each."""
     things = "videos" if found.task == "video-classification" else "images"
     val = f"{found.val} to validate on" if found.val else "none to validate on"
+    val += f", {found.test} to test on" if found.test else ""
     yield visible(
         f"{found.format}: {found.train} {things} to train on, {val}, {len(found.counts)} classes"
     )

@@ -141,7 +141,11 @@ def _found(
     else:
         data["val_fraction"] = VAL_FRACTION
     test = _placed([root], sets["test"]) if sets.get("test") else None
-    notes = kept_for_tests(", ".join(test[1]), len(test[2]), "images") if test else ()
+    notes: tuple[str, ...] = ()
+    if test and len(test[1]) == 1 and any(_label(file).is_file() for file in test[2]):
+        data["test"] = test[1][0]
+    elif test:
+        notes = kept_for_tests(", ".join(test[1]), len(test[2]), "images")
     counts = Counter(dict.fromkeys(names[first:], 0))
     lengths, unlabelled, odd = set(), 0, 0
     for file in files:
@@ -160,7 +164,9 @@ def _found(
         notes = (f"{unlabelled} of {len(files)} images have no file of labels: no objects", *notes)
     polygons = bool(lengths) and min(lengths) > 6 and "kpt_shape" not in sets
     task = "instance-segmentation" if polygons else "detection"
-    return Found(task, data, counts, len(files), len(val[2]) if val else None, files, notes)
+    held = len(val[2]) if val else None
+    tests = len(test[2]) if test and "test" in data else None
+    return Found(task, data, counts, len(files), held, files, notes, tests)
 
 
 def _label(image: Path) -> Path:

@@ -1,4 +1,8 @@
+#% if data.held_out.test
+"""Evaluate a checkpoint: `python evaluate.py`, or with `--split test` at the end."""
+#% else
 """Evaluate a checkpoint on the validation {{ sample }}s: `python evaluate.py`."""
+#% endif
 
 import argparse
 from dataclasses import replace
@@ -23,12 +27,15 @@ from tqdm import tqdm
 import checkpoint
 import distributed
 from data import (
+    CLASSES,
     DATA_DIR,
     NUM_CLASSES,
     build_datasets,
     build_eval_loader,
+    build_eval_set,
     data_folder,
     normalize,
+    read_classes,
     test_views,
 )
 from model import build_model, score
@@ -120,26 +127,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Evaluate a checkpoint.")
     parser.add_argument("--data", type={{ data_folder }}, default=DATA_DIR)
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
+    #% if data.held_out.test
+    parser.add_argument("--split", choices=["val", "test"], default="val")
+    #% endif
     args = parser.parse_args()
 
     device = distributed.init()
     state = checkpoint.load(args.checkpoint)
+    dataset = {{ data.held_out.evaluated }}
+    checkpoint.check_classes(args.checkpoint, state["classes"], dataset.classes)
     model = build_model().to(device)
     model.load_state_dict(state["model"])
-    _, val_set = build_datasets(args.data)
-    checkpoint.check_classes(args.checkpoint, state["classes"], val_set.classes)
     #% if evaluate.views
-    test_set = replace(val_set, transform=test_views)
-    loader = build_eval_loader(test_set, batch_size=1)  # of as many views as there are
+    dataset = replace(dataset, transform=test_views)
+    loader = build_eval_loader(dataset, batch_size=1)  # of as many views as there are
     metrics, confusion = evaluate(model, loader, device)
     #% else
-    metrics, confusion = evaluate(model, build_eval_loader(val_set), device)
+    metrics, confusion = evaluate(model, build_eval_loader(dataset), device)
     #% endif
     if dist.get_rank() == 0:
         for name, value in metrics.items():
             print(f"{name:8} {value:.4f}")
         print(table(confusion, state["classes"]))
+        #% if data.held_out.test
+        name = {"val": "confusion_matrix.png", "test": "test_confusion_matrix.png"}[args.split]
+        picture = args.checkpoint.with_name(name)
+        #% else
         picture = args.checkpoint.with_name("confusion_matrix.png")
+        #% endif
         draw_confusion(confusion, state["classes"]).savefig(picture)
         print(picture)
     dist.destroy_process_group()

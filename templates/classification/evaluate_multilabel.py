@@ -1,4 +1,8 @@
+#% if data.held_out.test
+"""Evaluate a checkpoint: `python evaluate.py`, or with `--split test` at the end."""
+#% else
 """Evaluate a checkpoint on the validation images: `python evaluate.py`."""
+#% endif
 
 import argparse
 from pathlib import Path
@@ -23,12 +27,15 @@ from tqdm import tqdm
 import checkpoint
 import distributed
 from data import (
+    CLASSES,
     DATA_DIR,
     NUM_CLASSES,
     build_datasets,
     build_eval_loader,
+    build_eval_set,
     data_folder,
     normalize,
+    read_classes,
 )
 from model import build_model
 
@@ -103,15 +110,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Evaluate a checkpoint.")
     parser.add_argument("--data", type={{ data_folder }}, default=DATA_DIR)
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
+    #% if data.held_out.test
+    parser.add_argument("--split", choices=["val", "test"], default="val")
+    #% endif
     args = parser.parse_args()
 
     device = distributed.init()
     state = checkpoint.load(args.checkpoint)
+    dataset = {{ data.held_out.evaluated }}
+    checkpoint.check_classes(args.checkpoint, state["classes"], dataset.classes)
     model = build_model().to(device)
     model.load_state_dict(state["model"])
-    _, val_set = build_datasets(args.data)
-    checkpoint.check_classes(args.checkpoint, state["classes"], val_set.classes)
-    metrics, precisions = evaluate(model, build_eval_loader(val_set), device)
+    metrics, precisions = evaluate(model, build_eval_loader(dataset), device)
     if dist.get_rank() == 0:
         for name, value in metrics.items():
             print(f"{name:8} {value:.4f}")
@@ -119,7 +129,12 @@ def main() -> None:
         for name, value in zip(state["classes"], precisions.tolist(), strict=True):
             shown = f"{value:.4f}".replace("nan", "-")  # of a class that no image has
             print(f"{shown:>17}  {name}")
+        #% if data.held_out.test
+        name = {"val": "average_precision.png", "test": "test_average_precision.png"}
+        picture = args.checkpoint.with_name(name[args.split])
+        #% else
         picture = args.checkpoint.with_name("average_precision.png")
+        #% endif
         draw_precisions(precisions, state["classes"]).savefig(picture)
         print(picture)
     dist.destroy_process_group()

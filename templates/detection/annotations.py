@@ -97,7 +97,7 @@ def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
     problems: list[str] = []
     #% if annotations.val
     train = {{ annotations.train }}
-    val = {{ annotations.val }}
+    val = read_val(root, problems)
     #% else
     records = {{ annotations.train }}
     #% endif
@@ -117,6 +117,20 @@ def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
     return train, val
 
 
+#% if annotations.val
+def read_val(root: Path, problems: list[str]) -> list[Record]:
+    """Read the images to validate on."""
+    return {{ annotations.val }}
+
+
+#% endif
+#% if annotations.test
+def read_test(root: Path, problems: list[str]) -> list[Record]:
+    """Read the images to test on at the end, which training never sees."""
+    return {{ annotations.test }}
+
+
+#% endif
 #% if annotations.groups
 #% include "shared/choose_groups.py"
 

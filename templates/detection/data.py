@@ -31,6 +31,9 @@ from annotations import (
     data_folder,
     read_datasets,
     read_masks,
+    read_test,
+    read_val,
+    report,
 )
 from copy_paste import paste
 
@@ -149,6 +152,36 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
     #% endif
 
 
+#% if annotations.held_out.both
+def build_eval_set(root: Path, split: str) -> Samples:
+    """The images of the split "val" or "test", without a look at others."""
+    problems: list[str] = []
+    records = {"val": read_val, "test": read_test}[split](root, problems)
+    report(problems)
+    return Samples(records, eval_transform)
+
+
+#% elif annotations.test
+def build_eval_set(root: Path, split: str) -> Samples:
+    """The images of the split "val" or "test", the latter without a look at others."""
+    if split == "val":
+        return build_datasets(root)[1]
+    problems: list[str] = []
+    records = read_test(root, problems)
+    report(problems)
+    return Samples(records, eval_transform)
+
+
+#% elif annotations.val
+def build_eval_set(root: Path) -> Samples:
+    """The validation images, without a look at those to train on."""
+    problems: list[str] = []
+    records = read_val(root, problems)
+    report(problems)
+    return Samples(records, eval_transform)
+
+
+#% endif
 #% include "shared/batches.py"
 
 

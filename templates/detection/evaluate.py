@@ -1,4 +1,8 @@
+#% if annotations.test
+"""Evaluate a checkpoint: `python evaluate.py`, or with `--split test` at the end."""
+#% else
 """Evaluate a checkpoint on the validation images: `python evaluate.py`."""
+#% endif
 
 import argparse
 import json
@@ -24,7 +28,15 @@ from tqdm import tqdm
 import checkpoint
 import distributed
 from annotations import CLASSES, DATA_DIR, data_folder, encode_shapes, read_masks
-from data import Samples, build_datasets, build_eval_loader, outline, shrink, to_floats
+from data import (
+    Samples,
+    build_datasets,
+    build_eval_loader,
+    build_eval_set,
+    outline,
+    shrink,
+    to_floats,
+)
 from model import build_model
 
 CHECKPOINT = Path(__file__).parent / "runs/best.pt"
@@ -104,7 +116,7 @@ def build_truth(dataset: Samples, monitor: str = "loss") -> COCO:
         objects += to_coco(image_id, target, **others)
         #% endif
     if all(item["iscrowd"] for item in objects):
-        raise ValueError("the validation images have no objects to be found")
+        raise ValueError("the images to evaluate on have no objects to be found")
     truth = COCO(to_dataset(images, objects))
     check_monitor(truth, monitor)
     return truth
@@ -454,28 +466,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Evaluate a checkpoint.")
     parser.add_argument("--data", type={{ data_folder }}, default=DATA_DIR)
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
+    #% if annotations.test
+    parser.add_argument("--split", choices=["val", "test"], default="val")
+    #% endif
     parser.add_argument("--json", type=Path, help="file to write the detections to")
     args = parser.parse_args()
 
     device = distributed.init()
     model = load_model(args.checkpoint, device)
-    _, val_set = build_datasets(args.data)
-    truth = build_truth(val_set) if dist.get_rank() == 0 else None
-    evaluation = evaluate(model, build_eval_loader(val_set), truth, device)
+    dataset = {{ annotations.held_out.evaluated }}
+    truth = build_truth(dataset) if dist.get_rank() == 0 else None
+    evaluation = evaluate(model, build_eval_loader(dataset), truth, device)
     if truth is not None:
         print(summary(evaluation.metrics))
         print(table(evaluation.by_class, truth))
         pictures = {
             "average_precision.png": draw_precisions(evaluation.by_class),
-            "predictions.png": draw_results(val_set, evaluation.results),
+            "predictions.png": draw_results(dataset, evaluation.results),
         }
         for name, figure in pictures.items():
+            #% if annotations.test
+            name = {"val": name, "test": f"test_{name}"}[args.split]
+            #% endif
             picture = args.checkpoint.with_name(name)
             figure.savefig(picture)
             print(picture)
         if args.json:
             #% if annotations.ids
-            answer = to_results(val_set, evaluation.results)
+            answer = to_results(dataset, evaluation.results)
             #% else
             answer = to_dataset(truth.dataset["images"], evaluation.results)
             #% endif

@@ -17,7 +17,16 @@ from specc.tasks.classifier.labels import count_labelled, given_classes, left, n
 from specc.tasks.classifier.sizes import agreed_size, built_for
 from specc.tasks.common.code import Name, Setting
 from specc.tasks.common.groups import check_division, group, group_settings
-from specc.tasks.common.places import NAME_CLASSES, check_enough, list_places, under
+from specc.tasks.common.held_out import HeldOutPlan, check_test
+from specc.tasks.common.places import (
+    NAME_CLASSES,
+    Places,
+    asked_classes,
+    check_enough,
+    classes_file,
+    list_places,
+    under,
+)
 from specc.tasks.common.plan import ImagesPlan
 from specc.tasks.common.transforms import (
     IMAGENET_MEAN,
@@ -57,7 +66,8 @@ def plan_data(
     if data.eval_transforms is not None:
         key = ("data", "eval_transforms")
         evaluate = listed(data.eval_transforms, key, same_shape=same_shape, problems=problems)
-    root, train_args, val_args, classes, val_classes = _places(spec)
+    root, train_args, val_args, test_args, classes = _places(spec)
+    metainfo = isinstance(data, OpenMMLabData) and not data.classes
     dataset = known_dataset(data) if isinstance(data, NamedData | Emnist) else None
     named = plan_named(data, problems) if isinstance(data, NamedData | Emnist) else None
     num_classes, images = _num_classes(spec, problems)
@@ -80,10 +90,22 @@ def plan_data(
         files=dataset is None or bool(dataset.files),
         train_args=train_args,
         val_args=val_args,
+        test_args=test_args,
+        held_out=HeldOutPlan(
+            val=not data.val_fraction,
+            test=data.test is not None,
+            classes=None if named else asked_classes(classes),
+        ),
         classes=classes,
-        val_classes=val_classes,
+        val_classes=_read_classes(val_args) if metainfo else None,
+        eval_classes=_eval_classes(val_args, test_args) if metainfo else None,
+        classes_file=(
+            classes_file(data, root)
+            if isinstance(data, ListData | CsvData | OpenMMLabData)
+            else None
+        ),
         name_classes=classes == NAME_CLASSES,
-        read_classes=isinstance(data, OpenMMLabData) and not data.classes,
+        read_classes=metainfo,
         labels_are_numbers=isinstance(data, OpenMMLabData),
         labels_may_be_numbers=classes != NAME_CLASSES and _class_numbers(spec),
         named=named,
@@ -137,6 +159,11 @@ def _check_keys(spec: Classification, problems: Problems) -> None:
         message = "takes validation images from the training images; leave either it or val out"
         problems.add(("data", "val_fraction"), message, ("data", "val"))
     check_division(data, problems)
+    if not isinstance(data, NamedData | Emnist):
+        train, val = (
+            split_folders(data) if isinstance(data, ImageFolder) else (data.train, data.val)
+        )
+        check_test(data.test, train, val, problems)
     single = isinstance(data, ListData | CsvData | OpenMMLabData) and not data.val
     if single and not data.val_fraction:
         name = {"list": "list", "csv": "csv", "openmmlab": "json"}[data.format]
@@ -165,21 +192,33 @@ def _check_keys(spec: Classification, problems: Problems) -> None:
                 problems.add(("data", name), message, ("data", "label_columns"))
 
 
-def _places(
-    spec: Classification,
-) -> tuple[str, tuple[Name, ...], tuple[Name, ...], Name | None, Name | None]:
+def _places(spec: Classification) -> Places:
     """Return the data's folder, which `--data` replaces, and expressions for what is where in it.
 
-    These are the arguments of the function that lists training or validation images, and the
-    names of the classes that each has. The folder is the one that all places have in common.
+    These are the arguments of the function that lists images of each split, and the names of the
+    classes. The folder is the one that all places have in common.
     """
     data = spec.data
     if isinstance(data, NamedData | Emnist):
-        return data.root, (), (), None, None
+        return data.root, (), (), (), None
     if isinstance(data, ImageFolder):
-        train, val = split_folders(data)
-        return data.root, (under("", train),), (under("", val),) if val else (), None, None
+        train, val, test = (
+            (under("", name),) if name else () for name in (*split_folders(data), data.test)
+        )
+        return data.root, train, val, test, None
     return list_places(data)
+
+
+def _read_classes(args: tuple[Name, ...]) -> Name | None:
+    """Return the expression of the names in one of OpenMMLab's files, if there is one."""
+    return Name(f"read_classes({args[1]})") if args else None
+
+
+def _eval_classes(val_args: tuple[Name, ...], test_args: tuple[Name, ...]) -> Name | None:
+    """Return the expression of the names in the file of what is evaluated."""
+    if not val_args or not test_args:
+        return _read_classes(val_args or test_args)
+    return Name(f'read_classes({{"val": {val_args[1]}, "test": {test_args[1]}}}[split])')
 
 
 def _settings(spec: Classification) -> tuple[Setting, ...]:

@@ -29,7 +29,13 @@ def count_folders(
     said, key = spec.model.num_classes, ("model", "num_classes")
     root = ("data", "root")
     train_name, val_name = split_folders(data)
-    train, val = Path(data.root, train_name), Path(data.root, val_name)
+    train = Path(data.root, train_name)
+    if data.test and train_name == ".":
+        message = (
+            f'all folders of {train} are trained on; write train as well, e.g. train = "train"'
+        )
+        problems.add(("data", "test"), message, ("data", "train"))
+        return said or 0, 0
     if not os.path.isdir(train):
         if said is None:
             message = f"there is no folder {train} here to count the classes in"
@@ -48,19 +54,25 @@ def count_folders(
             advice = f"write train = {show(splits.get('train', '…'))} as well"
         problems.add(("data", "val_fraction"), f"{message}; {advice}", root)
         return said or 0, 0
-    if val_name and not os.path.isdir(val):
-        message = f"there is no folder {val} beside {train}"
-        hint = _hint(Path(data.root), "val") or "; write e.g. val_fraction = 0.2"
-        problems.add(("data", "val"), f"{message}{hint}")
-    elif val_name:
-        val_images = _count(val, suffixes)
-        if names := ", ".join(f'"{name}"' for name in val_images if name not in images):
-            message = "training needs all classes that validation has"
-            problems.add(root, f"only {val} has {names}; {message}")
-        if not any(val_images.values()):
-            problems.add(
-                root, f"{val} has no folder of {noun}s; add some, or write val_fraction = 0.2"
+    for part, name in (("val", val_name), ("test", data.test)):
+        folder = Path(data.root, name or "")
+        instead = "write e.g. val_fraction = 0.2" if part == "val" else "leave it out"
+        if not name:
+            continue
+        if not os.path.isdir(folder):
+            hint = _hint(Path(data.root), part) or f"; {instead}"
+            problems.add(("data", part), f"there is no folder {folder} beside {train}{hint}")
+            continue
+        held = _count(folder, suffixes)
+        if names := ", ".join(f'"{it}"' for it in held if it not in images):
+            use = "validation" if part == "val" else "the test"
+            message = f"training needs all classes that {use} has"
+            problems.add(root, f"only {folder} has {names}; {message}")
+        if not any(held.values()):
+            message = (
+                f"{folder} has no folder of {noun}s; add some, or {instead.replace('e.g. ', '')}"
             )
+            problems.add(root if part == "val" else ("data", part), message)
     for name in (name for name, count in images.items() if not count):
         message = f"{train / name} has no {noun} in it; add some, or remove it"
         problems.add(root, message)

@@ -49,7 +49,10 @@ def count_labelled(spec: Classifier, data: Labelled, problems: Problems) -> tupl
     classes = given_classes(data)
     _check_given(data, classes, problems)
     train = _read(data, data.train, ("data", "train"), problems)
-    val = _read(data, data.val, ("data", "val"), problems) if data.val else None
+    held: dict[str, tuple[File, list[Row]]] = {}
+    for part, split in (("val", data.val), ("test", data.test)):
+        if split and (found := _read(data, split, ("data", part), problems)):
+            held[part] = split, found
     if classes is None and train is not None and isinstance(data, OpenMMLabData):
         classes = _metainfo(data, problems)
     count = len(classes) if classes else 0
@@ -64,12 +67,11 @@ def count_labelled(spec: Classifier, data: Labelled, problems: Problems) -> tupl
         message = f"there is no file {file} here to count the classes in; {ELSEWHERE}"
         list_key = ("data", "train", FILE_KEYS[type(data.train)])
         problems.add(list_key, message, ("model", "num_classes"), ("data", "format"))
-    if val:
-        _check_files(data, "val", val, problems)
-    if train and val:
-        names = classes or _names(train, said)
-        key = ("data", "val", FILE_KEYS[type(data.val)]) if data.val else ()
-        _check_labels(data, val, names, key, "validation", problems)
+    for part, (split, found) in held.items():
+        _check_files(data, part, found, problems)
+        if train:
+            key = ("data", part, FILE_KEYS[type(split)])
+            _check_labels(data, found, classes or _names(train, said), key, problems)
     return count or said or 0, _samples_left(data, train or ())
 
 
@@ -121,32 +123,36 @@ def _rows(data: Labelled, path: Path) -> list[Row]:
 
 
 def _metainfo(data: OpenMMLabData, problems: Problems) -> list[str] | None:
-    """Return the classes' names in the training file; report a validation file that has others."""
-    found: list[list[str] | None] = []
-    for split in filter(None, (data.train, data.val)):
+    """Return the classes' names in the training file; report other files that have others."""
+    found: dict[str, list[str] | None] = {}
+    for part, split in (("train", data.train), ("val", data.val), ("test", data.test)):
+        if not split:
+            continue
         try:
             metainfo = load_json(Path(split.json)).get("metainfo")
         except (Unreadable, OSError, UnicodeDecodeError):
             return None  # which is said elsewhere
         names = metainfo.get("classes") if isinstance(metainfo, dict) else None
         if isinstance(names, list) and all(type(it) is str for it in names):
-            found.append([name.strip() for name in names])
+            found[part] = [name.strip() for name in names]
         elif names is None:
-            found.append(None)
+            found[part] = None
         else:
-            key: Key = ("data", "val" if found else "train", "json")
-            problems.add(key, f"metainfo.classes must be a list of names, not {show(names)}")
+            message = f"metainfo.classes must be a list of names, not {show(names)}"
+            problems.add(("data", part, "json"), message)
             return None
-    if len(found) == 2 and found[0] != found[1]:
-        message = "metainfo.classes must be the same for training and validation"
-        problems.add(("data", "val", "json"), message)
-    for name, count in Counter(found[0] or ()).items():
+    names = found["train"]
+    for part, use in (("val", "validation"), ("test", "the test")):
+        if found.get(part, names) != names:
+            message = f"metainfo.classes must be the same for training and {use}"
+            problems.add(("data", part, "json"), message)
+    for name, count in Counter(names or ()).items():
         if count > 1:
             message = f"metainfo.classes has {show(name)} {count} times"
             problems.add(("data", "train", "json"), message)
         if not name:
             problems.add(("data", "train", "json"), "metainfo.classes has an empty name")
-    return found[0]
+    return names
 
 
 def _check_given(data: Labelled, classes: list[str] | None, problems: Problems) -> None:
@@ -191,7 +197,7 @@ def _check_train(
     """Check the training labels; return the number of classes."""
     key = ("data", "train", FILE_KEYS[type(data.train)])
     names = classes or _names(found, said)
-    if not _check_labels(data, found, names, key, "training", problems):
+    if not _check_labels(data, found, names, key, problems):
         return len(classes or ())
     counts = Counter(label for row in found for label in row.labels)
     if len(names) < 2:
@@ -213,7 +219,6 @@ def _check_labels(
     found: Sequence[Row],
     names: Sequence[str],
     key: Key,
-    part: str,
     problems: Problems,
 ) -> bool:
     """Return whether all labels are names or numbers of classes; names the first that is not."""

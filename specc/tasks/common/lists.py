@@ -48,7 +48,7 @@ def split_files(split: File) -> tuple[str, str]:
 
 def list_files(data: Labelled) -> list[str]:
     """Return the files that tell of samples."""
-    return [split_files(split)[1] for split in (data.train, data.val) if split]
+    return [split_files(split)[1] for split in (data.train, data.val, data.test) if split]
 
 
 def noun(data: Section) -> str:

@@ -14,8 +14,8 @@ from specc.tasks.common.lists import Labelled, noun, split_files
 
 NAME_CLASSES = Name("name_classes(rows)")
 # The folder that `--data` replaces; expressions for what is where in it, as arguments of the
-# functions that list training and validation samples; and for the classes that each has.
-Places = tuple[str, tuple[Name, ...], tuple[Name, ...], Name | None, Name | None]
+# functions that list samples to train, validate and test on; and for the names of the classes.
+Places = tuple[str, tuple[Name, ...], tuple[Name, ...], tuple[Name, ...], Name | None]
 
 # Images of a generated project: torchvision's IMG_EXTENSIONS, and three of Pillow's.
 TORCHVISION = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
@@ -57,20 +57,37 @@ def list_places(data: Labelled) -> Places:
     """Return the places of list files and their samples, in the folder that all have in common."""
     paths = split_files(data.train)
     val_paths = split_files(data.val) if data.val else ()
+    test_paths = split_files(data.test) if data.test else ()
     file = data.classes if isinstance(data.classes, str) else None
-    root = common([*paths, *val_paths, *([file] if file else [])])
-    train_args = tuple(under(root, path) for path in paths)
-    val_args = tuple(under(root, path) for path in val_paths)
-    classes, val_classes = NAME_CLASSES, None
+    root = common([*paths, *val_paths, *test_paths, *([file] if file else [])])
+    train_args, val_args, test_args = (
+        tuple(under(root, path) for path in split) for split in (paths, val_paths, test_paths)
+    )
+    classes = NAME_CLASSES
     if file:
-        text = f'({under(root, file)}).read_text(encoding="utf-8-sig")'
-        classes = Name(f"[line.strip() for line in {text}.strip().splitlines()]")
+        classes = Name("read_classes(root)")
     elif given_classes(data):
         classes = Name("CLASSES")
     elif isinstance(data, OpenMMLabData):
         classes = Name(f"read_classes({train_args[1]})")
-        val_classes = Name(f"read_classes({val_args[1]})") if val_args else None
-    return root or ".", train_args, val_args, classes, val_classes
+    return root or ".", train_args, val_args, test_args, classes
+
+
+def classes_file(data: Labelled, root: str) -> Name | None:
+    """Return the expression of the text file that names the classes, if one does."""
+    if not isinstance(data.classes, str):
+        return None
+    return under("" if root == "." else root, data.classes)
+
+
+def asked_classes(classes: Name | None) -> Name:
+    """Return what evaluate.py takes the classes from: never from the training samples.
+
+    Args:
+        classes: the expression for their names in training.
+    """
+    known = {"CLASSES": "CLASSES", "read_classes(root)": "read_classes(args.data)"}
+    return Name(known.get(str(classes), 'state["classes"]'))
 
 
 def check_enough(spec: Spec, samples: int, problems: Problems) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from specc.tasks.classifier.loss import LossPlan
 from specc.tasks.common.code import Call, Name, Setting, python
+from specc.tasks.common.held_out import HeldOutPlan
 from specc.tasks.common.optimizer import OptimizerPlan
 
 # The steps of weights that look at the model: at the order of its names, or at its shapes.
@@ -141,13 +142,15 @@ class ClassifierPlan(ModelPlan):
 class NamedPlan:
     """A dataset of torchvision's, its samples as expressions."""
 
-    first: tuple[Call, ...]  # what one process does before the others: download, unpack
+    first: Call  # what one process does before the others: download, unpack
     train: Call
     train_setup: Name | None  # a statement that the samples need
     train_samples: Call
-    val: Call | None  # None where the validation samples are taken from the training samples
-    val_setup: Name | None
-    val_samples: Call | None
+    held_first: Call  # the same of what is evaluated
+    held: Call
+    held_setup: Name | None
+    held_samples: Call
+    held_splits: Mapping[str, str]  # torchvision's names of "val" and "test"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,8 +171,12 @@ class SamplesPlan:
     source_template: str
     train_args: tuple[Name, ...]  # of the function that lists a format's samples
     val_args: tuple[Name, ...]  # () where the validation samples are taken from the others
+    test_args: tuple[Name, ...]  # () where none are kept for a test
+    held_out: HeldOutPlan
     classes: Name | None  # an expression for their names, of formats in which labels are written
     val_classes: Name | None  # which has to be the same
+    eval_classes: Name | None  # and those of what is evaluated, which may be a test
+    classes_file: Name | None  # an expression for the text file that names them
     name_classes: bool  # whether they are named after the labels
     labels_are_numbers: bool
     labels_may_be_numbers: bool  # of classes that have names

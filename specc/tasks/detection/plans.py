@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from specc.tasks.common.code import Call, Name, Setting, python
+from specc.tasks.common.held_out import HeldOutPlan
 from specc.tasks.common.plan import ModelPlan, Plan
 
 
@@ -41,6 +42,8 @@ class AnnotationsPlan:
     template: str  # of the format
     train: Call  # which reads the training images
     val: Call | None  # None where the validation images are taken from them
+    test: Call | None
+    held_out: HeldOutPlan
     subset: bool  # whether objects of other classes are left out, or are a problem
     masks: bool
     areas: bool  # of objects, as the file says

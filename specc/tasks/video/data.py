@@ -11,8 +11,17 @@ from specc.tasks.classifier.labels import ELSEWHERE, count_labelled, given_class
 from specc.tasks.classifier.sizes import agreed_size, built_for
 from specc.tasks.common.code import Call, Name, Setting
 from specc.tasks.common.groups import check_division, group, group_settings
+from specc.tasks.common.held_out import HeldOutPlan, check_test
 from specc.tasks.common.lists import EMPTY
-from specc.tasks.common.places import NAME_CLASSES, Places, check_enough, list_places, under
+from specc.tasks.common.places import (
+    NAME_CLASSES,
+    Places,
+    asked_classes,
+    check_enough,
+    classes_file,
+    list_places,
+    under,
+)
 from specc.tasks.common.transforms import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -60,7 +69,7 @@ def plan_clips(
     if data.train_transforms is not None:
         key = ("data", "train_transforms")
         train = listed(data.train_transforms, key, same_shape=False, problems=problems)
-    root, train_args, val_args, classes, val_classes = _places(spec)
+    root, train_args, val_args, test_args, classes = _places(spec)
     num_classes, videos = _num_classes(spec, problems)
     check_enough(spec, videos * spec.data.repeat, problems)
     frames, stride, fps = (None, None, None) if tsn else _clip(spec, model, weights, problems)
@@ -81,8 +90,14 @@ def plan_clips(
         source_template=_source(spec),
         train_args=train_args,
         val_args=val_args,
+        test_args=test_args,
+        held_out=HeldOutPlan(
+            val=not data.val_fraction, test=bool(test_args), classes=asked_classes(classes)
+        ),
         classes=classes,
-        val_classes=val_classes,
+        val_classes=None,
+        eval_classes=None,
+        classes_file=classes_file(data, root) if isinstance(data, RawFrames | Videos) else None,
         name_classes=classes == NAME_CLASSES,
         labels_are_numbers=False,
         labels_may_be_numbers=isinstance(data, RawFrames | Videos)
@@ -204,6 +219,13 @@ def _check_keys(spec: VideoClassification, problems: Problems) -> None:
         message = "takes validation videos from the training videos; leave either it or val out"
         problems.add(("data", "val_fraction"), message, ("data", "val"))
     check_division(data, problems)
+    if not isinstance(data, Ucf101):
+        train, val = (
+            split_folders(data) if isinstance(data, VideoFolder) else (data.train, data.val)
+        )
+        if isinstance(data, Kinetics) and not data.val_fraction:
+            val = data.val or "val"
+        check_test(data.test, train, val, problems)
     if isinstance(data, RawFrames | Videos) and not data.val and not data.val_fraction:
         message = "write val = { root = …, list = … }, or e.g. val_fraction = 0.2"
         problems.add(("data", "val"), f"there is nothing to validate on; {message}")
@@ -239,16 +261,17 @@ def _places(spec: VideoClassification) -> Places:
     data = spec.data
     match data:
         case RawFrames() | Videos():
-            root, train, val, classes, _ = list_places(data)
-            return root, train, () if data.val_fraction else val, classes, None
+            root, train, val, test, classes = list_places(data)
+            return root, train, () if data.val_fraction else val, test, classes
         case VideoFolder():
-            train_name, val_name = split_folders(data)
-            val = (under("", val_name),) if val_name else ()
-            return data.root, (under("", train_name),), val, None, None
+            train, val, test = (
+                (under("", name),) if name else () for name in (*split_folders(data), data.test)
+            )
+            return data.root, train, val, test, None
         case Kinetics():
             parts = [
-                (under("", part), under("", f"annotations/{part}.csv"))
-                for part in (data.train, data.val or "val")
+                (under("", part), under("", f"annotations/{part}.csv")) if part else ()
+                for part in (data.train, data.val or "val", data.test)
             ]
             classes = NAME_CLASSES
         case Ucf101():
@@ -256,8 +279,9 @@ def _places(spec: VideoClassification) -> Places:
                 (under("", "UCF-101"), under("", f"ucfTrainTestlist/{part}list0{data.fold}.txt"))
                 for part in ("train", "test")
             ]
+            parts.append(())
             classes = Name('read_classes(root / "ucfTrainTestlist/classInd.txt")')
-    return data.root, parts[0], () if data.val_fraction else parts[1], classes, None
+    return data.root, parts[0], () if data.val_fraction else parts[1], parts[2], classes
 
 
 def _settings(spec: VideoClassification) -> tuple[Setting, ...]:

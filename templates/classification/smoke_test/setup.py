@@ -1,3 +1,4 @@
+#% include "classification/smoke_test/evaluated.py"
 #% if teacher
 train.build_teacher = lambda classes: train.build_model()  # as untrained as the model
 #% endif

@@ -37,11 +37,59 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
     #% else
     return split(*readable([train]))
     #% endif
+    #% elif data.test_args
+    train, val = readable([train, read_eval_set(root, classes, "val")])
+    return train, val
     #% else
-    val_folder = {{ data.val_args[0] }}
-    if unknown := sorted({*list_classes(val_folder)} - {*classes}):
-        raise ValueError(f"{val_folder}: not in training: {unknown}")
-    val = read_folder(val_folder, classes, eval_transform)
-    train, val = readable([train, val])
+    train, val = readable([train, read_eval_set(root, classes)])
     return train, val
     #% endif
+
+
+#% if data.held_out.any
+#% if data.held_out.both
+def read_eval_set(root: Path, classes: list[str], split: str) -> Samples:
+    """Read the images of the split "val" or "test"; they need not have all `classes`.
+
+    Raises:
+        ValueError: if they have others.
+    """
+    folder = {"val": {{ data.val_args[0] }}, "test": {{ data.test_args[0] }}}[split]
+#% elif data.test_args
+def read_eval_set(root: Path, classes: list[str]) -> Samples:
+    """Read the test images, which need not have all `classes`.
+
+    Raises:
+        ValueError: if they have others.
+    """
+    folder = {{ data.test_args[0] }}
+#% else
+def read_eval_set(root: Path, classes: list[str]) -> Samples:
+    """Read the validation images, which need not have all `classes`.
+
+    Raises:
+        ValueError: if they have others.
+    """
+    folder = {{ data.val_args[0] }}
+#% endif
+    if unknown := sorted({*list_classes(folder)} - {*classes}):
+        raise ValueError(f"{folder}: not in training: {unknown}")
+    return read_folder(folder, classes, eval_transform)
+
+
+#% if data.test_args
+def build_eval_set(root: Path, classes: list[str], split: str) -> Samples:
+    """Read the images of the split "val" or "test", without a look at others."""
+    #% if data.val_fraction
+    if split == "val":
+        return build_datasets(root)[1]
+    return readable([read_eval_set(root, classes)])[0]
+    #% else
+    return readable([read_eval_set(root, classes, split)])[0]
+    #% endif
+#% else
+def build_eval_set(root: Path, classes: list[str]) -> Samples:
+    """Read the validation images, without a look at those to train on."""
+    return readable([read_eval_set(root, classes)])[0]
+#% endif
+#% endif

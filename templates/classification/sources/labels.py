@@ -57,6 +57,14 @@ def build_samples(
 
 
 #% endif
+#% if data.classes_file
+def read_classes(root: Path) -> list[str]:
+    """The names of the classes, in the order of their numbers."""
+    text = ({{ data.classes_file }}).read_text(encoding="utf-8-sig")
+    return [line.strip() for line in text.strip().splitlines()]
+
+
+#% endif
 def build_datasets(root: Path) -> tuple[Samples, Samples]:
     """Build the training and validation sets."""
     rows = read_rows({{ data.train_args[0] }}, {{ data.train_args[1] }})
@@ -80,7 +88,11 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
     return split(*readable([build_samples(rows, classes, train_transform)]))
     #% endif
     #% else
-    val_rows = read_rows({{ data.val_args[0] }}, {{ data.val_args[1] }})
+    #% if data.test_args
+    val_rows = read_eval_rows(root, "val")
+    #% else
+    val_rows = read_eval_rows(root)
+    #% endif
     #% if data.val_classes
     if {{ data.val_classes }} != classes:
         raise ValueError(f"{root}: training and validation have different classes")
@@ -97,3 +109,50 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
     return train, val
     #% endif
     #% endif
+
+
+#% if data.held_out.both
+def read_eval_rows(root: Path, split: str) -> list[Row]:
+    """The rows of the split "val" or "test"."""
+    places = {
+        "val": ({{ data.val_args[0] }}, {{ data.val_args[1] }}),
+        "test": ({{ data.test_args[0] }}, {{ data.test_args[1] }}),
+    }
+    return read_rows(*places[split])
+
+
+#% elif data.held_out.val
+def read_eval_rows(root: Path) -> list[Row]:
+    """The rows of the validation {{ sample }}s."""
+    return read_rows({{ data.val_args[0] }}, {{ data.val_args[1] }})
+
+
+#% endif
+#% if data.held_out.any
+#% if data.held_out.both
+def build_eval_set(root: Path, classes: list[str], split: str) -> Samples:
+    """The {{ sample }}s of the split "val" or "test", without a look at others."""
+    rows = read_eval_rows(root, split)
+#% elif data.test_args
+def build_eval_set(root: Path, classes: list[str], split: str) -> Samples:
+    """The {{ sample }}s of the split "val" or "test", without a look at others."""
+    if split == "val":
+        return build_datasets(root)[1]
+    rows = read_rows({{ data.test_args[0] }}, {{ data.test_args[1] }})
+#% else
+def build_eval_set(root: Path, classes: list[str]) -> Samples:
+    """The validation {{ sample }}s, without a look at those to train on."""
+    rows = read_eval_rows(root)
+#% endif
+    #% if data.eval_classes
+    if (names := {{ data.eval_classes }}) != classes:
+        odd = sorted({*names} ^ {*classes}) or "the same in another order"
+        raise ValueError(f"{root}: not the classes of the model: {odd}")
+    #% endif
+    #% if data.clips
+    check(rows)
+    return build_samples(rows, classes, eval_clip)
+    #% else
+    return readable([build_samples(rows, classes, eval_transform)])[0]
+    #% endif
+#% endif

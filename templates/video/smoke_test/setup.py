@@ -1,3 +1,4 @@
+#% include "classification/smoke_test/evaluated.py"
 #% if data.testing
 #% if data.segments
 data.TEST_SEGMENTS = 2

@@ -33,9 +33,42 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
     #% else
     return split(train)
     #% endif
+    #% elif data.test_args
+    return train, build_eval_set(root, classes, "val")
     #% else
-    val_folder = {{ data.val_args[0] }}
-    if unknown := sorted({*list_classes(val_folder)} - {*classes}):
-        raise ValueError(f"{val_folder}: not in training: {unknown}")
-    return train, read_folder(val_folder, classes, eval_clip)
+    return train, build_eval_set(root, classes)
     #% endif
+
+
+#% if data.held_out.any
+#% if data.held_out.both
+def build_eval_set(root: Path, classes: list[str], split: str) -> Samples:
+    """Read the videos of the split "val" or "test"; they need not have all `classes`.
+
+    Raises:
+        ValueError: if they have others.
+    """
+    folder = {"val": {{ data.val_args[0] }}, "test": {{ data.test_args[0] }}}[split]
+#% elif data.test_args
+def build_eval_set(root: Path, classes: list[str], split: str) -> Samples:
+    """Read the videos of the split "val" or "test"; these need not have all `classes`.
+
+    Raises:
+        ValueError: if they have others.
+    """
+    if split == "val":
+        return build_datasets(root)[1]
+    folder = {{ data.test_args[0] }}
+#% else
+def build_eval_set(root: Path, classes: list[str]) -> Samples:
+    """Read the validation videos, which need not have all `classes`.
+
+    Raises:
+        ValueError: if they have others.
+    """
+    folder = {{ data.val_args[0] }}
+#% endif
+    if unknown := sorted({*list_classes(folder)} - {*classes}):
+        raise ValueError(f"{folder}: not in training: {unknown}")
+    return read_folder(folder, classes, eval_clip)
+#% endif

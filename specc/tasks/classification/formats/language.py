@@ -126,6 +126,8 @@ class ImageFolder(_Files):
     """The training images' folder in `root`: `"train"`, or with val_fraction `root` itself."""
     val: Text | None = None
     """The validation images' folder in `root`, by default `"val"`."""
+    test: Text | None = None
+    """The folder in `root` of images to test on at the end, which training never sees."""
 
 
 class Classes(Section):
@@ -179,6 +181,8 @@ class ListData(_Labelled):
     """The training images, as `{ root = "data", list = "data/train.txt" }`."""
     val: ListFile | None = None
     """The validation images, likewise."""
+    test: ListFile | None = None
+    """Images to test on at the end, likewise, which training never sees."""
     separator: str = Field(" ", min_length=1)
     r"""What stands between path and label, as `"\t"`; the last one in a line counts. In
     multi-label lists the labels are separated by commas."""
@@ -193,6 +197,8 @@ class CsvData(_Labelled):
     """The training images, as `{ root = "data", csv = "data/train.csv" }`."""
     val: CsvFile | None = None
     """The validation images, likewise."""
+    test: CsvFile | None = None
+    """Images to test on at the end, likewise, which training never sees."""
     delimiter: Annotated[
         str, Field(pattern=r'^[^"\r\n]$'), must_be('one character, e.g. ";" or "\\t"')
     ] = ","
@@ -220,6 +226,8 @@ class OpenMMLabData(_Labelled):
     """The training images, as `{ root = "data", json = "data/train.json" }`."""
     val: JsonFile | None = None
     """The validation images, likewise."""
+    test: JsonFile | None = None
+    """Images to test on at the end, likewise, which training never sees."""
 
 
 class _Named(_Data):
@@ -230,6 +238,8 @@ class _Named(_Data):
     """The split to train on; by default the one for that."""
     val: Text | None = None
     """The split to validate on; by default the one for that, or the test split."""
+    test: Text | None = None
+    """The split to test on at the end, which training never sees."""
 
 
 class NamedData(_Named):

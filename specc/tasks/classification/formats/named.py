@@ -19,29 +19,31 @@ def plan_named(data: NamedData | Emnist, problems: Problems) -> NamedPlan:
     row = known_dataset(data)
     train, val = data.train or row.train, data.val or row.val
     _check_splits(data, row, problems)
-    splits = [train] if data.val_fraction or not row.split else [train, val]
     download = {"download": True} if row.download else {}
-    alike = row.split == "train" or len(splits) == 1  # all splits are in one download
-    first = tuple(_load(row, split, download) for split in (splits[:1] if alike else splits))
+    splits = {} if data.val_fraction else {"val": val}
+    splits |= {"test": data.test} if data.test else {}
+    held: str | Name = Name("name") if len(splits) == 2 else next(iter(splits.values()), val)
     return NamedPlan(
-        first=first,
+        first=_load(row, train, download),
         train=_load(row, train, {}),
         train_setup=_setup(row, "train"),
         train_samples=_samples(row, "train", train),
-        val=_load(row, val, {}) if len(splits) == 2 else None,
-        val_setup=_setup(row, "val"),
-        val_samples=_samples(row, "val", val) if len(splits) == 2 else None,
+        held_first=_load(row, held, download),
+        held=_load(row, held, {}),
+        held_setup=_setup(row, "source"),
+        held_samples=_samples(row, "source", held),
+        held_splits=splits,
     )
 
 
 def _check_splits(data: NamedData | Emnist, row: Dataset, problems: Problems) -> None:
-    for name, split in (("train", data.train), ("val", data.val)):
+    for name, split in (("train", data.train), ("val", data.val), ("test", data.test)):
         key = ("data", name)
         if split is None:
             continue
         if not row.split:
-            message = f"{row.title} has no splits; leave it out, and write e.g. val_fraction = 0.2"
-            problems.add(key, message)
+            advice = ", and write e.g. val_fraction = 0.2" if name != "test" else ""
+            problems.add(key, f"{row.title} has no splits; leave it out{advice}")
         elif split not in row.images:
             hint = nearest(split, row.images)
             message = f'{row.title} has no split "{split}"; write {choices(row.images)}{hint}'
@@ -53,13 +55,20 @@ def _check_splits(data: NamedData | Emnist, row: Dataset, problems: Problems) ->
     if row.split and not data.val_fraction and _overlap(train, val):
         message = f'its images are in "{train}" as well, which is trained on; name another split'
         problems.add(("data", "val"), message, ("data", "train"))
+    if row.split and data.test and _overlap(train, data.test):
+        message = f'its images are in "{train}" as well, which is trained on; name another split'
+        problems.add(("data", "test"), message, ("data", "train"))
+    elif row.split and data.test and not data.val_fraction and _overlap(val, data.test):
+        message = f'its images are in "{val}" as well, which is validated on; name another split'
+        hint = ", or write val_fraction = 0.2, say" if data.val is None else ""
+        problems.add(("data", "test"), f"{message}{hint}", ("data", "val"))
 
 
-def _overlap(train: str, val: str) -> bool:
-    return train == val or {train, val} in ({"trainval", "train"}, {"trainval", "val"})
+def _overlap(one: str, other: str) -> bool:
+    return one == other or {one, other} in ({"trainval", "train"}, {"trainval", "val"})
 
 
-def _load(row: Dataset, split: str, further: Mapping[str, object]) -> Call:
+def _load(row: Dataset, split: str | Name, further: Mapping[str, object]) -> Call:
     options: dict[str, object] = {}
     if row.split == "train":
         options["train"] = split == "train"
@@ -72,11 +81,13 @@ def _setup(row: Dataset, source: str) -> Name | None:
     return Name(_of(row.setup, source)) if row.setup else None
 
 
-def _samples(row: Dataset, source: str, split: str) -> Call:
+def _samples(row: Dataset, source: str, split: str | Name) -> Call:
     """Return the call that makes samples of the dataset in the variable `source`."""
     transform = Name("train_transform" if source == "train" else "eval_transform")
     numbers = "[str(number) for number in range(NUM_CLASSES)]"
     told = f"{row.title}'s {split} image" if row.split else f"{row.title}'s image"
+    if isinstance(split, Name):
+        told = f"{row.title}'s {{{split}}} image"
     names = Name(f'[f"{told} {{index}}" for index in range(len({source}))]')
     images = (Name(_of(row.files, source)),) if row.files else (Name(source), names)
     labels = Name(_of(row.labels, source))

@@ -108,6 +108,8 @@ class Coco(_BoxData):
     """The training images, as `{ images = "data/train", json = "data/train.json" }`."""
     val: CocoFile | None = None
     """The validation images, likewise."""
+    test: CocoFile | None = None
+    """Images to test on at the end, likewise, which training never sees."""
 
 
 class _Splits(_BoxData):
@@ -131,6 +133,8 @@ class Voc(_Splits):
     `"trainval"`; of several folders in `root`, `["VOC2007/trainval", "VOC2012/trainval"]`."""
     val: Names | None = None
     """The validation images' list, likewise; by default `"val"`."""
+    test: Names | None = None
+    """The list of images to test on at the end, likewise, which training never sees."""
 
 
 class VocFolders(_Splits):
@@ -143,6 +147,8 @@ class VocFolders(_Splits):
     """The training images' folder in `root`, which is `"."` itself."""
     val: Text | None = None
     """The validation images' folder, likewise; by default `"val"`."""
+    test: Text | None = None
+    """The folder of images to test on at the end, likewise, which training never sees."""
     xml: Text | None = None
     """The folder in `root` of the XML files, which are called as the images; by default each lies
     beside its image."""
@@ -157,6 +163,8 @@ class Cityscapes(_Splits):
     """The split to train on."""
     val: Text | None = None
     """The split to validate on; by default `"val"`."""
+    test: Text | None = None
+    """The split to test on at the end, which training never sees."""
 
 
 class WiderFace(_Splits):
@@ -171,6 +179,8 @@ class WiderFace(_Splits):
     """The split to train on."""
     val: Text | None = None
     """The split to validate on; by default `"val"`."""
+    test: Text | None = None
+    """The split to test on at the end, which training never sees."""
 
 
 class Yolo(_Splits):
@@ -184,6 +194,8 @@ class Yolo(_Splits):
     on."""
     val: Text | None = None
     """The validation images' folder, or a text file of their paths; by default `"images/val"`."""
+    test: Text | None = None
+    """The folder or file of images to test on at the end, which training never sees."""
 
 
 BoxData = Annotated[

@@ -11,6 +11,7 @@ from specc.source.problems import Problems
 from specc.tasks.classifier.labels import NAMED
 from specc.tasks.common.code import Call, Name, Setting
 from specc.tasks.common.groups import check_division, group, group_settings
+from specc.tasks.common.held_out import HeldOutPlan, check_test
 from specc.tasks.common.lists import Unreadable
 from specc.tasks.common.places import check_enough, common, under
 from specc.tasks.detection.formats.language import (
@@ -42,7 +43,7 @@ def plan_annotations(spec: Detection, *, background: bool, problems: Problems) -
     images = seen.images - round((data.val_fraction or 0) * seen.images)
     images = 0 if data.val_groups else images
     check_enough(spec, images * spec.data.repeat, problems)
-    root, train, val = _reads(data, masks)
+    root, train, val, test = _reads(data, masks)
     format_ = f"wider-face-{data.annotations}" if isinstance(data, WiderFace) else data.format
     format_ = "voc" if isinstance(data, VocFolders) else format_
     found = data.val_groups and group(data.val_groups, "it.file", "stem")
@@ -60,6 +61,8 @@ def plan_annotations(spec: Detection, *, background: bool, problems: Problems) -
         template=f"detection/annotations/{format_}.py",
         train=train,
         val=val,
+        test=test,
+        held_out=HeldOutPlan(val=val is not None, test=test is not None),
         subset=subset,
         masks=masks,
         areas=isinstance(data, Coco),
@@ -87,6 +90,7 @@ def plan_annotations(spec: Detection, *, background: bool, problems: Problems) -
 
 def _check_keys(data: BoxData, masks: bool, problems: Problems) -> None:
     """Report keys of [data] that contradict each other, or the task."""
+    check_test(data.test, data.train, parts(data).get("val"), problems)
     if data.val and data.val_fraction:
         message = "takes validation images from the training images; leave either it or val out"
         problems.add(("data", "val_fraction"), message, ("data", "val"))
@@ -196,7 +200,7 @@ def _check_known(
 # ---- code ----
 
 
-def _reads(data: BoxData, masks: bool) -> tuple[str, Call, Call | None]:
+def _reads(data: BoxData, masks: bool) -> tuple[str, Call, Call | None, Call | None]:
     """Return the folder that `--data` replaces, and the calls that read what is in it."""
     splits = parts(data)
     root = "" if isinstance(data, Coco) else data.root
@@ -219,7 +223,7 @@ def _reads(data: BoxData, masks: bool) -> tuple[str, Call, Call | None]:
             case _:
                 arguments = [Name("root"), it]
         calls[part] = Call("read_records", (*arguments, Name("problems")))
-    return root or ".", calls["train"], calls.get("val")
+    return root or ".", calls["train"], calls.get("val"), calls.get("test")
 
 
 def _numbers(seen: Seen) -> Name:

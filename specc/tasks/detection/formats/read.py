@@ -56,7 +56,7 @@ def look(data: BoxData, masks: bool, problems: Problems) -> Seen:
         hint = "; write e.g. val_fraction = 0.2" if key[1] == "val" and not data.val else ""
         there = f"there is no {' and no '.join(paths)}, but there is {here[0]}"
         problems.add(key, f"{there}{hint}")
-    train = [key for key in missing if key[1] != "val"]
+    train = [key for key in missing if key[1] not in ("val", "test")]
     try:
         if not missing:
             _check_lists(data, masks, problems)
@@ -83,12 +83,18 @@ def look(data: BoxData, masks: bool, problems: Problems) -> Seen:
 
 
 def parts(data: BoxData) -> dict[str, Any]:
-    """Return the values of data.train and data.val, if validation has data of its own."""
-    found = {"train": data.train}
-    if isinstance(data, Coco):
-        return found | ({"val": data.val} if data.val else {})
-    default = "images/val" if isinstance(data, Yolo) else "val"
-    return found | ({} if data.val_fraction else {"val": data.val or default})
+    """Return the values of data.train, data.val and data.test that are images of their own."""
+    val: Any = data.val
+    if not isinstance(data, Coco):
+        default = "images/val" if isinstance(data, Yolo) else "val"
+        val = None if data.val_fraction else val or default
+    found = {"train": data.train, "val": val, "test": data.test}
+    return {part: value for part, value in found.items() if value}
+
+
+def _seen_in_training(data: BoxData) -> dict[str, Any]:
+    """Return the values of all parts but the test, which has no say in what the classes are."""
+    return {part: value for part, value in parts(data).items() if part != "test"}
 
 
 def voc_lists(names: str | list[str], masks: bool) -> list[str]:
@@ -220,7 +226,8 @@ def _coco(data: Coco, masks: bool, problems: Problems) -> Seen:
             # its background in all lists.
             above = {"_background_", *(str(row.get("supercategory")).strip() for row in rows)}
             ids = {row.get("category_id") for row in content["annotations"]}
-            used |= {row["name"] for row in rows if row["id"] in ids}
+            if part != "test":  # which has no say in what the classes are
+                used |= {row["name"] for row in rows if row["id"] in ids}
             idle |= {
                 row["name"]
                 for row in rows
@@ -235,6 +242,9 @@ def _coco(data: Coco, masks: bool, problems: Problems) -> Seen:
             problems.add(key, f"{path}: not JSON with {wants} as COCO has them ({error!r})")
             problems.left_out([("data", "classes")])
             continue
+        if part == "test" and not content["annotations"]:
+            message = "has no annotations to compare with; leave it out"
+            problems.add(key, f"{path} {message}")
         _check_files(data, path, list(files.values()), key, problems)
         if masks and objects and not any(row.get("segmentation") for row in objects):
             message = 'no object has a segmentation; write task = "detection"'
@@ -294,7 +304,7 @@ def _listed(data: BoxData, part: str, path: Path) -> list[Path]:
 def _voc(data: Voc, masks: bool) -> Seen:
     names: set[str] = set()
     images = 0
-    for part, value in parts(data).items():
+    for part, value in _seen_in_training(data).items():
         for path in voc_lists(value, masks):
             file = Path(data.root, path)
             text = _text(file) if file.exists() else ""
@@ -314,7 +324,7 @@ def _voc(data: Voc, masks: bool) -> Seen:
 @remembered
 def _voc_folders(data: VocFolders) -> Seen:
     names: set[str] = set()
-    for value in parts(data).values():
+    for value in _seen_in_training(data).values():
         for image in _images(Path(data.root, value)):
             xml = image.with_suffix(".xml")
             names |= set(read_voc_names(Path(data.root, data.xml, xml.name) if data.xml else xml))

@@ -73,6 +73,8 @@ class _Listed(Classes, SomeVideos):
     """The training videos, as `{ root = "data", list = "data/train.txt" }`."""
     val: ListFile | None = None
     """The validation videos, likewise."""
+    test: ListFile | None = None
+    """Videos to test on at the end, likewise, which training never sees."""
 
 
 class RawFrames(_Listed):
@@ -111,6 +113,8 @@ class VideoFolder(SomeVideos):
     """The training videos' folder in `root`: `"train"`, or with val_fraction `root` itself."""
     val: Text | None = None
     """The validation videos' folder in `root`, by default `"val"`."""
+    test: Text | None = None
+    """The folder in `root` of videos to test on at the end, which training never sees."""
 
 
 class Kinetics(SomeVideos):
@@ -125,6 +129,8 @@ class Kinetics(SomeVideos):
     """The split to train on."""
     val: Text | None = None
     """The split to validate on; by default `"val"`."""
+    test: Text | None = None
+    """The split to test on at the end, which training never sees."""
 
 
 class Ucf101(SomeVideos):
