@@ -67,7 +67,7 @@ WORKERS = {{ data.workers }}  # that read images, for each process
 {{ setting }}
 #% endfor
 
-# Transforms of uint8 images [{{ data.depth }}, H, W]; `normalize` makes them floats, on the device.
+# Transforms of uint8 images [{{ data.axis }}, H, W]; `normalize` makes them floats, on the device.
 train_transform = v2.Compose(
     [
         #% for transform in data.train_transforms
@@ -85,14 +85,14 @@ eval_transform = v2.Compose(
 
 
 def normalize(images: Tensor) -> Tensor:
-    """Turn uint8 [..., {{ data.depth }}, H, W] into floats of about zero mean and unit variance."""
+    """Turn uint8 [..., {{ data.axis }}, H, W] into floats of about zero mean and unit variance."""
     return F.normalize(F.to_dtype(images, torch.float32, scale=True), MEAN, STD)
 
 
 #% if data.multi_label
 @dataclass
 class Samples(Dataset[tuple[Tensor, Tensor, int]]):
-    """Images, uint8 [{{ data.depth }}, H, W], with their labels and indices.
+    """Images, uint8 [{{ data.axis }}, H, W], with their labels and indices.
 
     Labels are 1 or 0 for each class, float [NUM_CLASSES]. A sample is asked for as
     (index, seed), and its transform draws from `seed`: it is the same whichever process
@@ -117,7 +117,7 @@ class Samples(Dataset[tuple[Tensor, Tensor, int]]):
 #% else
 @dataclass
 class Samples(Dataset[tuple[Tensor, int, int]]):
-    """Images, uint8 [{{ data.depth }}, H, W], with their labels and indices.
+    """Images, uint8 [{{ data.axis }}, H, W], with their labels and indices.
 
     A sample is asked for as (index, seed), and its transform draws from `seed`: it is
     the same whichever process and worker reads it.
@@ -211,10 +211,10 @@ def build_loaders(
     """Loaders of this process's training and validation batches.
 
     #% if data.multi_label
-    A batch is (images, labels, indices): uint8 [B, {{ data.depth }}, H, W], float [B, NUM_CLASSES] of
+    A batch is (images, labels, indices): uint8 [B, {{ data.axis }}, H, W], float [B, NUM_CLASSES] of
     zeros and ones, int64 [B].
     #% else
-    A batch is (images, labels, indices): uint8 [B, {{ data.depth }}, H, W], int64 [B], int64 [B].
+    A batch is (images, labels, indices): uint8 [B, {{ data.axis }}, H, W], int64 [B], int64 [B].
     #% endif
     """
     return build_loader(train_set, batch_sampler=batches), build_eval_loader(val_set)
@@ -239,7 +239,7 @@ def draw(images: list[Tensor], titles: list[str], columns: int = 6) -> Figure:
     #% elif data.bands
     """A sheet of the first channels of `images`, with a title over each."""
     #% else
-    """A sheet of `images`, uint8 [{{ data.depth }}, H, W] each, with a title over each."""
+    """A sheet of `images`, uint8 [{{ data.axis }}, H, W] each, with a title over each."""
     #% endif
     rows = -(-len(images) // columns)
     figure = Figure(figsize=(2 * columns, 2.2 * rows), layout="constrained")

@@ -23,7 +23,7 @@ class Classifier(nn.Module):
     #% if data.clips
     From clips of uint8 RGB frames [B, T, 3, H, W] to float [B, NUM_CLASSES].
     #% else
-    From uint8 {{ data.kind }}images [B, {{ data.depth }}, H, W] to float [B, NUM_CLASSES].
+    From uint8 {{ data.kind }}images [B, {{ data.axis }}, H, W] to float [B, NUM_CLASSES].
     #% endif
     """
 

@@ -29,13 +29,7 @@ INIT_STD = {{ model.init_std }}  # of the new heads' weights
 
 
 def build_model() -> nn.Module:
-    #% if data.bands
-    """A module from images to logits [B, NUM_CLASSES].
-
-    Images are normalised, float [B, CHANNELS, H, W].
-    #% else
-    """A module from normalised images, float [B, {{ data.depth }}, H, W], to logits [B, NUM_CLASSES].
-    #% endif
+    """A module from normalised images, float [B, {{ data.axis }}, H, W], to logits [B, NUM_CLASSES].
 
     #% if model.weights
     Its weights are random until `load_pretrained` or a checkpoint fills them.
@@ -91,7 +85,7 @@ def from_rgb(weight: Tensor) -> Tensor:
     #% else
     """Repeat the weights of RGB, [C, 3, H, W], to [C, CHANNELS, H, W].
 
-    Scaled so that their sum over the channels is as large as it was (timm's formula).
+    Their scale makes up for the number of channels, as in timm's adapt_input_conv.
     """
     repeated = weight.repeat(1, -(-CHANNELS // 3), 1, 1)[:, :CHANNELS]
     return repeated * (3 / CHANNELS)

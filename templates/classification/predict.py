@@ -39,7 +39,7 @@ DRAWN = 48  # images on a picture, the first ones
 
 @dataclass
 class Files(Dataset[tuple[Tensor, str]]):
-    """Images, uint8 [{{ data.depth }}, IMAGE_SIZE, IMAGE_SIZE], with what keeps them from being read.
+    """Images, uint8 [{{ data.axis }}, IMAGE_SIZE, IMAGE_SIZE], with what keeps them from being read.
 
     Nothing does but for a "" there; an image that cannot be read is black.
     """

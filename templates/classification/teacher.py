@@ -40,7 +40,7 @@ def build_teacher(classes: list[str]) -> nn.Module:
 
 #% if teacher.renormalizes
 def renormalized(inputs: Tensor) -> Tensor:
-    """Normalised images, float [B, {{ data.depth }}, H, W], as the teacher has learned to see them."""
+    """Normalised images, float [B, {{ data.axis }}, H, W], as the teacher has learned to see them."""
     mean, std = (inputs.new_tensor(values)[:, None, None] for values in (MEAN, STD))
     return normalize(inputs * std + mean, TEACHER_MEAN, TEACHER_STD)
 

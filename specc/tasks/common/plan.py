@@ -234,6 +234,11 @@ class SamplesPlan:
         return Name("CHANNELS" if self.bands else self.channels)
 
     @property
+    def axis(self) -> Name:
+        """The number of channels in docstrings."""
+        return Name("C" if self.bands else self.channels)
+
+    @property
     def kind(self) -> Name:
         """An adjective for images, before the noun."""
         return Name("" if self.bands else "grey " if self.grey else "RGB ")
