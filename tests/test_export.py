@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy
 import onnx as onnx_model
 import onnxruntime
 import pytest
@@ -18,6 +19,7 @@ from torch import Tensor
 from torchvision.io import write_png
 from torchvision.models import detection as builders
 from torchvision.models import list_models
+from torchvision.ops import box_iou
 
 from specc import build
 from specc.render import render
@@ -200,6 +202,71 @@ def test_the_file_of_a_detector_finds_what_the_model_finds(
         monkeypatch.setattr(module, "detect", partial(shifted, detect, key, gap))
         with pytest.raises(SystemExit, match=r"finds only \d+ of \d+ objects"):
             module.main()
+
+
+def make_blocks(train: int, val: int) -> dict[str, list[tuple[list[int], int]]]:
+    """Write dark pictures of 96 x 128 pixels, with a red or blue block in one half or in both.
+
+    Returns: for each validation picture its blocks, each a box and a class.
+    """
+    random = numpy.random.default_rng(0)
+    drawn = {}
+    Path("data/annotations").mkdir(parents=True)
+    for part, count in (("train", train), ("val", val)):
+        folder = Path("data", part)
+        folder.mkdir()
+        images, objects, drawn = [], [], {}
+        for number in range(1, count + 1):
+            file = f"{number}.png"
+            pixels = random.integers(0, 40, (96, 128, 3), numpy.uint8)
+            drawn[file] = []
+            for half in range(random.integers(1, 3)):
+                width, height, kind = map(int, random.integers((28, 28, 1), (44, 44, 3)))
+                x, y = map(
+                    int, random.integers((64 * half, 0), (64 * half + 64 - width, 96 - height))
+                )
+                pixels[y : y + height, x : x + width] = [(230, 60, 20), (20, 90, 230)][kind - 1]
+                drawn[file].append(([x, y, x + width, y + height], kind))
+                box = {"bbox": [x, y, width, height], "area": width * height, "iscrowd": 0}
+                ids = {"id": len(objects) + 1, "image_id": number, "category_id": kind}
+                objects.append(ids | box)
+            images.append({"id": number, "file_name": file, "width": 128, "height": 96})
+            write_png(torch.from_numpy(pixels).permute(2, 0, 1), str(folder / file))
+        categories = [{"id": 1, "name": "red"}, {"id": 2, "name": "blue"}]
+        content = {"images": images, "annotations": objects, "categories": categories}
+        Path(f"data/annotations/instances_{part}.json").write_text(json.dumps(content))
+    return drawn
+
+
+@pytest.mark.slow
+def test_the_file_of_a_trained_detector_finds_what_was_drawn(here: Path) -> None:
+    """And nothing in an image without objects, at which exports that are traced fail."""
+    drawn = make_blocks(train=32, val=6)
+    overrides = ["schedule.epochs=12", "evaluate.every=12", 'optim={name="adamw",lr=1e-3}']
+    project = detector(QUICK, *overrides, "data.augment=flip")
+    project.run("train.py")
+    project.run("export.py")
+    module = project.module("export")
+    model = module.build_model()
+    model.load_state_dict(load(project.folder / "runs/best.pt")["model"])
+    session = onnxruntime.InferenceSession(project.folder / "runs/model.onnx")
+    hit = []
+    for file, blocks in drawn.items():
+        image = module.read_image(f"data/val/{file}")
+        found = session.run(["boxes", "labels"], {"image": image.numpy()})
+        boxes, labels = map(torch.from_numpy, found)
+        own = module.detect(model.eval(), image / 255)
+        assert len(boxes) == len(own["boxes"])
+        assert torch.allclose(boxes, own["boxes"], atol=0.1) and torch.equal(labels, own["labels"])
+        for box, kind in blocks:
+            overlaps = box_iou(boxes[labels == kind], torch.tensor([box], dtype=torch.float))
+            hit.append(bool((overlaps > 0.5).any()))
+    assert sum(hit) >= len(hit) / 3, "the blocks were not learned"
+
+    nothing = torch.randint(40, (3, 96, 128), generator=torch.Generator().manual_seed(0)).byte()
+    assert len(module.detect(model, nothing / 255)["scores"]) == 0
+    shapes = [it.shape for it in session.run(None, {"image": nothing.numpy()})]
+    assert shapes == [(0, 4), (0,), (0,)]
 
 
 def shifted(detect: Any, key: str, gap: float, *arguments: Any) -> dict[str, Tensor]:

@@ -183,6 +183,7 @@ CLASSIFICATION: Changes = SHARED | {
     "data.multi_label": ({"data": LIST}, True),
     "data.image_suffix": ({"data": LIST}, ".png"),
     "data.on_bad_image": ({"data": LIST}, "skip"),
+    "data.channels": ({}, 1),
     "data.value_range": ({"data": LIST}, [0, 4095]),
     "data=list.format": ({"data": LIST}, "…"),
     "data=list.train": ({"data": LIST}, {"root": "b", "list": "a/train.txt"}),

@@ -67,12 +67,16 @@ def meta(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def plan_of(folder: Path, name: str, image_size: int | None = None, **model: Any) -> Plan:
     optim = model.pop("optim", {})
+    channels = model.pop("channels", 3)
     spec = {
         "task": "classification",
         "model": {"name": name, "num_classes": CLASSES, "weights": "none"} | model,
         "optim": optim,
         "data": {"format": "imagefolder", "root": "images"},
     }
+    if channels != 3:
+        several = {"mean": [0.5] * channels, "std": [0.5] * channels}
+        spec["data"] |= {"channels": channels} | several
     if image_size:
         spec["data"]["image_size"] = image_size
     path = folder / "spec.json"
@@ -85,7 +89,8 @@ def generated(folder: Path, name: str, image_size: int | None = None, **model: A
     plan = plan_of(folder, name, image_size, **model)
     source = render.render(replace(plan, files={"model.py": "classification/model.py"}))["model.py"]
     data = types.ModuleType("data")
-    vars(data).update(NUM_CLASSES=CLASSES, IMAGE_SIZE=plan.data.image_size)
+    sizes = {"NUM_CLASSES": CLASSES, "IMAGE_SIZE": plan.data.image_size}
+    vars(data).update(sizes, CHANNELS=plan.data.channels)
     module = types.ModuleType("model")
     sys.modules["data"] = data
     try:
@@ -102,8 +107,8 @@ def problems_of(folder: Path, name: str, image_size: int | None = None, **model:
     return str(error.value)
 
 
-def logits_of(model: nn.Module, size: int) -> Tensor:
-    return model(torch.empty(2, 3, size, size))
+def logits_of(model: nn.Module, size: int, channels: int = 3) -> Tensor:
+    return model(torch.empty(2, channels, size, size))
 
 
 # ---- building ----
@@ -119,6 +124,33 @@ def test_another_number_of_classes_changes_the_head(name: str, meta: None, tmp_p
     for head in map(model.get_submodule, row.head):
         assert head.weight.shape[0] == CLASSES
         assert (head.bias is None) == (row.head_kind == "linear-no-bias")
+
+
+# One of each family of torchvision's, and of the ways in which timm's begin.
+FAMILIES = {models.models()[name].family: name for name in reversed(TORCHVISION)}
+
+
+@pytest.mark.parametrize(
+    "name", [*FAMILIES.values(), "timm/repvgg_a0", "timm/vit_tiny_patch16_224"]
+)
+def test_another_number_of_channels_changes_what_sees_them(
+    name: str, meta: None, tmp_path: Path
+) -> None:
+    """And nothing else; GoogLeNet and Inception compute with the colours, and are refused."""
+    if name in ("googlenet", "inception_v3"):
+        found = problems_of(tmp_path, name, channels=1)
+        assert f"model.name: {name} takes RGB images only; leave channels out" in found
+        return
+    usual = generated(tmp_path, name).build_model().state_dict()
+    for channels in (1, 5):
+        module = generated(tmp_path, name, channels=channels)
+        model = module.build_model().eval()
+        assert logits_of(model, module.image_size, channels).shape == (2, CLASSES)
+        state = model.state_dict()
+        changed = [key for key in usual if state[key].shape != usual[key].shape]
+        assert state.keys() == usual.keys() and changed
+        for key in changed:
+            assert state[key].shape[1] == channels and usual[key].shape[1] == 3
 
 
 def test_a_new_head_starts_small(tmp_path: Path) -> None:

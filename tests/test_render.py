@@ -50,10 +50,10 @@ CLASSIFICATION = SHARED | {
     "model.name": [
         '"resnet18"',
         '"vit_b_16"',
-        '"timm/resnet50d"',
+        '"timm/resnet50d"\ndata.channels = 1',
         '"timm/deit_tiny_distilled_patch16_224"',
         '"googlenet"',
-        '"densenet121"',
+        '"densenet121"\ndata.channels = 1',
     ],
     "model.weights": [
         '"none"',

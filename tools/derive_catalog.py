@@ -117,6 +117,7 @@ def model_row(name: str, network: nn.Module) -> dict[str, Any]:
         "family": family_of(name),
         "head": head,
         "head_kind": probe.head_kind(network.get_submodule(head[0])),
+        "input_convs": probe.input_convs(network),
         "stages": stages,
         "weights": weights,
         "weights_enum": models.get_model_weights(name).__name__,

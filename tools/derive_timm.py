@@ -90,6 +90,7 @@ def row(name: str) -> tuple[dict[str, Any], str]:
         "family": family,
         "head": head,
         "head_kind": probe.head_kind(modules[head[0]]),
+        "input_convs": input_convs(name, network),
         "stages": stages,
         "weights": weights(bare),
         "weights_enum": "",
@@ -128,6 +129,28 @@ def drop_arguments(name: str, network: nn.Module) -> tuple[str, str, nn.Module]:
         "drop_path_rate" if takes["drop_path_rate"] else "",
         other,
     )
+
+
+def input_convs(name: str, network: nn.Module) -> list[str]:
+    """The convolutions that another number of channels changes; none if it changes anything else.
+
+    timm finds the same ones where it loads its weights for another number of channels.
+    """
+    cfg = network.pretrained_cfg
+    first = cfg["first_conv"] or []
+    found = [first] if isinstance(first, str) else list(first)
+    try:
+        other = dict(create(name, num_classes=1000, in_chans=4).named_parameters())
+    except Exception:  # whichever way it takes to say so
+        return []
+    changed = [
+        (key, tuple(parameter.shape[:2]), tuple(other[key].shape[:2]))
+        for key, parameter in network.named_parameters()
+        if key not in other or parameter.shape != other[key].shape
+    ]
+    plain = all(two == (one[0], 4) and one[1] == 3 for _, one, two in changed)
+    names = [key.removesuffix(".weight") for key, *_ in changed]
+    return names if plain and sorted(names) == sorted(found) else []
 
 
 def groups(network: nn.Module) -> dict[str, int]:

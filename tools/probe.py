@@ -78,6 +78,14 @@ def head_kind(head: nn.Module) -> str:
     return kind if head.bias is not None else f"{kind}-no-bias"
 
 
+def input_convs(network: nn.Module) -> list[str]:
+    """The convolutions of RGB images; none if the network computes with the colours before."""
+    if getattr(network, "transform_input", False):
+        return []
+    modules = network.named_modules()
+    return [n for n, it in modules if isinstance(it, nn.Conv2d) and it.in_channels == 3]
+
+
 def train_step(network: nn.Module, *sides: int) -> None:
     """Run it on two images of these sides, or two clips: the number of frames comes first."""
     with torch.no_grad():

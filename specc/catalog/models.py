@@ -77,6 +77,9 @@ class Classifier(Model):
 
     weights: tuple[Weights, ...]
     head_kind: str  # "linear" | "linear-no-bias" | "conv"
+    # The convolutions that see the images, whose weights alone depend on the number of channels;
+    # none where that is not so.
+    input_convs: tuple[str, ...]
     image_size: int  # what it is built for; with weights, that is their `crop_size`
     size_argument: str  # of the builder, to have it for images of another size; "" if it needs none
     size_multiple: int  # what other sizes have to be multiples of; 0 if it takes no other

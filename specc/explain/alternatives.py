@@ -64,6 +64,8 @@ EXAMPLES: dict[str, tuple[Any, ...]] = {
     "data.eval_transforms.name": ("CenterCrop", "RandomVerticalFlip"),
     "data.train": ("train", "test", "extra"),
     "data.val": ("val", "test", "extra"),
+    "data.mean": ([0.4, 0.5, 0.6],),
+    "data.std": ([0.2, 0.3, 0.4],),
     "data.value_range": ([0, 4095], [0, 1023]),
     "data.separator": ("\t", ","),
     "data.delimiter": (";", "\t"),
@@ -71,6 +73,8 @@ EXAMPLES: dict[str, tuple[Any, ...]] = {
     "optim.groups.match": ("*.weight", "*.bias"),
     "optim.no_decay": (["norm"], ["bias"]),
     "distill.name": MODELS[:2],
+    "distill.mean": ([0.4, 0.5, 0.6],),
+    "distill.std": ([0.2, 0.3, 0.4],),
     "evaluate.monitor": ("loss", "top1", "box_AP", "box_AP75"),
 }
 

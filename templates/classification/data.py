@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy
 import torch
 import torch.distributed as dist
 from matplotlib.figure import Figure
@@ -66,7 +67,7 @@ WORKERS = {{ data.workers }}  # processes that read images, for each rank
 {{ setting }}
 #% endfor
 
-# Transforms of uint8 images [3, H, W]; `normalize` makes them floats, on the device.
+# Transforms of uint8 images [{{ data.axis }}, H, W]; `normalize` makes them floats, on the device.
 train_transform = v2.Compose(
     [
         #% for transform in data.train_transforms
@@ -84,14 +85,14 @@ eval_transform = v2.Compose(
 
 
 def normalize(images: Tensor) -> Tensor:
-    """Turn uint8 [..., 3, H, W] into floats of about zero mean and unit variance."""
+    """Turn uint8 [..., {{ data.axis }}, H, W] into floats of about zero mean and unit variance."""
     return F.normalize(F.to_dtype(images, torch.float32, scale=True), MEAN, STD)
 
 
 #% if data.multi_label
 @dataclass
 class Samples(Dataset[tuple[Tensor, Tensor, int]]):
-    """Images, uint8 [3, H, W], with their labels and indices.
+    """Images, uint8 [{{ data.axis }}, H, W], with their labels and indices.
 
     Labels are 1 or 0 for each class, float [NUM_CLASSES]. A sample is asked for as
     (index, seed), and its transform draws from `seed`: it is the same whichever process
@@ -116,7 +117,7 @@ class Samples(Dataset[tuple[Tensor, Tensor, int]]):
 #% else
 @dataclass
 class Samples(Dataset[tuple[Tensor, int, int]]):
-    """Images, uint8 [3, H, W], with their labels and indices.
+    """Images, uint8 [{{ data.axis }}, H, W], with their labels and indices.
 
     A sample is asked for as (index, seed), and its transform draws from `seed`: it is
     the same whichever process and worker reads it.
@@ -140,7 +141,11 @@ class Samples(Dataset[tuple[Tensor, int, int]]):
         #% if data.files
         image = read_image(self.files[index])
         #% else
+        #% if data.grey
+        image = F.pil_to_tensor(self.source[index][0].convert("L"))
+        #% else
         image = F.pil_to_tensor(self.source[index][0].convert("RGB"))
+        #% endif
         #% endif
         #% if data.transposed
         image = image.mT  # upright: EMNIST stores letters as columns of columns
@@ -174,10 +179,14 @@ class Samples(Dataset[tuple[Tensor, int, int]]):
     #% endif
 
 
+#% if data.bands
+#% include "classification/bands.py"
+#% else
 #% include "shared/read_image.py"
 
 
 #% include "shared/is_image_file.py"
+#% endif
 
 
 #% if data.val_fraction
@@ -202,10 +211,10 @@ def build_loaders(
     """Build the loaders of this process's training and validation batches.
 
     #% if data.multi_label
-    A batch is (images, labels, indices): uint8 [B, 3, H, W], float [B, NUM_CLASSES] of
+    A batch is (images, labels, indices): uint8 [B, {{ data.axis }}, H, W], float [B, NUM_CLASSES] of
     zeros and ones, int64 [B].
     #% else
-    A batch is (images, labels, indices): uint8 [B, 3, H, W], int64 [B], int64 [B].
+    A batch is (images, labels, indices): uint8 [B, {{ data.axis }}, H, W], int64 [B], int64 [B].
     #% endif
     """
     return build_loader(train_set, batch_sampler=batches), build_eval_loader(val_set)
@@ -222,13 +231,28 @@ def build_eval_loader(dataset: Samples) -> DataLoader:
 
 
 def draw(images: list[Tensor], titles: list[str], columns: int = 6) -> Figure:
-    """Draw `images`, uint8 [3, H, W] each, with a title over each."""
+    #% if data.channels > 3
+    """Draw `images`, uint8 [CHANNELS, H, W] each, with a title over each.
+
+    The first three channels of each are shown as red, green and blue.
+    """
+    #% elif data.bands
+    """Draw the first channels of `images`, with a title over each."""
+    #% else
+    """Draw `images`, uint8 [{{ data.axis }}, H, W] each, with a title over each."""
+    #% endif
     rows = -(-len(images) // columns)
     figure = Figure(figsize=(2 * columns, 2.2 * rows), layout="constrained")
     for axes in figure.subplots(rows, columns, squeeze=False).flat:
         axes.axis("off")
     for axes, image, title in zip(figure.axes, images, titles, strict=False):
+        #% if data.channels < 3
+        axes.imshow(image[0], cmap="gray", vmin=0, vmax=255)
+        #% elif data.channels > 3
+        axes.imshow(image[:3].permute(1, 2, 0))
+        #% else
         axes.imshow(image.permute(1, 2, 0))
+        #% endif
         axes.set_title(title, fontsize=8, parse_math=False)
     return figure
 

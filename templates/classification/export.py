@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 import checkpoint
-from data import FRAMES, IMAGE_SIZE, SEGMENTS, normalize
+from data import CHANNELS, FRAMES, IMAGE_SIZE, SEGMENTS, normalize
 from model import build_model
 
 CHECKPOINT = Path(__file__).parent / "runs/best.pt"
@@ -23,7 +23,7 @@ class Classifier(nn.Module):
     #% if data.clips
     From clips of uint8 RGB frames [B, T, 3, H, W] to float [B, NUM_CLASSES].
     #% else
-    From uint8 RGB images [B, 3, H, W] to float [B, NUM_CLASSES].
+    From uint8 {{ data.kind }}images [B, {{ data.axis }}, H, W] to float [B, NUM_CLASSES].
     #% endif
     """
 

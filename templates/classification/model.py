@@ -16,7 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision import models
 from torchvision.models.vision_transformer import interpolate_embeddings
 
-from data import IMAGE_SIZE, NUM_CLASSES
+from data import CHANNELS, IMAGE_SIZE, NUM_CLASSES
 from pretrained import reading, unwrapped
 
 #% include "shared/model/weights.py"
@@ -29,7 +29,7 @@ INIT_STD = {{ model.init_std }}  # of the new heads' weights
 
 
 def build_model() -> nn.Module:
-    """Build a module from images, float [B, 3, H, W], to logits [B, NUM_CLASSES].
+    """Build a module from images, float [B, {{ data.axis }}, H, W], to logits [B, NUM_CLASSES].
 
     #% if model.weights
     Its weights are random until `load_pretrained` or a checkpoint fills them.
@@ -38,6 +38,9 @@ def build_model() -> nn.Module:
     #% endif
     """
     model = {{ model.constructor }}
+    #% if model.input_conv
+    set_channels({{ model.input_conv }})
+    #% endif
     #% if model.single_head
     nn.init.normal_({{ model.head }}.weight, std=INIT_STD)
     #% if model.head_bias
@@ -59,5 +62,36 @@ def build_model() -> nn.Module:
     return model
 
 
+#% if model.input_conv or (teacher and teacher.input_conv)
+def set_channels(conv: nn.Conv2d) -> None:
+    #% if data.grey
+    """Make a convolution of RGB images one of grey images."""
+    #% else
+    """Make a convolution of RGB images one of images with CHANNELS channels."""
+    #% endif
+    conv.in_channels = {{ data.depth }}
+    conv.weight = nn.Parameter(from_rgb(conv.weight.detach()))
+
+
+#% endif
+#% if model.input_conv or (model.rgb_convs and model.weights) or (teacher and teacher.input_conv)
+def from_rgb(weight: Tensor) -> Tensor:
+    #% if data.grey
+    """Sum the weights of RGB, [C, 3, H, W], to those of a grey image, [C, 1, H, W].
+
+    It answers as to an image whose three channels are this one.
+    """
+    return weight.sum(1, keepdim=True)
+    #% else
+    """Repeat the weights of RGB, [C, 3, H, W], to [C, CHANNELS, H, W].
+
+    Their scale makes up for the number of channels, as in timm's adapt_input_conv.
+    """
+    repeated = weight.repeat(1, -(-CHANNELS // 3), 1, 1)[:, :CHANNELS]
+    return repeated * (3 / CHANNELS)
+    #% endif
+
+
+#% endif
 #% include "shared/model/freezing.py"
 #% include "shared/model/load_pretrained.py"

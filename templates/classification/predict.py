@@ -16,6 +16,7 @@ from torchvision.transforms.v2 import functional as F
 
 import checkpoint
 from data import (
+    CHANNELS,
     EVAL_BATCH_SIZE,
     IMAGE_SIZE,
     build_loader,
@@ -38,7 +39,7 @@ DRAWN = 48  # images on a picture, the first ones
 
 @dataclass
 class Files(Dataset[tuple[Tensor, str]]):
-    """Images, uint8 [3, IMAGE_SIZE, IMAGE_SIZE], with error messages.
+    """Images, uint8 [{{ data.axis }}, IMAGE_SIZE, IMAGE_SIZE], with error messages.
 
     The message is "" if the image was read; an unreadable image is black.
     """
@@ -52,7 +53,7 @@ class Files(Dataset[tuple[Tensor, str]]):
         try:
             image = eval_transform(read_image(self.paths[index]))
         except RuntimeError as error:
-            black = torch.zeros(3, IMAGE_SIZE, IMAGE_SIZE, dtype=torch.uint8)
+            black = torch.zeros({{ data.depth }}, IMAGE_SIZE, IMAGE_SIZE, dtype=torch.uint8)
             return black, str(error)
         #% if resizes
         return F.resize(image, [IMAGE_SIZE, IMAGE_SIZE]), ""  # whatever its shape was

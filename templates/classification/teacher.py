@@ -8,7 +8,8 @@ from torchvision import models
 from torchvision.transforms.v2.functional import normalize
 
 import checkpoint
-from data import IMAGE_SIZE, MEAN, NUM_CLASSES, STD
+from data import CHANNELS, IMAGE_SIZE, MEAN, NUM_CLASSES, STD
+from model import set_channels
 from pretrained import reading, unwrapped
 
 TEACHER = {{ teacher.path }}
@@ -26,6 +27,9 @@ def build_teacher(classes: list[str]) -> nn.Module:
     """Build the trained, frozen teacher: from normalised images to logits."""
     #% endif
     teacher = {{ teacher.constructor }}
+    #% if teacher.input_conv
+    set_channels({{ teacher.input_conv }})
+    #% endif
     with reading(TEACHER):
         state = torch.load(TEACHER, map_location="cpu", weights_only=True)
     if "classes" in state:
@@ -36,7 +40,7 @@ def build_teacher(classes: list[str]) -> nn.Module:
 
 #% if teacher.renormalizes
 def renormalized(inputs: Tensor) -> Tensor:
-    """Normalise images again, float [B, 3, H, W], as in the teacher's training."""
+    """Normalise images again, float [B, {{ data.axis }}, H, W], as in the teacher's training."""
     mean, std = (inputs.new_tensor(values)[:, None, None] for values in (MEAN, STD))
     return normalize(inputs * std + mean, TEACHER_MEAN, TEACHER_STD)
 

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 import av
+import numpy
 import timm
 import torch
 from torch import nn

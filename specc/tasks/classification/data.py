@@ -2,6 +2,7 @@
 
 from specc.catalog import models as catalog
 from specc.source.problems import Problems
+from specc.tasks.classification.channels import plan_channels, plan_statistics
 from specc.tasks.classification.formats.language import (
     CsvData,
     Emnist,
@@ -29,8 +30,6 @@ from specc.tasks.common.places import (
 )
 from specc.tasks.common.plan import ImagesPlan
 from specc.tasks.common.transforms import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
     augmented,
     check_preset,
     listed,
@@ -52,7 +51,8 @@ def plan_data(
     _check_keys(spec, problems)
     own = _own_size(spec)
     size = agreed_size(data, model, built_for(model, weights), own, problems)
-    mean = data.mean or (weights.mean if weights else IMAGENET_MEAN)
+    channels = plan_channels(spec, problems)
+    mean, std = plan_statistics(spec, weights, problems)
     same_shape = own is not None
     preset = data.augment or "random-resized-crop"
     cropped = random_resized_crop(size, weights)
@@ -80,12 +80,13 @@ def plan_data(
         num_classes=num_classes,
         image_size=size,
         mean=mean,
-        std=data.std or (weights.std if weights else IMAGENET_STD),
+        std=std,
         train_transforms=train,
         eval_transforms=evaluate,
         eval_batch_size=spec.evaluate.batch_size,
         workers=spec.train.workers,
-        settings=(*_settings(spec), *value_range(deep, problems)),
+        channels=data.channels,
+        settings=(*channels, *_settings(spec), *value_range(deep, problems)),
         source_template=f"classification/sources/{'named' if named else data.format}.py",
         files=dataset is None or bool(dataset.files),
         train_args=train_args,
@@ -132,7 +133,8 @@ def data_requirements(spec: Classification) -> set[str]:
     if isinstance(data, NamedData | Emnist):
         dataset = known_dataset(data)
         requirements = {"pillow>=10.3", f"torchvision>={dataset.torchvision}", *dataset.packages}
-    return requirements
+    arrays = {"numpy>=1.26"} if data.channels not in (1, 3) else set()
+    return requirements | arrays
 
 
 def _class_numbers(spec: Classification) -> bool:

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from specc.language.section import Positive, Section, Text
-from specc.tasks.classification.formats.language import Mean, Std
+from specc.tasks.classification.formats.language import Means, Stds
 
 
 class Distill(Section):
@@ -13,10 +13,10 @@ class Distill(Section):
     """The teacher: a model of torchvision, or `timm/NAME` for one of timm's."""
     weights: Text
     """Its checkpoint, of the same classes: e.g. the `best.pt` of another project."""
-    mean: Mean = None
-    """Mean of each colour channel (RGB, of values from 0 to 1) that the teacher learned with; by
+    mean: Means = None
+    """Mean of each channel (of values from 0 to 1) that the teacher learned with; by
     default `data.mean`, or else that of the weights that fine-tuning it begins with."""
-    std: Std = None
+    std: Stds = None
     """Standard deviation of each channel that the teacher learned with; by default like `mean`."""
     temperature: Positive = 4.0
     """What logits are divided by before they are compared; the higher, the more the classes that

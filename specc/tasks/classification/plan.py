@@ -74,7 +74,7 @@ def plan_classification(name: str, spec: Classification, problems: Problems) -> 
         evaluate=evaluate,
         predicted=min(PREDICTED, data.num_classes),
         resizes=resizes(data.eval_transforms),
-        export=plan_export(spec.export, row),
+        export=plan_export(spec.export, row, depth=data.depth),
         launch=LaunchPlan(spec.launch.gpus, spec.launch.nodes, spec.launch.endpoint),
         requirements=plan_requirements(spec, model, optimizer, _requirements(spec, optimizer)),
         files=_files(model, data, optimizer, teacher=teacher is not None),

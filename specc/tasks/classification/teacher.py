@@ -1,12 +1,12 @@
 """The model that distillation learns from."""
 
 from specc.source.problems import Problems
+from specc.tasks.classification.channels import agreed, published, rebuilt, rgb_convs
 from specc.tasks.classification.language import Classification
 from specc.tasks.classifier.model import constructor, known_model
 from specc.tasks.classifier.sizes import check_sizes
 from specc.tasks.common.code import Name, Setting
 from specc.tasks.common.plan import ImagesPlan, TeacherPlan
-from specc.tasks.common.transforms import IMAGENET_MEAN, IMAGENET_STD
 from specc.tasks.common.weights import check_here
 
 
@@ -28,12 +28,20 @@ def plan_teacher(spec: Classification, data: ImagesPlan, problems: Problems) -> 
     check_here(teacher.weights, ("distill", "weights"), problems)
     check_sizes(model, {key: [data.image_size]}, problems)
     weights = next((it for it in model.weights if it.name == model.default), None)
-    mean = teacher.mean or spec.data.mean or (weights.mean if weights else IMAGENET_MEAN)
-    std = teacher.std or spec.data.std or (weights.std if weights else IMAGENET_STD)
+    channels = spec.data.channels
+    convs = rgb_convs(model, key, channels, problems)
+    default_mean, default_std = (data.mean, data.std)
+    if not data.bands:
+        default_mean, default_std = published(weights, channels)
+    own_mean = agreed(teacher.mean, ("distill", "mean"), channels, problems)
+    own_std = agreed(teacher.std, ("distill", "std"), channels, problems)
+    mean = own_mean or tuple(spec.data.mean or default_mean)
+    std = own_std or tuple(spec.data.std or default_std)
     return TeacherPlan(
         title=Name(model.name),
         # As it is built where it was trained: from pretrained weights, as teachers are.
-        constructor=constructor(model, data.image_size, {}, pretrained=True),
+        constructor=constructor(model, data.image_size, {}, pretrained=True, channels=channels),
+        input_conv=rebuilt(model, convs, "teacher"),
         path=teacher.weights,
         temperature=teacher.temperature,
         mean=mean,

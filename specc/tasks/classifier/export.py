@@ -10,9 +10,15 @@ from specc.tasks.common.plan import ExportPlan
 
 
 def plan_export(
-    spec: Export, model: catalog.Classifier | VideoClassifier, frames: str = ""
+    spec: Export,
+    model: catalog.Classifier | VideoClassifier,
+    frames: str = "",
+    depth: str = "3",
 ) -> ExportPlan:
-    """Decide on the file; `frames` is the name of the number of those, where it takes clips."""
+    """Decide on the file; `frames` is the name of the number of those, where it takes clips.
+
+    `depth` is an expression for the number of channels.
+    """
     # Whether the model, as it was built, takes images of other sizes as well.
     any_size = bool(model.size_multiple) and not model.size_argument
     side = "args.image_size" if any_size else "IMAGE_SIZE"
@@ -20,7 +26,7 @@ def plan_export(
         onnx=spec.format == "onnx",
         any_size=any_size,
         inputs="clips" if frames else "images",
-        shape=Name(f"({frames + ', ' if frames else ''}3, {side}, {side})"),
+        shape=Name(f"({frames + ', ' if frames else ''}{depth}, {side}, {side})"),
     )
 
 

@@ -25,7 +25,10 @@ def count_folders(
     spec: Classifier, data: ImageFolder | VideoFolder, problems: Problems
 ) -> tuple[int, int]:
     """Count the classes that spec and folders agree on, and the training samples, if known."""
-    noun, suffixes = ("image", IMAGES) if isinstance(data, ImageFolder) else ("video", VIDEOS)
+    noun, suffixes = "video", VIDEOS
+    if isinstance(data, ImageFolder):
+        arrays = (".npy",) if data.channels not in (1, 3) else ()
+        noun, suffixes = "image", (*IMAGES, *arrays)
     said, key = spec.model.num_classes, ("model", "num_classes")
     root = ("data", "root")
     train_name, val_name = split_folders(data)

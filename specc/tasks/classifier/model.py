@@ -12,6 +12,7 @@ from specc.language.model import Model, Network, WeightsSource
 from specc.source.diagnostics import choices, nearest
 from specc.source.keys import Key
 from specc.source.problems import Problems
+from specc.tasks.classification.channels import rebuilt, rgb_convs
 from specc.tasks.classification.language import Classification
 from specc.tasks.classifier.language import Classifier
 from specc.tasks.common.code import Call, Name, python
@@ -46,9 +47,17 @@ def plan_model(
 ) -> ClassifierPlan:
     weights = _weights(spec.model, model, image_size, problems)
     rates = known_rates(spec.model, model, ("dropout", "drop_path"), problems)
-    call = constructor(model, image_size, rates, pretrained=weights is not None)
+    channels = spec.data.channels
+    pretrained = weights is not None
+    call = constructor(model, image_size, rates, pretrained=pretrained, channels=channels)
     drops = bool(spec.model.dropout or spec.model.drop_path)
-    return plan_classifier(spec, model, call, weights, drops=drops, problems=problems)
+    plan = plan_classifier(spec, model, call, weights, drops=drops, problems=problems)
+    convs = rgb_convs(model, ("model", "name"), channels, problems)
+    frozen = set(inside(model, [*plan.frozen, *plan.frozen_parameters]))
+    if channels > 1 and pretrained and frozen.intersection(inside(model, convs)):
+        message = f"{convs[0]} is frozen, with the weights of RGB spread over {channels} channels"
+        problems.note(("model", "freeze"), f"{message}; leave it out if these are no colours")
+    return replace(plan, rgb_convs=convs, input_conv=rebuilt(model, convs, "model"))
 
 
 def plan_classifier(
@@ -126,7 +135,12 @@ def known_rates(
 
 
 def constructor(
-    model: catalog.Classifier, image_size: int, rates: Mapping[str, float], *, pretrained: bool
+    model: catalog.Classifier,
+    image_size: int,
+    rates: Mapping[str, float],
+    *,
+    pretrained: bool,
+    channels: int = 3,
 ) -> Call:
     """Return the call that builds the model with random weights."""
     options: dict[str, Any] = {
@@ -135,6 +149,8 @@ def constructor(
     }
     options |= {"num_classes": Name("NUM_CLASSES"), **_size_option(model, image_size), **rates}
     if model.library == "timm":
+        if channels != 3:
+            options["in_chans"] = 1 if channels == 1 else Name("CHANNELS")
         return Call("timm.create_model", (model.name.removeprefix("timm/"),), options)
     return Call(f"models.{model.name}", (), options)
 

@@ -49,6 +49,7 @@ class ModelPlan:
     weights: WeightsPlan | None
     head_layers: tuple[str, ...]  # the layers that are new: "classifier.6"
     new_head: bool  # whether they are, where there are pretrained weights
+    rgb_convs: tuple[str, ...] = ()  # whose weights are RGB's, where the images are not
     # Modules, and parameters in none of them, that are frozen from so many epochs on.
     freezing: Mapping[int, tuple[tuple[str, ...], tuple[str, ...]]]
     norm_eval: bool  # whether all batch norms keep their statistics
@@ -64,6 +65,11 @@ class ModelPlan:
         return self.weights is not None
 
     @property
+    def rgb_weights(self) -> tuple[str, ...]:
+        """The names of RGB's weights in the state."""
+        return tuple(f"{name}.weight" for name in self.rgb_convs)
+
+    @property
     def reads_file(self) -> bool:
         """Whether its weights are in a file, rather than a library's own."""
         return self.weights is not None and self.weights.file
@@ -75,7 +81,7 @@ class ModelPlan:
     @property
     def published(self) -> Name:
         """An expression for the tensors of a network with another head, as published ones have."""
-        options = self.constructor.options
+        options = {k: v for k, v in self.constructor.options.items() if k != "in_chans"}
         if self.new_head and "num_classes" in options:
             options = options | {"num_classes": self.published_classes}
         network = replace(self.constructor, options=options)
@@ -136,6 +142,7 @@ class ModelPlan:
 class ClassifierPlan(ModelPlan):
     head_bias: bool
     init_std: float  # of the heads' weights
+    input_conv: Name | None = None  # "model.conv1", if it is rebuilt for other channels
 
 
 @dataclass(frozen=True)
@@ -161,8 +168,8 @@ class SamplesPlan:
     data_dir: Setting  # the same, with a comment where the reader has to be told more
     num_classes: int
     image_size: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]  # of each channel
+    std: tuple[float, ...]
     train_transforms: tuple[Call | Name, ...]
     eval_transforms: tuple[Call, ...]
     eval_batch_size: int
@@ -186,6 +193,7 @@ class SamplesPlan:
     mixup: float | None
     cutmix: float | None
     value_range: tuple[int, int] | None = None  # of 16-bit images
+    channels: int = 3
     skip_unreadable: bool = False  # images, rather than stopping
     image_suffix: bool = False  # whether the paths in lists are without it
     # The code's names for the samples; those of images by default.
@@ -194,6 +202,31 @@ class SamplesPlan:
     transform: Name = Name("v2.Transform")  # the type of that which makes samples
     train_transform: Name = Name("train_transform")
     eval_transform: Name = Name("eval_transform")
+
+    @property
+    def grey(self) -> bool:
+        """Whether the images have one channel."""
+        return self.channels == 1
+
+    @property
+    def bands(self) -> bool:
+        """Whether they have the channels of their files, whatever these are."""
+        return self.channels not in (1, 3)
+
+    @property
+    def depth(self) -> Name:
+        """An expression for the number of channels."""
+        return Name("CHANNELS" if self.bands else self.channels)
+
+    @property
+    def axis(self) -> Name:
+        """The number of channels in docstrings."""
+        return Name("C" if self.bands else self.channels)
+
+    @property
+    def kind(self) -> Name:
+        """An adjective for images, before the noun."""
+        return Name("" if self.bands else "grey " if self.grey else "RGB ")
 
     @property
     def mix(self) -> bool:
@@ -265,10 +298,11 @@ class TrainPlan:
 class TeacherPlan:
     title: Name
     constructor: Call
+    input_conv: Name | None  # "teacher.conv1", if it is rebuilt for other channels
     path: str
     temperature: float
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     renormalizes: bool  # whether these are other ones than the model's
 
     @property

@@ -84,6 +84,8 @@ class BoxDataPlan:
     masks: bool
     copy_paste: bool
     value_range: tuple[int, int] | None  # of 16-bit images
+    grey: bool = False  # whether images have one channel
+    bands: bool = False  # or as many as their files
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,11 @@
 #% if data.files
 def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
     """List the eight images of noise in `root`, for training and for validation."""
+    #% if data.bands
+    files = [root / f"{index}.npy" for index in range(8)]
+    #% else
     files = [root / f"{index}.png" for index in range(8)]
+    #% endif
     classes = [f"class {number}" for number in range(data.NUM_CLASSES)]
     #% if data.multi_label
     labels = [[index % data.NUM_CLASSES] for index in range(8)]

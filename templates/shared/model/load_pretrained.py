@@ -32,6 +32,15 @@ def load_pretrained(model: nn.Module) -> None:
         if name.startswith(head):
             state[name] = tensor
     #% endif
+    #% for name in model.rgb_weights
+    first = {{ name }}
+    #% if model.weights.file
+    if first in state and state[first].shape[1] == 3:  # trained on RGB images
+        state[first] = from_rgb(state[first])
+    #% else
+    state[first] = from_rgb(state[first])
+    #% endif
+    #% endfor
     model.load_state_dict(state)
 
 

@@ -43,6 +43,16 @@ Std = Annotated[
 ]
 
 
+Means = Annotated[
+    Annotated[list[Fraction], Field(min_length=1)] | None,
+    must_be("a number from 0 to 1 for each channel, in a list"),
+]
+Stds = Annotated[
+    Annotated[list[Deviation], Field(min_length=1)] | None,
+    must_be("a number above 0 and up to 1 for each channel, in a list"),
+]
+
+
 class Prepared(Section):
     """The preparation of a classifier's samples, images or videos."""
 
@@ -54,11 +64,6 @@ class Prepared(Section):
     image_size: Annotated[int, Field(ge=8)] | None = None
     """Height and width of the model's input in pixels; by default what the weights were
     evaluated at."""
-    mean: Mean = None
-    """Mean of each colour channel (RGB, of values from 0 to 1) that is subtracted; by default
-    the weights' own."""
-    std: Std = None
-    """Standard deviation of each channel that is divided by; by default the weights' own."""
     color_jitter: Positive | None = None
     """How far training samples change in brightness, contrast and saturation: 0.4 is by up to
     40 %."""
@@ -84,6 +89,15 @@ class Prepared(Section):
 
 
 class _Data(Prepared):
+    channels: Count = 3
+    """Channels of the images: 3 for RGB, 1 for grey, which colours then become; or as many as
+    the files have, e.g. 4 for RGBA or CMYK, or those of NumPy's `.npy` files: arrays [height,
+    width, channels] of 8 or 16 bits."""
+    mean: Means = None
+    """Mean of each channel (of values from 0 to 1) that is subtracted; by default the weights'
+    own, and for grey the mean of these three."""
+    std: Stds = None
+    """Standard deviation of each channel that is divided by; by default like `mean`."""
     augment: (
         Literal[
             "random-resized-crop",

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, Tag
 from pydantic_core import PydanticCustomError
 
 from specc.language.section import Count, Positive, Section, Text, variant
-from specc.tasks.classification.formats.language import Classes, ListFile, Prepared
+from specc.tasks.classification.formats.language import Classes, ListFile, Mean, Prepared, Std
 
 
 class Clips(Section):
@@ -37,6 +37,11 @@ class SomeVideos(Prepared):
     clips: Clips = Clips()
     """What of a video a sample is, as `{ frames = 16, stride = 2 }`; for `tsn` `{ segments = 3 }`.
     Training takes a random clip, or frame of each segment, and evaluation the one in the middle."""
+    mean: Mean = None
+    """Mean of each colour channel (RGB, of values from 0 to 1) that is subtracted; by default
+    the weights' own."""
+    std: Std = None
+    """Standard deviation of each channel that is divided by; by default the weights' own."""
     decoder: Literal["pyav", "torchcodec"] = "pyav"
     """What decodes video files: PyAV, or torchcodec, for which FFmpeg has to be installed."""
     augment: (
