@@ -66,6 +66,11 @@ WORKERS = {{ data.workers }}  # that read images, for each process
 {{ setting }}
 #% endfor
 
+#% if data.fit.template
+#% include data.fit.template
+
+
+#% endif
 # Transforms of uint8 images [3, H, W]; `normalize` makes them floats, on the device.
 train_transform = v2.Compose(
     [

@@ -38,7 +38,7 @@ DRAWN = 48  # images on a picture, the first ones
 
 @dataclass
 class Files(Dataset[tuple[Tensor, str]]):
-    """Images, uint8 [3, IMAGE_SIZE, IMAGE_SIZE], with what keeps them from being read.
+    """Images, uint8 [3, {{ data.sides }}], with what keeps them from being read.
 
     Nothing does but for a "" there; an image that cannot be read is black.
     """
@@ -52,10 +52,10 @@ class Files(Dataset[tuple[Tensor, str]]):
         try:
             image = eval_transform(read_image(self.paths[index]))
         except RuntimeError as error:
-            black = torch.zeros(3, IMAGE_SIZE, IMAGE_SIZE, dtype=torch.uint8)
+            black = torch.zeros(3, {{ data.sides }}, dtype=torch.uint8)
             return black, str(error)
         #% if resizes
-        return F.resize(image, [IMAGE_SIZE, IMAGE_SIZE]), ""  # whatever its shape was
+        return F.resize(image, [{{ data.sides }}]), ""  # whatever its shape was
         #% else
         return image, ""
         #% endif

@@ -13,6 +13,7 @@ from specc.source.diagnostics import choices, nearest
 from specc.source.keys import Key
 from specc.source.problems import Problems
 from specc.tasks.classification.language import Classification
+from specc.tasks.classifier.fit import Size, written_size
 from specc.tasks.common.code import Call, Name, python
 from specc.tasks.common.freezing import backbone, frozen_by_epoch, inside
 from specc.tasks.common.plan import ClassifierPlan, WeightsPlan
@@ -41,7 +42,7 @@ def known_model(name: str, key: Key, task: str, problems: Problems) -> catalog.C
 
 
 def plan_model(
-    spec: Classification, model: catalog.Classifier, image_size: int, problems: Problems
+    spec: Classification, model: catalog.Classifier, image_size: Size, problems: Problems
 ) -> ClassifierPlan:
     weights = _weights(spec.model, model, image_size, problems)
     rates = known_rates(spec.model, model, ("dropout", "drop_path"), problems)
@@ -125,7 +126,7 @@ def known_rates(
 
 
 def constructor(
-    model: catalog.Classifier, image_size: int, rates: Mapping[str, float], *, pretrained: bool
+    model: catalog.Classifier, image_size: Size, rates: Mapping[str, float], *, pretrained: bool
 ) -> Call:
     """The call that builds the model with random weights."""
     options: dict[str, Any] = {
@@ -139,7 +140,7 @@ def constructor(
 
 
 def _weights(
-    spec: Model, model: catalog.Classifier, image_size: int, problems: Problems
+    spec: Model, model: catalog.Classifier, image_size: Size, problems: Problems
 ) -> WeightsPlan | None:
     """How the pretrained weights are read, or None if there are none."""
     source, key, table = written(spec.weights)
@@ -159,14 +160,14 @@ def _weights(
     steps += repairs(model, resized=True, versions=versions)
     if model.resize == "none" and image_size != model.image_size:
         message = f"{model.name} is built for one size, and cannot load a file for another"
-        problems.note(key, f"{message} than image_size = {image_size}")
+        problems.note(key, f"{message} than image_size = {written_size(image_size)}")
     renamed = OPENMMLAB if layout == "openmmlab" else {}
     weights = file_weights(source, key, table, renamed, steps, problems)
     return replace(weights, resize=Name(model.resize))
 
 
 def named_weights(
-    source: str, key: Key, model: catalog.Classifier, image_size: int, problems: Problems
+    source: str, key: Key, model: catalog.Classifier, image_size: Size, problems: Problems
 ) -> WeightsPlan | None:
     """Weights that the library has a name for."""
     if source == "none":
@@ -214,10 +215,10 @@ def repairs(model: catalog.Classifier, *, resized: bool, versions: bool) -> list
 
 
 def _size_option(
-    model: catalog.Classifier, image_size: int, built_for: int | None = None
+    model: catalog.Classifier, image_size: Size, built_for: int | None = None
 ) -> dict[str, Name]:
     """The argument that tells the builder of an unusual size of images."""
     if not model.size_argument or image_size == (built_for or model.image_size):
         return {}
-    pair = model.size_argument == "input_size"
+    pair = model.size_argument == "input_size" and isinstance(image_size, int)
     return {model.size_argument: Name("(IMAGE_SIZE, IMAGE_SIZE)" if pair else "IMAGE_SIZE")}

@@ -55,7 +55,8 @@ class SomeVideos(Prepared):
     """A preset of training transforms, the same for all frames of a clip: a random crop of what
     evaluation resizes; TSN's crop of several shapes at five places; a random rectangle of any
     size; evaluation's crop; the last four are random-resized-crop, and that policy of torchvision's
-    after it. By default `"random-crop"`, for `tsn` `"multi-scale-crop"`."""
+    after it. By default `"random-crop"`, for `tsn` `"multi-scale-crop"`. Where `fit` shows all of a
+    frame, none of them crops, and only the last four may be written."""
     flip: bool = True
     """Whether the presets mirror half of the training clips; not for classes that tell left from
     right."""
