@@ -14,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 from projects import Project, compile_spec, make_images
+from torchvision.transforms import v2
 
 from specc import build
 from specc.source.diagnostics import SpecError
@@ -839,6 +840,49 @@ def test_jitter_and_erasing_are_added_to_a_preset(images: None) -> None:
     erased = (image == torch.tensor([51, 102, 153])[:, None, None]).all(0)
     assert erased.sum() >= 0.02 * 32 * 32
     assert module.normalize(image)[:, erased].abs().max() < 0.02
+
+
+def test_whole_images_are_fitted_between_borders(images: None) -> None:
+    data = folder(image_size=[224, 160], fit="letterbox", mean=[0.2, 0.4, 0.6])
+    module = compiled(data).module("data")
+    border = torch.tensor([51, 102, 153], dtype=torch.uint8)[:, None, None]
+    # 100 x 50 becomes 224 x 112 by the height, 50 x 100 becomes 80 x 160 by the width.
+    for shape, rows, columns in [
+        ((100, 50), (0, 224), (24, 136)),
+        ((50, 100), (72, 152), (0, 160)),
+    ]:
+        expected = border.repeat(1, 224, 160)
+        expected[:, slice(*rows), slice(*columns)] = 200
+        image = torch.full((3, *shape), 200, dtype=torch.uint8)
+        assert torch.equal(module.eval_transform(image), expected)
+    assert module.normalize(border).abs().max() < 0.02
+    train, _ = module.build_datasets(Path("images"))
+    assert train[0, 0][0].shape == (3, 224, 160)
+    names = [getattr(it, "__name__", type(it).__name__) for it in train.transform.transforms]
+    assert names == ["letterbox", "RandomHorizontalFlip"]
+
+
+@pytest.mark.parametrize("shape", [(100, 50), (41, 100)])
+def test_images_are_fitted_as_torchvision_does(images: None, shape: tuple[int, int]) -> None:
+    image = torch.randint(256, (3, *shape), dtype=torch.uint8)
+    square = compiled(folder(image_size=96, fit="letterbox")).module("data")
+    whole = v2.Resize(None, max_size=96)(image)
+    top, left = ((96 - side) // 2 for side in whole.shape[1:])
+    found = square.eval_transform(image)[:, top:, left:][:, : whole.shape[1], : whole.shape[2]]
+    assert torch.equal(found, whole)
+    stretched = compiled(folder(image_size=[96, 64], fit="stretch")).module("data")
+    assert torch.equal(stretched.eval_transform(image), v2.Resize([96, 64])(image))
+
+
+def test_a_rectangle_is_cut_out_of_an_image_that_covers_it(images: None) -> None:
+    module = compiled(folder(image_size=[224, 160])).module("data")
+    # 256 / 224 of the least that covers: of 100 x 50 by the width, 3.2; of 50 x 100 by the height.
+    for shape, resized in [((100, 50), (366, 183)), ((50, 100), (256, 512))]:
+        image = torch.randint(256, (3, *shape), dtype=torch.uint8)
+        expected = v2.CenterCrop((224, 160))(v2.Resize(resized)(image))
+        assert torch.equal(module.eval_transform(image), expected)
+    crop = module.train_transform.transforms[0]
+    assert (crop.size, crop.ratio) == ((224, 160), pytest.approx((15 / 28, 20 / 21)))
 
 
 def test_evaluation_keeps_the_border_that_224_has(images: None) -> None:

@@ -65,7 +65,10 @@ def meta(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def plan_of(folder: Path, name: str, image_size: int | None = None, **model: Any) -> Plan:
+Size = int | tuple[int, int]
+
+
+def plan_of(folder: Path, name: str, image_size: Size | None = None, **model: Any) -> Plan:
     optim = model.pop("optim", {})
     channels = model.pop("channels", 3)
     spec = {
@@ -84,7 +87,7 @@ def plan_of(folder: Path, name: str, image_size: int | None = None, **model: Any
     return build.load(path)
 
 
-def generated(folder: Path, name: str, image_size: int | None = None, **model: Any) -> Any:
+def generated(folder: Path, name: str, image_size: Size | None = None, **model: Any) -> Any:
     """The module model.py of a project."""
     plan = plan_of(folder, name, image_size, **model)
     source = render.render(replace(plan, files={"model.py": "classification/model.py"}))["model.py"]
@@ -101,14 +104,15 @@ def generated(folder: Path, name: str, image_size: int | None = None, **model: A
     return module
 
 
-def problems_of(folder: Path, name: str, image_size: int | None = None, **model: Any) -> str:
+def problems_of(folder: Path, name: str, image_size: Size | None = None, **model: Any) -> str:
     with pytest.raises(SpecError) as error:
         plan_of(folder, name, image_size, **model)
     return str(error.value)
 
 
-def logits_of(model: nn.Module, size: int, channels: int = 3) -> Tensor:
-    return model(torch.empty(2, channels, size, size))
+def logits_of(model: nn.Module, size: Size, channels: int = 3) -> Tensor:
+    sides = [size, size] if isinstance(size, int) else size
+    return model(torch.empty(2, channels, *sides))
 
 
 # ---- building ----
@@ -370,10 +374,14 @@ def test_what_loads_is_what_torchvision_loads(
         ("inception_v3", 224),
         ("timm/vit_tiny_patch16_224", 160),
         ("timm/swin_tiny_patch4_window7_224", 256),
+        ("timm/swin_tiny_patch4_window7_224", (224, 160)),
+        ("timm/vit_tiny_patch16_224", (224, 160)),
+        ("timm/maxvit_tiny_tf_224", (224, 160)),
+        ("swin_t", (224, 160)),
     ],
 )
 def test_models_are_built_for_the_size_of_images(
-    name: str, size: int, meta: None, tmp_path: Path
+    name: str, size: Size, meta: None, tmp_path: Path
 ) -> None:
     model = generated(tmp_path, name, size).build_model()
     assert logits_of(model, size).shape == (2, CLASSES)
@@ -403,10 +411,14 @@ def test_positions_are_interpolated_for_another_size(
         ("timm/vit_tiny_patch16_224", 230, "a multiple of 16; write 224 or 240"),
         ("timm/crossvit_9_240", 224, "takes images of 240 only"),
         ("inception_v3", 64, "needs images of 75 or more"),
+        ("inception_v3", (299, 64), "needs images of 75 or more"),
+        ("vit_b_16", (224, 160), "takes square images only"),
+        ("maxvit_t", (448, 224), "takes square images only"),
+        ("timm/nest_tiny", (224, 256), "takes square images only"),
     ],
 )
 def test_sizes_that_a_model_does_not_take(
-    name: str, size: int, message: str, tmp_path: Path
+    name: str, size: Size, message: str, tmp_path: Path
 ) -> None:
     assert message in problems_of(tmp_path, name, size)
 

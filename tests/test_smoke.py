@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from clips import make_folders
 from projects import SPEC, compile_spec
+from test_video_data import MOTIONS, SMALL, TSN, video_project
 
 from specc.source.diagnostics import SpecError
 
@@ -28,6 +30,19 @@ def test_generated_project_passes(spec: Path, here: Path) -> None:
         project = compile_spec(spec)
         if "cifar" in spec.stem:
             project.edit("data.py", "224", "64")
+    assert "everything runs" in project.run("smoke_test.py")
+
+
+def test_images_that_are_no_squares_pass(here: Path) -> None:
+    options = ["data.image_size=[48, 32]", "data.fit=letterbox", "data.augment=flip"]
+    project = compile_spec(SPEC, "model.num_classes=4", *options, "export.format=onnx")
+    assert "everything runs" in project.run("smoke_test.py")
+
+
+def test_videos_that_are_no_squares_pass(here: Path) -> None:
+    make_folders("videos", MOTIONS, **SMALL)
+    options = ["data.image_size=[40, 32]", "evaluate.test={ clips = 2, crops = 5 }"]
+    project = video_project(TSN, "videofolder", *options)
     assert "everything runs" in project.run("smoke_test.py")
 
 

@@ -495,6 +495,7 @@ def test_what_the_hub_s_file_lacks_is_named(here: Path, hub: dict[str, str]) -> 
     ("name", "size", "changed"),
     [
         ("test_vit", 96, "pos_embed"),
+        ("test_vit", [96, 160], "pos_embed"),
         (
             "swin_tiny_patch4_window7_224",
             192,
@@ -503,7 +504,7 @@ def test_what_the_hub_s_file_lacks_is_named(here: Path, hub: dict[str, str]) -> 
     ],
 )
 def test_a_file_for_other_images_is_fitted_as_timm_does(
-    here: Path, name: str, size: int, changed: str
+    here: Path, name: str, size: int | list[int], changed: str
 ) -> None:
     weights = make_weights(timm.create_model(name), "a.pth")
     options = [f"model.name=timm/{name}", f"data.image_size={size}"]

@@ -131,6 +131,7 @@ def model_row(name: str, network: nn.Module) -> dict[str, Any]:
         "size_argument": argument,
         "size_multiple": multiple,
         "min_size": multiple if argument else min_size(network, image_size),
+        "square": not takes_rectangles(name, network, image_size, multiple),
         "no_decay": probe.no_decay(network, family.get("no_decay", [])),
         "draws": probe.draws(network, image_size, image_size),
         "dropout": probe.rate_argument(network, partial(build, name), "dropout", "drop_rate"),
@@ -160,6 +161,19 @@ def size_multiple(name: str, size: int) -> int:
             continue
         return step
     raise ValueError(f"{name} takes no other size than {size}")
+
+
+def takes_rectangles(name: str, network: nn.Module, size: int, multiple: int) -> bool:
+    """Whether it trains on images that are taller or wider."""
+    longer = size + math.lcm(multiple, 32)
+    argument = FAMILIES[family_of(name)].get("size", "")
+    try:
+        for sides in ((size, longer), (longer, size)):
+            other = build(name, **{argument: sides}) if argument else network
+            probe.train_step(other, *sides)
+    except (RuntimeError, AssertionError, TypeError, ValueError):
+        return False
+    return True
 
 
 def weights_of(name: str) -> tuple[list[dict[str, Any]], str, int]:

@@ -83,6 +83,8 @@ def row(name: str) -> tuple[dict[str, Any], str]:
     multiple = size_multiple(name, network, image_size, argument)
     least = min_size(name, network, image_size, argument, multiple)
     sizes = [image_size + math.lcm(multiple, 32), least]
+    fitting = resize(name, network, argument, sizes) if argument and multiple else ""
+    rectangles = takes_rectangles(name, network, image_size, argument, multiple, fitting)
     family = timm.model_entrypoint(bare).__module__.rpartition(".")[2]
     fields = {
         "task": "classification",
@@ -100,7 +102,8 @@ def row(name: str) -> tuple[dict[str, Any], str]:
         "size_argument": argument if multiple else "",
         "size_multiple": multiple,
         "min_size": least,
-        "resize": resize(name, network, argument, sizes) if argument and multiple else "",
+        "square": not rectangles,
+        "resize": fitting,
         "no_decay": probe.no_decay(network, no_weight_decay(network)),
         "draws": draws,
         "dropout": dropout,
@@ -221,6 +224,44 @@ def size_works(name: str, network: nn.Module, size: int, argument: str) -> bool:
     except Exception:  # whichever way it takes to say so
         return False
     return True
+
+
+def takes_rectangles(
+    name: str, network: nn.Module, size: int, argument: str, multiple: int, fitting: str
+) -> bool:
+    """Whether it trains on images that are taller or wider, from weights for square ones.
+
+    Args:
+        fitting: what brings the tensors of those into its shapes, as `resize` returns it.
+    """
+    if not multiple:
+        return False
+    longer = size + math.lcm(multiple, 32)
+    try:
+        for sides in ((size, longer), (longer, size)):
+            other = create(name, num_classes=1000, **{argument: sides}) if argument else network
+            probe.train_step(other, *sides)
+            if (
+                argument
+                and fitting != "none"
+                and not loads(fitted(network.state_dict(), fitting, other), other)
+            ):
+                return False
+    except Exception:  # whichever way it takes to say so
+        return False
+    return True
+
+
+def fitted(
+    state: dict[str, torch.Tensor], function: str, network: nn.Module
+) -> dict[str, torch.Tensor]:
+    """The tensors in the shapes of the network, by a function that `resize` has found."""
+    if not function:
+        return state
+    module, _, name = function.rpartition(".")
+    fit = getattr(importlib.import_module(module), name)
+    tensors: dict[str, torch.Tensor] = fit(state, network)
+    return tensors
 
 
 def resize(name: str, network: nn.Module, argument: str, sizes: list[int]) -> str:

@@ -86,6 +86,7 @@ class Classifier(Model):
     min_size: int  # the smallest square image that it can train on; of timm's, roughly
     dropout: str  # the builder's argument for the rate; "" if it has none
     drop_path: str  # the same for the rate at which whole layers are skipped
+    square: bool = False  # whether it takes no images whose height and width differ
     resize: str = ""  # timm's function for tensors of models of other sizes; "none", but needed
     repair: str = ""  # a template that mends the names in files of weights
 

@@ -44,6 +44,7 @@ class VideoClassifier(Model):
     size_argument: str = ""  # of a TSN's backbone; no other has to be told of a size
     size_multiple: int  # what other sizes have to be multiples of; 0 if it takes no other
     min_size: int  # the smallest square frames that it can train on
+    square: bool = False  # of a TSN's backbone, if that takes square images only
     frames: int  # of the clips that it is built for; with weights, of theirs
     any_frames: bool  # whether it takes clips of other lengths
     min_frames: int  # the fewest that it can train on
@@ -90,6 +91,7 @@ def tsn(backbone: Classifier) -> VideoClassifier:
         size_argument=backbone.size_argument,
         size_multiple=backbone.size_multiple,
         min_size=backbone.min_size,
+        square=backbone.square,
         frames=3,
         any_frames=True,
         min_frames=1,

@@ -58,6 +58,7 @@ EXAMPLES: dict[str, tuple[Any, ...]] = {
     "model.weights.source": ("weights.pth",),
     "model.weights.rename": ({"other.": ""},),
     "model.options": ({"box_detections_per_img": 50},),
+    "data.image_size": ([96, 64],),
     "data.train_transforms": ([{"name": "CenterCrop", "size": 96}],),
     "data.train_transforms.name": ("CenterCrop", "RandomVerticalFlip", "RandomHorizontalFlip"),
     "data.eval_transforms": ([{"name": "CenterCrop", "size": 96}],),

@@ -67,6 +67,11 @@ WORKERS = {{ data.workers }}  # processes that read images, for each rank
 {{ setting }}
 #% endfor
 
+#% if data.fit.template
+#% include data.fit.template
+
+
+#% endif
 # Transforms of uint8 images [{{ data.axis }}, H, W]; `normalize` makes them floats, on the device.
 train_transform = v2.Compose(
     [

@@ -48,7 +48,13 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="default: model.pt2 beside it")
     #% endif
     #% if export.any_size
+    #% if data.rectangle
+    parser.add_argument(
+        "--image-size", type=int, nargs=2, default=IMAGE_SIZE, help="height and width, in pixels"
+    )
+    #% else
     parser.add_argument("--image-size", type=int, default=IMAGE_SIZE, help="pixels")
+    #% endif
     #% endif
     args = parser.parse_args()
     #% if export.onnx

@@ -39,7 +39,7 @@ DRAWN = 48  # images on a picture, the first ones
 
 @dataclass
 class Files(Dataset[tuple[Tensor, str]]):
-    """Images, uint8 [{{ data.axis }}, IMAGE_SIZE, IMAGE_SIZE], with error messages.
+    """Images, uint8 [{{ data.axis }}, {{ data.sides }}], with error messages.
 
     The message is "" if the image was read; an unreadable image is black.
     """
@@ -53,10 +53,10 @@ class Files(Dataset[tuple[Tensor, str]]):
         try:
             image = eval_transform(read_image(self.paths[index]))
         except RuntimeError as error:
-            black = torch.zeros({{ data.depth }}, IMAGE_SIZE, IMAGE_SIZE, dtype=torch.uint8)
+            black = torch.zeros({{ data.depth }}, {{ data.sides }}, dtype=torch.uint8)
             return black, str(error)
         #% if resizes
-        return F.resize(image, [IMAGE_SIZE, IMAGE_SIZE]), ""  # whatever its shape was
+        return F.resize(image, [{{ data.sides }}]), ""  # whatever its shape was
         #% else
         return image, ""
         #% endif

@@ -54,7 +54,11 @@ TEST_CLIPS = {{ data.testing.clips }}  # of a video when the trained model is te
 #% endif
 WORKERS = {{ data.workers }}  # processes that read videos, for each rank
 #% if data.multi_scale_crop
+#% if data.rectangle
+SCALES = (1.0, 0.875, 0.75, 0.66)  # of a crop's sides, by the largest in the frame
+#% else
 SCALES = (1.0, 0.875, 0.75, 0.66)  # of a crop's sides, by the short side of the frame
+#% endif
 #% endif
 #% for setting in data.settings
 {{ setting }}
@@ -68,13 +72,25 @@ def multi_scale_crop(frames: Tensor) -> Tensor:
     in the middle (TSN, arXiv 1608.00859).
     """
     height, width = frames.shape[-2:]
+    #% if data.rectangle
+    largest = min(height / IMAGE_SIZE[0], width / IMAGE_SIZE[1])
+    highs = [round(largest * IMAGE_SIZE[0] * scale) for scale in SCALES]
+    wides = [round(largest * IMAGE_SIZE[1] * scale) for scale in SCALES]
+    shapes = [(y, x) for i, y in enumerate(highs) for x in wides[max(i - 1, 0) : i + 2]]
+    #% else
     sides = [round(min(height, width) * scale) for scale in SCALES]
     shapes = [(y, x) for i, y in enumerate(sides) for x in sides[max(i - 1, 0) : i + 2]]
+    #% endif
     high, wide = shapes[int(torch.randint(len(shapes), ()))]
     places = [(0, 0), (0, 2), (1, 1), (2, 0), (2, 2)]  # in halves of the room there is
     y, x = places[int(torch.randint(5, ()))]
     top, left = y * (height - high) // 2, x * (width - wide) // 2
-    return F.resized_crop(frames, top, left, high, wide, [IMAGE_SIZE, IMAGE_SIZE])
+    return F.resized_crop(frames, top, left, high, wide, [{{ data.sides }}])
+
+
+#% endif
+#% if data.fit.template
+#% include data.fit.template
 
 
 #% endif
@@ -183,18 +199,18 @@ def read_frames(video: Frames | Path, choose: Callable[[int], Tensor]) -> Tensor
 #% endif
 def train_clip(video: {{ data.read_from }}) -> Tensor:
     #% if data.segments
-    """Draw a frame of each segment, uint8 [SEGMENTS, 3, IMAGE_SIZE, IMAGE_SIZE]."""
+    """Draw a frame of each segment, uint8 [SEGMENTS, 3, {{ data.sides }}]."""
     #% else
-    """Draw a clip of a video, uint8 [FRAMES, 3, IMAGE_SIZE, IMAGE_SIZE]."""
+    """Draw a clip of a video, uint8 [FRAMES, 3, {{ data.sides }}]."""
     #% endif
     return train_transform({{ data.reader }}(video, {{ data.place_training }}))
 
 
 def eval_clip(video: {{ data.any_video }}) -> Tensor:
     #% if data.segments
-    """Take the middle frames of the segments, uint8 [SEGMENTS, 3, height, width]."""
+    """Take the middle frames of the segments, uint8 [SEGMENTS, 3, {{ data.sides }}]."""
     #% else
-    """Take the clip in a video's middle, uint8 [FRAMES, 3, IMAGE_SIZE, IMAGE_SIZE]."""
+    """Take the clip in a video's middle, uint8 [FRAMES, 3, {{ data.sides }}]."""
     #% endif
     return eval_transform({{ data.reader }}(video, {{ data.place_evaluation }}))
 
@@ -202,7 +218,7 @@ def eval_clip(video: {{ data.any_video }}) -> Tensor:
 #% if data.testing
 def test_views(video: {{ data.any_video }}) -> Tensor:
     #% if data.segments
-    """Take the test's views, uint8 [V, TEST_SEGMENTS, 3, IMAGE_SIZE, IMAGE_SIZE].
+    """Take the test's views, uint8 [V, TEST_SEGMENTS, 3, {{ data.sides }}].
 
     #% if data.testing.cut
     The views are crops of the same frames, of which there is one from each segment.
@@ -211,7 +227,7 @@ def test_views(video: {{ data.any_video }}) -> Tensor:
     #% endif
     """
     #% else
-    """Take the test's views of a video, uint8 [V, FRAMES, 3, IMAGE_SIZE, IMAGE_SIZE].
+    """Take the test's views of a video, uint8 [V, FRAMES, 3, {{ data.sides }}].
 
     #% if data.testing.cut
     The views are the crops of clips from all over the video.
@@ -239,14 +255,19 @@ def test_views(video: {{ data.any_video }}) -> Tensor:
 
 #% if data.testing.three
 def three_crops(frames: Tensor) -> list[Tensor]:
+    #% if data.rectangle
+    """Crop both ends and the middle of frames [T, 3, H, W], where there is more room."""
+    high, wide = IMAGE_SIZE
+    down, right = frames.shape[-2] - high, frames.shape[-1] - wide
+    #% else
     """Crop both ends and the middle of frames [T, 3, H, W], along the longer side."""
     down, right = frames.shape[-2] - IMAGE_SIZE, frames.shape[-1] - IMAGE_SIZE
+    #% endif
     middle = down // 2, right // 2
     ends = [(0, middle[1]), (down, middle[1])]
     if right > down:
         ends = [(middle[0], 0), (middle[0], right)]
-    size = (IMAGE_SIZE, IMAGE_SIZE)
-    return [F.crop(frames, *corner, *size) for corner in (ends[0], middle, ends[1])]
+    return [F.crop(frames, *corner, {{ data.sides }}) for corner in (ends[0], middle, ends[1])]
 
 
 #% endif

@@ -13,10 +13,11 @@ from specc.tasks.classification.formats.language import (
 )
 from specc.tasks.classification.formats.named import known_dataset, plan_named
 from specc.tasks.classification.language import Classification
+from specc.tasks.classifier.fit import check_fit, plan_fit, random_resized_crop, shows_all, used
 from specc.tasks.classifier.folders import count_folders, split_folders
 from specc.tasks.classifier.labels import count_labelled, given_classes, left, numbered
 from specc.tasks.classifier.sizes import agreed_size, built_for
-from specc.tasks.common.code import Name, Setting
+from specc.tasks.common.code import Call, Name, Setting
 from specc.tasks.common.groups import check_division, group, group_settings
 from specc.tasks.common.held_out import HeldOutPlan, check_test
 from specc.tasks.common.places import (
@@ -33,11 +34,10 @@ from specc.tasks.common.transforms import (
     augmented,
     check_preset,
     listed,
-    random_resized_crop,
-    resize_and_crop,
 )
 from specc.tasks.common.values import value_range
 
+CROPPING = {"random-resized-crop"}  # presets that fit = "letterbox" contradicts
 BEYOND_A_PRESET = ("augment", "color_jitter", "random_erasing")  # or part of one
 
 
@@ -55,17 +55,21 @@ def plan_data(
     mean, std = plan_statistics(spec, weights, problems)
     same_shape = own is not None
     preset = data.augment or "random-resized-crop"
-    cropped = random_resized_crop(size, weights)
-    if preset in ("flip", "none"):
-        cropped = resize_and_crop(size, weights)
+    fit = plan_fit(data, size, weights)
+    cropped: tuple[Call | Name, ...] = fit.transforms
+    settings: tuple[Setting, ...] = ()
+    if preset not in ("flip", "none") and not shows_all(data):
+        cropped, settings = random_resized_crop(size, weights)
     train = augmented(cropped, preset, data, mean, flip=preset != "none")
     if data.train_transforms is not None:
         key = ("data", "train_transforms")
         train = listed(data.train_transforms, key, same_shape=same_shape, problems=problems)
-    evaluate = resize_and_crop(size, weights)
+        settings = ()
+    evaluate = fit.transforms
     if data.eval_transforms is not None:
         key = ("data", "eval_transforms")
         evaluate = listed(data.eval_transforms, key, same_shape=same_shape, problems=problems)
+    fit = used(fit, (*train, *evaluate))
     root, train_args, val_args, test_args, classes = _places(spec)
     metainfo = isinstance(data, OpenMMLabData) and not data.classes
     dataset = known_dataset(data) if isinstance(data, NamedData | Emnist) else None
@@ -79,6 +83,7 @@ def plan_data(
         data_dir=Setting("DATA_DIR", root, dataset.place if dataset else ""),
         num_classes=num_classes,
         image_size=size,
+        fit=fit,
         mean=mean,
         std=std,
         train_transforms=train,
@@ -86,7 +91,13 @@ def plan_data(
         eval_batch_size=spec.evaluate.batch_size,
         workers=spec.train.workers,
         channels=data.channels,
-        settings=(*channels, *_settings(spec), *value_range(deep, problems)),
+        settings=(
+            *fit.settings,
+            *settings,
+            *channels,
+            *_settings(spec),
+            *value_range(deep, problems),
+        ),
         source_template=f"classification/sources/{'named' if named else data.format}.py",
         files=dataset is None or bool(dataset.files),
         train_args=train_args,
@@ -157,6 +168,7 @@ def _check_keys(spec: Classification, problems: Problems) -> None:
     """Report keys of [data] that contradict each other."""
     data = spec.data
     check_preset(data, [name for name in BEYOND_A_PRESET if getattr(data, name)], problems)
+    check_fit(data, data.augment, CROPPING, problems)
     if data.val and data.val_fraction:
         message = "takes validation images from the training images; leave either it or val out"
         problems.add(("data", "val_fraction"), message, ("data", "val"))

@@ -4,7 +4,7 @@ from specc.source.problems import Problems
 from specc.tasks.classification.channels import agreed, published, rebuilt, rgb_convs
 from specc.tasks.classification.language import Classification
 from specc.tasks.classifier.model import constructor, known_model
-from specc.tasks.classifier.sizes import check_sizes
+from specc.tasks.classifier.sizes import check_sizes, listed_sides
 from specc.tasks.common.code import Name, Setting
 from specc.tasks.common.plan import ImagesPlan, TeacherPlan
 from specc.tasks.common.weights import check_here
@@ -26,7 +26,7 @@ def plan_teacher(spec: Classification, data: ImagesPlan, problems: Problems) -> 
     if model is None:
         return None
     check_here(teacher.weights, ("distill", "weights"), problems)
-    check_sizes(model, {key: [data.image_size]}, problems)
+    check_sizes(model, {key: listed_sides(data.image_size)}, problems)
     weights = next((it for it in model.weights if it.name == model.default), None)
     channels = spec.data.channels
     convs = rgb_convs(model, key, channels, problems)

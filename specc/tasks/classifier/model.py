@@ -14,6 +14,7 @@ from specc.source.keys import Key
 from specc.source.problems import Problems
 from specc.tasks.classification.channels import rebuilt, rgb_convs
 from specc.tasks.classification.language import Classification
+from specc.tasks.classifier.fit import Size, written_size
 from specc.tasks.classifier.language import Classifier
 from specc.tasks.common.code import Call, Name, python
 from specc.tasks.common.foreign import Layout, check_names
@@ -43,7 +44,7 @@ def known_model(name: str, key: Key, task: str, problems: Problems) -> catalog.C
 
 
 def plan_model(
-    spec: Classification, model: catalog.Classifier, image_size: int, problems: Problems
+    spec: Classification, model: catalog.Classifier, image_size: Size, problems: Problems
 ) -> ClassifierPlan:
     weights = _weights(spec.model, model, image_size, problems)
     rates = known_rates(spec.model, model, ("dropout", "drop_path"), problems)
@@ -136,7 +137,7 @@ def known_rates(
 
 def constructor(
     model: catalog.Classifier,
-    image_size: int,
+    image_size: Size,
     rates: Mapping[str, float],
     *,
     pretrained: bool,
@@ -156,7 +157,7 @@ def constructor(
 
 
 def _weights(
-    spec: Model, model: catalog.Classifier, image_size: int, problems: Problems
+    spec: Model, model: catalog.Classifier, image_size: Size, problems: Problems
 ) -> WeightsPlan | None:
     """Return how the pretrained weights are read, or None if there are none."""
     source, key, table = written(spec.weights)
@@ -176,7 +177,7 @@ def _weights(
     steps += repairs(model, resized=True, versions=versions)
     if model.resize == "none" and image_size != model.image_size:
         message = f"{model.name} is built for one size, and cannot load a file for another"
-        problems.note(key, f"{message} than image_size = {image_size}")
+        problems.note(key, f"{message} than image_size = {written_size(image_size)}")
     renamed = OPENMMLAB if layout == "openmmlab" else {}
     weights = file_weights(source, key, table, renamed, steps, problems)
     if layout != "efficientnet-pytorch":
@@ -188,7 +189,7 @@ def _weights(
 
 
 def named_weights(
-    source: str, key: Key, model: catalog.Classifier, image_size: int, problems: Problems
+    source: str, key: Key, model: catalog.Classifier, image_size: Size, problems: Problems
 ) -> WeightsPlan | None:
     """Plan weights that the library has a name for."""
     if source == "none":
@@ -236,10 +237,10 @@ def repairs(model: catalog.Classifier, *, resized: bool, versions: bool) -> list
 
 
 def _size_option(
-    model: catalog.Classifier, image_size: int, built_for: int | None = None
+    model: catalog.Classifier, image_size: Size, built_for: int | None = None
 ) -> dict[str, Name]:
     """Return the argument that tells the builder of an unusual size of images."""
     if not model.size_argument or image_size == (built_for or model.image_size):
         return {}
-    pair = model.size_argument == "input_size"
+    pair = model.size_argument == "input_size" and isinstance(image_size, int)
     return {model.size_argument: Name("(IMAGE_SIZE, IMAGE_SIZE)" if pair else "IMAGE_SIZE")}

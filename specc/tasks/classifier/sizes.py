@@ -7,6 +7,7 @@ from specc.catalog.videos import VideoClassifier, VideoWeights
 from specc.source.keys import Key
 from specc.source.problems import Problems
 from specc.tasks.classification.formats.language import Prepared
+from specc.tasks.classifier.fit import Size, written_size
 from specc.tasks.common.transforms import last_sized, sides
 
 Row = catalog.Classifier | VideoClassifier
@@ -21,7 +22,7 @@ def built_for(model: Row | None, weights: catalog.Weights | VideoWeights | None)
 
 def agreed_size(
     data: Prepared, model: Row | None, default: int, own: int | None, problems: Problems
-) -> int:
+) -> Size:
     """Return height and width of the model's input in evaluation; check training's as well.
 
     Args:
@@ -29,11 +30,12 @@ def agreed_size(
         own: those of the data's images, where all have the same.
     """
     key = ("data", "image_size")
-    size = data.image_size or default
+    written = None if data.image_size is None else listed_sides(data.image_size)
+    size = written or [default]
     found: dict[Key, list[int]] = {}  # what the model gets, and the key that says so
     for name, transforms in (("train", data.train_transforms), ("eval", data.eval_transforms)):
         if transforms is None:
-            found[key] = [size]
+            found[key] = size
         elif (last := last_sized(transforms)) is not None:
             found["data", f"{name}_transforms", last, "size"] = sides(transforms[last])
         elif own is not None:
@@ -41,14 +43,22 @@ def agreed_size(
     if model:
         check_sizes(model, found, problems)
     if data.eval_transforms is None or not found:
-        return size
-    where, shape = found.popitem()
-    if len(set(shape)) > 1:
-        problems.add(where, f"must be square, e.g. [{shape[0]}, {shape[0]}]")
-    if data.image_size not in (None, shape[0]):
-        message = f"eval_transforms make images of {shape[0]}; write that, or leave it out"
+        return _size(size)
+    _, shape = found.popitem()
+    if written and _size(written) != _size(shape):
+        made = written_size(_size(shape))
+        message = f"eval_transforms make images of {made}; write that, or leave it out"
         problems.add(key, message)
-    return shape[0]
+    return _size(shape)
+
+
+def listed_sides(size: Size) -> list[int]:
+    return [size] if isinstance(size, int) else [*size]
+
+
+def _size(sides: list[int]) -> Size:
+    """One number for a square."""
+    return sides[0] if len({*sides}) == 1 else (sides[0], sides[1])
 
 
 def check_sizes(model: Row, found: Mapping[Key, list[int]], problems: Problems) -> None:
@@ -68,9 +78,12 @@ def check_sizes(model: Row, found: Mapping[Key, list[int]], problems: Problems) 
             below = wrong[0] - wrong[0] % step
             sizes = " or ".join(str(n) for n in (below, below + step) if n >= model.min_size)
             message = f"{model.name} takes images whose size is a multiple of {step}"
+            message += f", not {wrong[0]}" if len(shape) > 1 else ""
             problems.add(key, f"{message}; write {sizes}")
-        elif model.size_argument and len(set(shape)) > 1:
-            problems.add(key, f"must be square, e.g. [{shape[0]}, {shape[0]}]")
-        elif model.size_argument and {*shape} != {*first}:
+        elif model.square and len(set(shape)) > 1:
+            message = f"{model.name} takes square images only"
+            problems.add(key, f"{message}, e.g. [{shape[0]}, {shape[0]}]")
+        elif model.size_argument and _size(shape) != _size(first):
             message = f"{model.name} takes images of one size"
-            problems.add(key, f"{message}, and in training they have {first[0]}", *found)
+            made = written_size(_size(first))
+            problems.add(key, f"{message}, and in training they have {made}", *found)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from specc.tasks.classifier.fit import FitPlan, Size, sides
 from specc.tasks.classifier.loss import LossPlan
 from specc.tasks.common.code import Call, Name, Setting, python
 from specc.tasks.common.held_out import HeldOutPlan
@@ -167,11 +168,12 @@ class SamplesPlan:
     root: str
     data_dir: Setting  # the same, with a comment where the reader has to be told more
     num_classes: int
-    image_size: int
+    image_size: Size
+    fit: FitPlan
     mean: tuple[float, ...]  # of each channel
     std: tuple[float, ...]
     train_transforms: tuple[Call | Name, ...]
-    eval_transforms: tuple[Call, ...]
+    eval_transforms: tuple[Call | Name, ...]
     eval_batch_size: int
     workers: int
     settings: tuple[Setting, ...]  # of the format
@@ -231,6 +233,16 @@ class SamplesPlan:
     @property
     def mix(self) -> bool:
         return bool(self.mixup or self.cutmix)
+
+    @property
+    def rectangle(self) -> bool:
+        """Whether IMAGE_SIZE is height and width."""
+        return not isinstance(self.image_size, int)
+
+    @property
+    def sides(self) -> Name:
+        """Height and width, as arguments."""
+        return sides(self.image_size)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,13 +35,6 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 RESHAPING = {"RandomResize", "RandomShortestSize", "RandomZoomOut", "ScaleJitter"}
 
 
-def resize_and_crop(size: int, weights: Weights | None) -> tuple[Call, ...]:
-    """Evaluate as the weights were evaluated: the same border is cut off at every size."""
-    ratio = weights.resize_size / weights.crop_size if weights else 256 / 224
-    resize = Call("v2.Resize", (), {"size": round(size * ratio)} | interpolation(weights))
-    return resize, Call("v2.CenterCrop", (), {"size": size})
-
-
 def check_preset(data: Prepared | BoxData, names: Sequence[str], problems: Problems) -> None:
     """Report keys that are a preset of training transforms, or part of one, beside a list of them.
 
@@ -50,10 +43,6 @@ def check_preset(data: Prepared | BoxData, names: Sequence[str], problems: Probl
     """
     for name in names if data.train_transforms is not None else ():
         problems.add(("data", name), "contradicts train_transforms; leave one of the two out")
-
-
-def random_resized_crop(size: int, weights: Weights | None) -> tuple[Call, ...]:
-    return (Call("v2.RandomResizedCrop", (), {"size": size} | interpolation(weights)),)
 
 
 def augmented(

@@ -6,6 +6,16 @@ from pathlib import Path
 from specc.catalog.models import Weights
 from specc.catalog.videos import VideoClassifier, VideoWeights
 from specc.source.problems import Problems
+from specc.tasks.classifier.fit import (
+    FitPlan,
+    Size,
+    check_fit,
+    plan_fit,
+    random_resized_crop,
+    shows_all,
+    sides,
+    used,
+)
 from specc.tasks.classifier.folders import count_folders, split_folders
 from specc.tasks.classifier.labels import ELSEWHERE, count_labelled, given_classes, left, numbered
 from specc.tasks.classifier.sizes import agreed_size, built_for
@@ -27,7 +37,6 @@ from specc.tasks.common.transforms import (
     IMAGENET_STD,
     augmented,
     check_preset,
-    interpolation,
     listed,
 )
 from specc.tasks.video.formats.language import Kinetics, RawFrames, Ucf101, VideoFolder, Videos
@@ -36,6 +45,8 @@ from specc.tasks.video.plans import ClipsPlan, TestingPlan
 
 SEGMENTS = 3  # of a TSN, as in its paper
 UCF101_CLASSES = 101
+# Presets that fit = "letterbox" contradicts.
+CROPPING = {"random-crop", "multi-scale-crop", "random-resized-crop", "center-crop"}
 BEYOND_A_PRESET = ("augment", "color_jitter", "random_erasing")  # or part of one
 KINETICS_COLUMNS = {"label", "youtube_id", "time_start", "time_end"}
 CROPS = {3: "three_crops", 5: "F.five_crop", 10: "F.ten_crop"}
@@ -57,18 +68,21 @@ def plan_clips(
     _check_keys(spec, problems)
     size = agreed_size(data, model, built_for(model, weights), None, problems)
     mean, std = (weights.mean, weights.std) if weights else (IMAGENET_MEAN, IMAGENET_STD)
-    resize = _resize(size, weights)
-    evaluate: tuple[Call, ...] = (resize, Call("v2.CenterCrop", (), {"size": size}))
+    fit = plan_fit(data, size, weights)
+    evaluate = fit.transforms
     if data.eval_transforms is not None:
         key = ("data", "eval_transforms")
         evaluate = listed(data.eval_transforms, key, same_shape=False, problems=problems)
     preset = data.augment or ("multi-scale-crop" if tsn else "random-crop")
-    train = augmented(
-        _cropped(preset, size, resize, weights), preset, data, data.mean or mean, flip=data.flip
-    )
+    cropped, settings = _cropped(preset, size, fit, weights)
+    if shows_all(data):
+        cropped, settings = fit.transforms, ()
+    train = augmented(cropped, preset, data, data.mean or mean, flip=data.flip)
     if data.train_transforms is not None:
+        settings = ()
         key = ("data", "train_transforms")
         train = listed(data.train_transforms, key, same_shape=False, problems=problems)
+    fit = used(fit, (*train, *evaluate))
     root, train_args, val_args, test_args, classes = _places(spec)
     num_classes, videos = _num_classes(spec, problems)
     check_enough(spec, videos * spec.data.repeat, problems)
@@ -80,13 +94,14 @@ def plan_clips(
         data_dir=Setting("DATA_DIR", root),
         num_classes=num_classes,
         image_size=size,
+        fit=fit,
         mean=data.mean or mean,
         std=data.std or std,
         train_transforms=train,
         eval_transforms=evaluate,
         eval_batch_size=spec.evaluate.batch_size,
         workers=spec.train.workers,
-        settings=_settings(spec),
+        settings=(*fit.settings, *settings, *_settings(spec)),
         source_template=_source(spec),
         train_args=train_args,
         val_args=val_args,
@@ -118,13 +133,13 @@ def plan_clips(
         fps=fps,
         rawframes=raw,
         with_offset=isinstance(data, RawFrames) and data.with_offset,
-        multi_scale_crop=preset == "multi-scale-crop" and data.train_transforms is None,
+        multi_scale_crop=Name("multi_scale_crop") in train,
         reader=Name("read_frames" if raw else "read_video"),
         any_video=Name("Frames | Path" if raw else "Path"),
         place_training=_chosen(raw, tsn, fps, "SEGMENTS" if tsn else "1", random=True),
         place_evaluation=_chosen(raw, tsn, fps, "SEGMENTS" if tsn else "1", random=False),
         place_test=_chosen(raw, tsn, fps, "TEST_SEGMENTS" if tsn else "TEST_CLIPS", random=False),
-        testing=_testing(spec, resize, problems),
+        testing=_testing(spec, size, fit, problems),
     )
 
 
@@ -141,27 +156,19 @@ def _chosen(raw: bool, tsn: bool, fps: float | None, many: str, *, random: bool)
 # ---- what the model sees ----
 
 
-def _resize(size: int, weights: Weights | VideoWeights | None) -> Call:
-    """Evaluate as the weights were evaluated: the same border is cut off at every size."""
-    if not isinstance(weights, VideoWeights):  # a TSN's, as it was trained
-        options = {"size": round(size * 256 / 224)} | interpolation(weights)
-        return Call("v2.Resize", (), options)
-    sides = [round(side * size / weights.crop_size) for side in weights.resize_size]
-    options = {"size": sides if len(sides) > 1 else sides[0]} | interpolation(weights)
-    return Call("v2.Resize", (), options | {"antialias": False})
-
-
 def _cropped(
-    preset: str, size: int, resize: Call, weights: Weights | VideoWeights | None
-) -> list[Call | Name]:
+    preset: str, size: Size, fit: FitPlan, weights: Weights | VideoWeights | None
+) -> tuple[tuple[Call | Name, ...], tuple[Setting, ...]]:
+    """Return what a preset begins with, and the settings that it reads."""
+    resize = fit.transforms[0]
     match preset:
         case "random-crop":
-            return [resize, Call("v2.RandomCrop", (), {"size": size})]
+            return (resize, Call("v2.RandomCrop", (), {"size": Name("IMAGE_SIZE")})), ()
         case "multi-scale-crop":
-            return [resize, Name("multi_scale_crop")]
+            return (resize, Name("multi_scale_crop")), ()
         case "center-crop":
-            return [resize, Call("v2.CenterCrop", (), {"size": size})]
-    return [Call("v2.RandomResizedCrop", (), {"size": size} | interpolation(weights))]
+            return fit.transforms, ()
+    return random_resized_crop(size, weights)
 
 
 def _clip(
@@ -188,24 +195,29 @@ def _clip(
     return frames, None, int(fps) if fps == int(fps) else fps
 
 
-def _testing(spec: VideoClassification, resize: Call, problems: Problems) -> TestingPlan | None:
+def _testing(
+    spec: VideoClassification, size: Size, fit: FitPlan, problems: Problems
+) -> TestingPlan | None:
     test = spec.evaluate.test
     if test is None:
         return None
     cut = None
     if function := CROPS.get(test.crops):
         frames = Name("test_transform(frames)")
-        size = () if test.crops == 3 else (Name("[IMAGE_SIZE, IMAGE_SIZE]"),)
-        cut = Call(function, (frames, *size))
+        shape = () if test.crops == 3 else (Name(f"[{sides(size)}]"),)
+        cut = Call(function, (frames, *shape))
         if spec.data.eval_transforms is not None:
             message = "are cut from resized frames; leave eval_transforms out, or write 1"
             key = ("data", "eval_transforms")
             problems.add(("evaluate", "test", "crops"), message, key)
+        elif shows_all(spec.data):
+            message = f'are cut out, but fit = "{spec.data.fit}" shows all of a frame; write 1'
+            problems.add(("evaluate", "test", "crops"), message, ("data", "fit"))
     return TestingPlan(
         clips=test.clips,
         cut=cut,
         three=test.crops == 3,
-        resize=resize,
+        resize=fit.transforms[0],
         scores=test.average == "scores",
     )
 
@@ -215,6 +227,7 @@ def _check_keys(spec: VideoClassification, problems: Problems) -> None:
     data, clips, key = spec.data, spec.data.clips, ("data", "clips")
     said = [name for name in BEYOND_A_PRESET if getattr(data, name)]
     check_preset(data, said if data.flip else [*said, "flip"], problems)
+    check_fit(data, data.augment, CROPPING, problems)
     if not isinstance(data, Ucf101) and data.val and data.val_fraction:
         message = "takes validation videos from the training videos; leave either it or val out"
         problems.add(("data", "val_fraction"), message, ("data", "val"))

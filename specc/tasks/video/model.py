@@ -7,6 +7,7 @@ from specc.catalog import models as catalog
 from specc.catalog.videos import VideoClassifier, VideoWeights, tsn, video_model, video_models
 from specc.source.diagnostics import choices, nearest
 from specc.source.problems import Problems
+from specc.tasks.classifier.fit import Size
 from specc.tasks.classifier.model import (
     constructor,
     known_model,
@@ -82,7 +83,7 @@ def plan_tsn(
     spec: VideoClassification,
     row: VideoClassifier,
     backbone: catalog.Classifier,
-    image_size: int,
+    image_size: Size,
     problems: Problems,
 ) -> tuple[ClassifierPlan, TSNPlan]:
     """Decide on a TSN over an image classifier."""
@@ -132,7 +133,7 @@ def _weights(spec: VideoModel, row: VideoClassifier, problems: Problems) -> Weig
 
 
 def _tsn_weights(
-    spec: VideoModel, backbone: catalog.Classifier, image_size: int, problems: Problems
+    spec: VideoModel, backbone: catalog.Classifier, image_size: Size, problems: Problems
 ) -> WeightsPlan | None:
     """Return how a TSN's pretrained weights are read: those of its backbone, or of all of it."""
     source, key, table = written(spec.weights)

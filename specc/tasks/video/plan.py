@@ -84,7 +84,7 @@ def plan_video(name: str, spec: VideoClassification, problems: Problems) -> Vide
         teacher=None,
         evaluate=evaluate,
         predicted=min(PREDICTED, data.num_classes),
-        export=plan_export(spec.export, backbone or row, frames),
+        export=plan_export(spec.export, backbone or row, data.image_size, frames),
         decoder=spec.data.decoder,
         launch=LaunchPlan(spec.launch.gpus, spec.launch.nodes, spec.launch.endpoint),
         requirements=plan_requirements(spec, model, optimizer, _requirements(spec, optimizer)),

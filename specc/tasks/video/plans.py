@@ -24,7 +24,7 @@ class TestingPlan:
     clips: int  # of a TSN: segments
     cut: Call | None  # which cuts several crops out of frames
     three: bool  # whether these are at the ends and in the middle
-    resize: Call  # the transform before that
+    resize: Call | Name  # the transform before that
     scores: bool  # whether the model's scores are averaged, rather than probabilities
 
 

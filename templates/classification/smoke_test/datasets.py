@@ -19,7 +19,7 @@ def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
 #% else
 def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
     """Make eight images of noise, for training and for validation."""
-    source = FakeData(8, (3, data.IMAGE_SIZE, data.IMAGE_SIZE))
+    source = FakeData(8, (3, {{ data.sides }}))
     names = [f"made-up image {index}" for index in range(8)]
     labels = [index % data.NUM_CLASSES for index in range(8)]
     classes = [f"class {number}" for number in range(data.NUM_CLASSES)]

@@ -6,7 +6,7 @@ for index in range(8):
     numpy.save(f"{folder}/{index}.npy", noise)
 #% else
 file = f"{folder}/0.png"
-noise = FakeData(8, (3, data.IMAGE_SIZE, data.IMAGE_SIZE))
+noise = FakeData(8, (3, {{ data.sides }}))
 for index in range(8):
     noise[index][0].save(f"{folder}/{index}.png")
 #% endif

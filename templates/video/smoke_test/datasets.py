@@ -1,7 +1,7 @@
 #% if decoder == "pyav"
 def write_video(path: str) -> None:
     """Write eight frames of noise as a video file."""
-    shape = (data.IMAGE_SIZE, data.IMAGE_SIZE, 3)
+    shape = ({{ data.sides }}, 3)
     with av.open(path, "w") as container:
         stream = container.add_stream("mpeg4", rate=10)
         stream.height, stream.width, _ = shape
@@ -12,7 +12,7 @@ def write_video(path: str) -> None:
 #% else
 def write_video(path: str) -> None:
     """Write eight frames of noise as a video file."""
-    shape = (8, 3, data.IMAGE_SIZE, data.IMAGE_SIZE)
+    shape = (8, 3, {{ data.sides }})
     noise = torch.randint(256, shape, dtype=torch.uint8)
     VideoEncoder(noise, frame_rate=10).to_file(path)
 #% endif

@@ -1,7 +1,7 @@
 file = f"{folder}/0.mp4"
 #% if data.rawframes
 write_video(file)
-noise = FakeData(64, (3, data.IMAGE_SIZE, data.IMAGE_SIZE))
+noise = FakeData(64, (3, {{ data.sides }}))
 for index in range(8):
     os.mkdir(f"{folder}/{index}")
     for number in range(8):

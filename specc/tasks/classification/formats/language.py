@@ -18,6 +18,13 @@ ValueRange = Annotated[
 ]
 
 
+Side = Annotated[int, Field(ge=8)]
+ImageSize = Annotated[
+    Side | Annotated[tuple[Side, Side], Lists] | None,
+    must_be("a whole number from 8, or two, the height and the width, e.g. [224, 160]"),
+]
+
+
 class Transform(Section):
     """A transform of torchvision.transforms.v2: its name, and its arguments as further keys."""
 
@@ -61,9 +68,14 @@ class Prepared(Section):
     where there are no validation samples."""
     val_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Decides which samples `val_fraction` takes; other seeds are other divisions."""
-    image_size: Annotated[int, Field(ge=8)] | None = None
-    """Height and width of the model's input in pixels; by default what the weights were
-    evaluated at."""
+    image_size: ImageSize = None
+    """Height and width of the model's input in pixels: one number for a square, or both, e.g.
+    `[224, 160]`; by default what the weights were evaluated at."""
+    fit: Literal["crop", "letterbox", "stretch"] | None = None
+    """How samples are brought to `image_size`: `"crop"` cuts off what is beside the middle,
+    `"letterbox"` shows the whole of each between borders of the mean colour, `"stretch"` the whole
+    in another shape; these two in training as well. By default `"crop"`, and in training what
+    `augment` says."""
     color_jitter: Positive | None = None
     """How far training samples change in brightness, contrast and saturation: 0.4 is by up to
     40 %."""
@@ -110,8 +122,9 @@ class _Data(Prepared):
         ]
         | None
     ) = None
-    """A preset of training transforms, `"random-resized-crop"` if nothing is said. The last four
-    are random-resized-crop, and that policy of torchvision's after it."""
+    """A preset of training transforms, by default `"random-resized-crop"`, or `"flip"` where `fit`
+    shows all of an image. The last four are that default, and the named policy of torchvision's
+    after it."""
 
 
 class _Files(_Data):

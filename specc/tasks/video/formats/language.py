@@ -60,7 +60,8 @@ class SomeVideos(Prepared):
     """A preset of training transforms, the same for all frames of a clip: a random crop of what
     evaluation resizes; TSN's crop of several shapes at five places; a random rectangle of any
     size; evaluation's crop; the last four are random-resized-crop, and that policy of torchvision's
-    after it. By default `"random-crop"`, for `tsn` `"multi-scale-crop"`."""
+    after it. By default `"random-crop"`, for `tsn` `"multi-scale-crop"`. Where `fit` shows all of a
+    frame, none of them crops, and only the last four may be written."""
     val_groups: Text | None = None
     """Where the name of a group stands whose videos `val_fraction` keeps together, such as those of
     a person: `"folder"` for the name of the folder that a video is in, or text that follows the
