@@ -62,6 +62,9 @@ class Record:
     numbers: Tensor  # int32 [N]: the value of an object's pixels in it
     #% endif
     #% if annotations.ids
+    #% if annotations.several_val
+    source: Path  # the JSON file
+    #% endif
     image_id: int  # in the JSON file
     category_ids: dict[int, int]  # there, of all labels
     #% endif
@@ -98,6 +101,14 @@ def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
     records = {{ annotations.train }}
     #% endif
     report(problems)
+    #% if annotations.several
+    #% if annotations.val
+    check_classes(train)
+    check_classes(val)
+    #% else
+    check_classes(records)
+    #% endif
+    #% endif
     #% if not annotations.val
     train, val = split(records)
     #% endif
@@ -239,6 +250,9 @@ def build_record(
     #% if annotations.numbered
     , mask_file: Path
     #% endif
+    #% if annotations.several_val
+    , source: Path
+    #% endif
     #% if annotations.ids
     , image_id: int, category_ids: dict[int, int]
     #% endif
@@ -253,7 +267,15 @@ def build_record(
     areas = torch.tensor([it[3] for it in objects], dtype=torch.float64)
     #% if annotations.polygons
     shapes = [it[4] for it in objects]
+    #% if annotations.several_val
+    ids = source, image_id, category_ids
+    return Record(file, *size, boxes, labels, crowd, areas, shapes, *ids)
+    #% else
     return Record(file, *size, boxes, labels, crowd, areas, shapes, image_id, category_ids)
+    #% endif
+    #% elif annotations.several_val
+    ids = source, image_id, category_ids
+    return Record(file, *size, boxes, labels, crowd, areas, *ids)
     #% else
     return Record(file, *size, boxes, labels, crowd, areas, image_id, category_ids)
     #% endif

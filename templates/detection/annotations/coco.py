@@ -5,7 +5,11 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
     """The images of a COCO file, in its order, and their objects.
 
     Raises:
+    #% if annotations.several
+        ValueError: if it is no such file.
+    #% else
         ValueError: if it is no such file, or has not all CLASSES.
+    #% endif
     """
     try:
         content = json.loads(file.read_bytes())
@@ -13,8 +17,10 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
         rows, annotations = content["images"], content["annotations"]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{file}: not JSON as COCO has it ({error!r})") from error
+    #% if not annotations.several
     if missing := set({{ annotations.named }}) - set(names.values()):
         raise ValueError(f"{file}: no category has the name {sorted(missing)}")
+    #% endif
     labels = {key: CLASSES.index(name) for key, name in names.items() if name in CLASSES}
 
     found = find_images(images, file, rows, problems)
@@ -72,9 +78,26 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
                 objects[image_id].append((box, labels[category], crowd, area))
                 #% endif
     ids = {label: key for key, label in labels.items()}
+    #% if annotations.several_val
+    return [build_record(*found[key], objects[key], file, key, ids) for key in found]
+    #% else
     return [build_record(*found[key], objects[key], key, ids) for key in found]
+    #% endif
 
 
+#% if annotations.several
+def check_classes(records: list[Record]) -> None:
+    """Stop if one of CLASSES is in none of the files that images are from.
+
+    Raises:
+        ValueError: names it.
+    """
+    found = {CLASSES[label] for record in records for label in record.category_ids}
+    if missing := set({{ annotations.named }}) - found:
+        raise ValueError(f"no category of the files has the name {sorted(missing)}")
+
+
+#% endif
 def find_images(
     images: Path, file: Path, rows: list[dict[str, Any]], problems: list[str]
 ) -> dict[Any, tuple[Path, tuple[int, int]]]:

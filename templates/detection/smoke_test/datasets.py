@@ -35,6 +35,9 @@ def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
             root / "masks.png",
             numbers,
             #% endif
+            #% if annotations.several_val
+            root / "annotations.json",
+            #% endif
             #% if annotations.ids
             index,
             {label: label for label in range(NUM_CLASSES)},
