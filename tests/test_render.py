@@ -140,6 +140,9 @@ DETECTION = {  # the model first: it decides what of the others fits
         'data.classes = ["dog"]\ndata.val_fraction = 0.2',
         f'{COCO}data.val = {{ images = "a/d", json = "a/e.json" }}\ndata.classes = ["a", "b"]',
         f'{COCO}data.val_fraction = 0.2\ndata.classes = "coco"',
+        '"coco"\n'
+        'data.train = [{ images = "a", json = "a.json" }, { images = "b", json = "b.json" }]\n'
+        'data.classes = ["a", "b"]\ndata.val_fraction = 0.2',
         '"voc-folders"\ndata.root = "voc"\ndata.classes = ["a", "b"]',
         '"voc-folders"\ndata.root = "voc"\ndata.classes = ["a"]\ndata.train = "images"\n'
         'data.xml = "xml"\ndata.val_fraction = 0.2',
@@ -149,7 +152,7 @@ DETECTION = {  # the model first: it decides what of the others fits
         '"yolo"\ndata.root = "yolo"\ndata.classes = ["a", "b"]',
         '"yolo"\ndata.root = "here"\ndata.classes = ["c", "a"]',  # of three there are
         '"yolo"\ndata.root = "yolo"\ndata.classes = ["a"]\n'
-        'data.train = "train.txt"\ndata.val = "val.txt"',
+        'data.train = "train.txt"\ndata.val = ["val.txt", "images/more"]',
     ],
     "data.keep_empty": ["false", "true"],
     "data.on_bad_annotation": ['"error"', '"fix"'],
