@@ -61,12 +61,11 @@ def build_model():
 """
 
 
-def make_project(*, masks: bool, loss: bool = True, most: int = 100) -> Project:
+def make_project(*, masks: bool, loss: bool = True, most: int = 100, spec: str = SPEC) -> Project:
     """One whose detector finds what `detections.pt` says in the images of `truth.json`."""
     task = "instance-segmentation" if masks else "detection"
     model = "maskrcnn_resnet50_fpn" if masks else "fasterrcnn_resnet50_fpn"
-    spec = SPEC.format(task=task, model=model, loss=str(loss).lower(), most=most)
-    project = compile_spec(spec)
+    project = compile_spec(spec.format(task=task, model=model, loss=str(loss).lower(), most=most))
     (project.folder / "model.py").write_text(MODEL)
     state = project.module("model").build_model().state_dict()
     torch.save({"model": state, "classes": CLASSES}, "best.pt")

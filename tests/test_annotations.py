@@ -61,6 +61,15 @@ def problems_of(data: dict[str, Any], task: str = MASKS) -> list[str]:
     return [f"{it.key}: {it.message}" for it in error.value.diagnostics]
 
 
+def notes_of(data: dict[str, Any], task: str = MASKS) -> list[str]:
+    """What is noted of a spec that has no problem, each with its key."""
+    tree = {"task": task, "model": {"name": "?"}, "data": data, "train": {"batch_size": 1}}
+    Path("spec.toml").touch()
+    spec = source.read(Path("spec.toml"))
+    plan_annotations(Detection.model_validate(tree), background=True, problems=Problems(spec))
+    return [f"{it.key}: {it.message}" for it in spec.notes]
+
+
 def module(planned: AnnotationsPlan) -> ModuleType:
     """The annotations.py of a plan, imported."""
     text = render._render("detection/annotations.py", {"annotations": planned})
@@ -308,6 +317,88 @@ def test_yolo_lists(pictures: dict[str, list[Picture]]) -> None:
     train_truth = [pictures["train"][3], pictures["val"][0]]
     check(made, train, without_crowds(train_truth), masks=False)
     check(made, val, without_crowds(pictures["val"]), masks=False)
+
+
+def write_small_coco(
+    name: str, categories: dict[int, str], objects: Sequence[tuple[int, int, int]]
+) -> dict[str, str]:
+    """Write images `1.jpg` and `2.jpg` in a folder, and their file; its keys in a spec.
+
+    Args:
+        objects: number of the image, number of the category, and a box's left side.
+    """
+    Path(name).mkdir()
+    for number in (1, 2):
+        Image.new("RGB", (40, 30)).save(f"{name}/{number}.jpg")
+    content = {
+        "images": [{"id": number, "file_name": f"{number}.jpg"} for number in (1, 2)],
+        "categories": [{"id": key, "name": it} for key, it in categories.items()],
+        "annotations": [
+            {"id": key, "image_id": image, "category_id": category, "bbox": [x, 5, 10, 10]}
+            for key, (image, category, x) in enumerate(objects)
+        ],
+    }
+    Path(f"{name}.json").write_text(json.dumps(content))
+    return {"images": name, "json": f"{name}.json"}
+
+
+def test_several_files_of_coco_have_their_own_ids() -> None:
+    # The same ids stand for other images and categories: by hand cat, dog, bird in this order.
+    one = write_small_coco("one", {1: "cat", 2: "dog"}, [(1, 1, 0), (2, 2, 1), (2, 1, 2)])
+    two = write_small_coco("two", {1: "dog", 2: "bird", 3: "cat"}, [(1, 1, 3), (1, 2, 4)])
+    three = write_small_coco("three", {0: "bird", 1: "dog", 2: "cat"}, [(2, 1, 5)])
+    data = {"format": "coco", "train": [one, two], "val": three, "keep_empty": True}
+    made, train, val = read(data, BOXES)
+    assert made.CLASSES == ["__background__", "cat", "dog", "bird"]
+    left_sides = [
+        [(int(box[0]), made.CLASSES[label]) for box, label in zip(it.boxes, it.labels, strict=True)]
+        for it in (*train, *val)
+    ]
+    assert left_sides == [
+        [(0, "cat")],
+        [(1, "dog"), (2, "cat")],
+        [(3, "dog"), (4, "bird")],
+        [],
+        [],
+        [(5, "dog")],
+    ]
+    files = [str(it.file) for it in (*train, *val)]
+    assert files == [f"{it}/{n}.jpg" for it in ("one", "two", "three") for n in (1, 2)]
+    # One in a list is as one by itself.
+    assert plan({**data, "train": [three]}, BOXES) == plan({**data, "train": three}, BOXES)
+    # Classes of the user's own may be in one of the files only, but are in one of them.
+    made, train, _ = read({**data, "classes": ["bird", "dog"]}, BOXES)
+    assert [made.CLASSES[label] for it in train for label in it.labels] == ["dog", "dog", "bird"]
+    assert problems_of({**data, "classes": ["bird", "cow"]}, BOXES)[0].startswith(
+        'data.classes: data.train has no class "cow"; there are cat, dog, bird'
+    )
+    Path("two.json").write_text(Path("two.json").read_text().replace("bird", "fish"))
+    with pytest.raises(ValueError, match="no category of the files has the name \\['bird'\\]"):
+        made.read_datasets(Path(made.DATA_DIR))
+    assert plan({**data, "val": [three, two]}, BOXES).classes[1:] == ("cat", "dog", "fish")
+    assert problems_of(data, BOXES)[0] == (
+        'data.classes: three.json has no class "fish"; there are bird, dog, cat'
+    )
+
+
+def test_several_folders(pictures: dict[str, list[Picture]]) -> None:
+    garments.write_yolo("d", pictures["train"], pictures["val"])
+    Path("d/list.txt").write_text("images/val/0001.jpg\n./images/train/0003.jpg\n")
+    data = {"format": "yolo", "root": "d", "train": ["images/train", "list.txt"]}
+    both = [*pictures["train"], pictures["val"][1], pictures["train"][3]]
+    made, train, val = read(data, BOXES)
+    check(made, train, kept(without_crowds(both)), masks=False)
+    check(made, val, without_crowds(pictures["val"]), masks=False)
+    assert notes_of(data, BOXES) == [
+        "data.train: 1 image is there several times, e.g. d/images/train/0003.jpg in images/train "
+        "and list.txt"
+    ]
+    garments.write_cityscapes("c", pictures["train"], pictures["val"])
+    made, train, _ = read({"format": "cityscapes", "root": "c", "train": ["val", "train"]})
+    check(made, train, kept([*pictures["val"], *pictures["train"]]), name=CITYSCAPES.__getitem__)
+    garments.write_wider_face("w", pictures["train"], pictures["val"])
+    data = {"format": "wider-face", "root": "w", "val": ["val", "train"]}
+    assert len(read(data, BOXES)[2]) == len(pictures["val"]) + len(pictures["train"])
 
 
 def test_images_are_as_large_as_they_are_seen(pictures: dict[str, list[Picture]]) -> None:
@@ -1010,6 +1101,13 @@ def test_what_is_missing_beside_what_is_there(pictures: dict[str, list[Picture]]
     assert problems_of(COCO) == [
         f"data.val.{key}: there is no {path}, but there is {FILE}"
         for key, path in (("images", "d/val"), ("json", "d/annotations/instances_val.json"))
+    ]
+    data = {**COCO, "train": [COCO["train"], {"images": "d/train", "json": "other.json"}]}
+    del data["val"]
+    assert problems_of({**data, "val_fraction": 0.5}) == [
+        "data.train[1].json: there is no file other.json here to read the classes from; correct "
+        "the path or, if the data are elsewhere, write data.classes",
+        f"data.train[1].json: there is no other.json, but there is {FILE}",
     ]
     garments.write_voc("v", pictures["train"], pictures["val"])
     Path("v/ImageSets/Segmentation/val.txt").unlink()

@@ -254,6 +254,49 @@ def renumber(file: Path) -> None:
     file.write_text(json.dumps(content))
 
 
+def test_results_of_several_files_have_the_ids_of_each(here: Path) -> None:
+    """Even images are in one file, odd ones in another, where the same ids mean other things."""
+    truth, detections = make_up(2, images=6)
+    write(truth, detections, False)
+    whole = json.loads(Path("truth.json").read_text())
+    one, two = {"cat": 1, "dog": 3, "no such animal": 4, "cow": 7}, {"dog": 1, "cat": 7}
+    for part, ids in enumerate((one, two)):
+        new = {CLASSES.index(name): key for name, key in ids.items()}
+        content = {"categories": [{"id": key, "name": name} for name, key in ids.items()]}
+        content["images"] = [
+            {**item, "id": item["id"] // 2} for item in whole["images"] if item["id"] % 2 == part
+        ]
+        content["annotations"] = [
+            {**item, "image_id": item["image_id"] // 2, "category_id": new[item["category_id"]]}
+            for item in whole["annotations"]
+            if item["image_id"] % 2 == part and item["category_id"] in new
+        ]
+        Path(f"{part}.json").write_text(json.dumps(content))
+    table = '{{ images = "images", json = "truth.json" }}'
+    both = '[{{ images = "images", json = "0.json" }}, {{ images = "images", json = "1.json" }}]'
+    spec = SPEC.replace(table, both)
+    assert spec.count(both) == 2
+    project = make_project(masks=False, loss=False, spec=spec)
+    printed = project.run("evaluate.py", "--checkpoint", "best.pt", "--json", "found.json")
+    assert printed.splitlines()[-2:] == ["found_1.json: of 0.json", "found_2.json: of 1.json"]
+    assert not Path("found.json").exists()
+    for part, ids in enumerate((one, two)):
+        with contextlib.redirect_stdout(io.StringIO()):
+            content = COCO(f"{part}.json")
+            found = content.loadRes(f"found_{part + 1}.json")
+        names = {key: name for name, key in ids.items()}
+        for image_id in content.imgs:
+            own = detections[2 * image_id + part]
+            expected = [
+                (CLASSES[label], pytest.approx(xywh(box)))
+                for label, box in zip(own["labels"], own["boxes"], strict=True)
+                if CLASSES[label] in ids
+            ]
+            items = found.imgToAnns[image_id]
+            assert [(names[item["category_id"]], item["bbox"]) for item in items] == expected
+    assert all("cow" in [CLASSES[it] for it in found["labels"]] for found in detections[5:])
+
+
 def test_more_than_a_hundred_objects_in_an_image(here: Path) -> None:
     """300 that are all found: the best 100 reach a recall of 1/3, 34 of COCO's 101 points."""
     corners = torch.cartesian_prod(torch.arange(20), torch.arange(15)).float() * 14

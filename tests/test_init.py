@@ -6,6 +6,7 @@ import shutil
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -500,8 +501,17 @@ def yolo_of_cvat() -> None:
     write("data/train.txt", "".join(f"data/obj_train_data/{it}.png\n" for it in range(4)))
 
 
+def yolo_of_several_folders() -> None:
+    for part, count in (("a", 1), ("b", 3), ("val", 4)):
+        in_folders(".", f"data/images/{part}", count=count)
+        for index in range(count):
+            write(f"data/labels/{part}/{index}.txt", "1 0.5 0.5 0.25 0.5\n")
+    write("data/data.yaml", "names: [ash, elm]\ntrain: [images/a, images/b]\nval: [images/val]")
+
+
 YOLO = {
     "path": yolo_with_path,
+    "several folders": yolo_of_several_folders,
     "lists": yolo_of_lists,
     "names from 1": yolo_from_1,
     "names from 1 elsewhere": lambda: yolo_from_1("trees.yaml"),
@@ -538,6 +548,52 @@ def test_yolo_is_read_as_others_write_it(here: Path, case: str, root: str) -> No
     for record in train + val:
         assert record.boxes.tolist() == [[6, 4, 10, 12]]
         assert [annotations.CLASSES[it] for it in record.labels.tolist()] == ["elm"]
+
+
+def coco_file(path: str, images: list[str], categories: dict[int, str]) -> None:
+    """One object of the first category in each image, which is 16 pixels wide and high."""
+    content: dict[str, Any] = {"images": [], "annotations": []}
+    content["categories"] = [{"id": key, "name": name} for key, name in categories.items()]
+    for number, name in enumerate(images):
+        content["images"].append({"id": number, "file_name": name})
+        row = {"id": number, "image_id": number, "category_id": next(iter(categories))}
+        content["annotations"].append(row | {"bbox": [2, 2, 9, 9]})
+    write(path, json.dumps(content))
+
+
+def test_numbered_files_of_coco_are_parts_of_one(here: Path) -> None:
+    in_folders("data", "images", count=6)
+    in_folders("data", "val", count=1)
+    files = [f"{number}.png" for number in range(6)]
+    coco_file("data/train_1.json", files[:2], {1: "elm", 2: "ash"})
+    coco_file("data/train_2.json", files[2:5], {1: "oak", 2: "elm"})
+    coco_file("data/val.json", ["0.png"], {1: "ash", 2: "elm", 3: "oak"})
+    said = write_spec(Path("data"), Path("spec.toml"))
+    assert said.startswith("coco: 5 images to train on, 1 to validate on, 3 classes\n")
+    assert 'from 0 objects of "ash" to 3 of "oak"' in said
+    annotations = compile_spec(Path("spec.toml")).module("annotations")
+    assert annotations.CLASSES[-3:] == ["elm", "ash", "oak"]
+    train, val = annotations.read_datasets(Path("data"))
+    named = [annotations.CLASSES[label] for record in train for label in record.labels]
+    assert named == ["elm"] * 2 + ["oak"] * 3 and len(val) == 1
+    # Without a split's name as well; not if an image is in both, or if they are years.
+    Path("data/val.json").unlink()
+    for number in (1, 2):
+        Path(f"data/train_{number}.json").rename(f"data/part{number}.json")
+    said = write_spec(Path("data"), Path("other.toml"))
+    assert said.startswith("coco: 5 images to train on, none to validate on, 3 classes\n")
+    coco_file("data/train2017.json", files[:2], {1: "elm"})
+    coco_file("data/train2018.json", files[2:5], {1: "elm"})
+    said = write_spec(Path("data"), Path("years.toml"))
+    assert "coco: 2 images to train on" in said
+    belongs = "is left out, as nothing says that it belongs to data/train"
+    assert f"data/train2018.json {belongs}2017.json" in said
+    coco_file("data/train_1.json", files[:3], {1: "elm"})
+    coco_file("data/train_2.json", files[2:5], {1: "elm"})
+    for year in (2017, 2018):
+        Path(f"data/train{year}.json").unlink()
+    said = write_spec(Path("data"), Path("overlap.toml"))
+    assert "coco: 3 images to train on" in said and f"data/train_2.json {belongs}_1.json" in said
 
 
 def test_numbers_below_the_first_are_wrong(here: Path) -> None:

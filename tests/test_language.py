@@ -489,7 +489,7 @@ def test_the_test_knows_every_language() -> None:
 def keys(section: type[Section], prefix: str = "") -> Iterator[str]:
     """Every key of a section and of those in it, a kind of section named once."""
     for name, field in section.model_fields.items():
-        inner = [s for s in sections(field.annotation) if s is not Transform]
+        inner = [s for s in dict.fromkeys(sections(field.annotation)) if s is not Transform]
         if prefix or not inner:
             yield f"{prefix}{name}"
         for kind in inner:

@@ -144,6 +144,9 @@ DETECTION = {  # the model first: it decides what of the others fits
         f'{COCO}data.val = {{ images = "a/d", json = "a/e.json" }}\ndata.classes = ["a", "b"]\n'
         'data.test = { images = "a/f", json = "a/g.json" }',
         f'{COCO}data.val_fraction = 0.2\ndata.classes = "coco"',
+        '"coco"\n'
+        'data.train = [{ images = "a", json = "a.json" }, { images = "b", json = "b.json" }]\n'
+        'data.classes = ["a", "b"]\ndata.val_fraction = 0.2',
         '"voc-folders"\ndata.root = "voc"\ndata.classes = ["a", "b"]',
         '"voc-folders"\ndata.root = "voc"\ndata.classes = ["a"]\ndata.train = "images"\n'
         'data.xml = "xml"\ndata.val_fraction = 0.2',
@@ -154,7 +157,8 @@ DETECTION = {  # the model first: it decides what of the others fits
         '"yolo"\ndata.root = "yolo"\ndata.classes = ["a", "b"]',
         '"yolo"\ndata.root = "here"\ndata.classes = ["c", "a"]',  # of three there are
         '"yolo"\ndata.root = "yolo"\ndata.classes = ["a"]\n'
-        'data.train = "train.txt"\ndata.val = "val.txt"\ndata.test = "images/test"',
+        'data.train = "train.txt"\ndata.val = ["val.txt", "images/more"]\n'
+        'data.test = "images/test"',
     ],
     "data.keep_empty": ["false", "true"],
     "data.on_bad_annotation": ['"error"', '"fix"'],

@@ -1,6 +1,7 @@
 """Data of detection: COCO's and Pascal VOC's files."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -78,60 +79,97 @@ def _is_labelme(path: Path) -> bool:
 
 # ---- COCO ----
 
+Contents = dict[Path, dict[str, Any]]  # of JSON files
+
 
 def read_coco(folder: Path) -> Iterator[Found]:
     contents = _coco_files(folder)
-    splits: dict[str, Path] = {}
+    splits: dict[str, list[Path]] = {}
     for path in contents:
-        splits.setdefault(split_of(folder, path), path)
-    if "train" not in splits and len(contents) == 1:
-        splits = {"train": path}
+        splits.setdefault(split_of(folder, path), []).append(path)
+    if len(contents) == 1 or _series(folder, splits.get("", []), contents)[1:]:
+        splits.setdefault("train", list(contents) if len(contents) == 1 else splits[""])
     if "train" not in splits:
         return
-    train, val, test = (splits.get(split) for split in ("train", "val", "test"))
-    assert train is not None
-    content, files = contents[train], _names_of_images(contents[train])
-    images = find_root(folder, train, files)
-    if images is None:
+    used = {split: _series(folder, paths, contents) for split, paths in splits.items()}
+    train = _placed(folder, used["train"], contents)
+    if not train:
         return
-    data: dict[str, Any] = {
-        "format": "coco",
-        "train": {"images": str(images), "json": str(train)},
-    }
-    val_files = _names_of_images(contents[val]) if val else []
-    val_images = find_root(folder, val, val_files) if val else None
-    if val_images:
-        data["val"] = {"images": str(val_images), "json": str(val)}
-    else:
-        data["val_fraction"] = VAL_FRACTION
-    classes = {row["id"]: str(row["name"]).strip() for row in content["categories"]}
-    objects = [it for it in content["annotations"] if it.get("category_id") in classes]
-    counts = Counter(dict.fromkeys(classes.values(), 0))
-    counts.update(classes[it["category_id"]] for it in objects)
+    data: dict[str, Any] = {"format": "coco", "train": _one_or_more(train)}
+    val = _placed(folder, used.get("val", []), contents)
+    data |= {"val": _one_or_more(val)} if val else {"val_fraction": VAL_FRACTION}
+    counts: Counter[str] = Counter()
+    objects = []
+    for path in train:
+        classes = {row["id"]: str(row["name"]).strip() for row in contents[path]["categories"]}
+        here = [it for it in contents[path]["annotations"] if it.get("category_id") in classes]
+        counts.update(dict.fromkeys(classes.values(), 0))
+        counts.update(classes[it["category_id"]] for it in here)
+        objects += here
     masks = bool(objects) and all(it.get("segmentation") for it in objects)
-    tests = len(contents[test]["images"]) if test else 0
-    notes: tuple[str, ...] = ()
-    if test:
-        test_images = find_root(folder, test, _names_of_images(contents[test]))
-        if test_images and contents[test]["annotations"]:
-            data["test"] = {"images": str(test_images), "json": str(test)}
-        else:
-            notes = kept_for_tests(str(test), tests, "images")
+    notes = tuple(
+        f"{path} is left out, as nothing says that it belongs to {used[split][0]}"
+        for split in ("train", "val", "test")
+        for path in splits.get(split, ())
+        if path not in used[split]
+    )
+    test = _placed(folder, used.get("test", []), contents)
+    tests = sum(len(contents[path]["images"]) for path in test)
+    if test and all(contents[path]["annotations"] for path in test):
+        data["test"] = _one_or_more(test)
+    else:
+        for path in used.get("test", ()):
+            notes += kept_for_tests(str(path), len(contents[path]["images"]), "images")
+    files = _files(train, contents)
     yield Found(
         "instance-segmentation" if masks else "detection",
         data,
         counts,
         len(files),
-        len(val_files) if val_images else None,
-        [images / name for name in files],
+        sum(len(contents[path]["images"]) for path in val) or None,
+        files,
         notes,
         tests if "test" in data else None,
     )
 
 
-def _coco_files(folder: Path) -> dict[Path, dict[str, Any]]:
+def _series(folder: Path, paths: list[Path], contents: Contents) -> list[Path]:
+    """Return the files of a split that are its parts, as train_1.json and train_2.json are.
+
+    These are counted from 0 or 1, and share no image. Of others the first is all there is.
+    """
+    named = [re.fullmatch(r"(.*\D|)(\d{1,3})", path.stem) for path in paths]
+    pairs = zip(named, paths, strict=True)
+    numbered = sorted((int(match[2]), match[1], path) for match, path in pairs if match)
+    numbers = [number for number, _, _ in numbered]
+    first = min(numbers, default=2)
+    names = {(name, path.parent) for _, name, path in numbered}
+    series = first < 2 and numbers == list(range(first, first + len(paths)))
+    if len(paths) < 2 or len(names) > 1 or not series:
+        return paths[:1]
+    ordered = [path for _, _, path in numbered]
+    files = _files(_placed(folder, ordered, contents), contents)
+    return ordered if files and len({*files}) == len(files) else paths[:1]
+
+
+def _placed(folder: Path, paths: list[Path], contents: Contents) -> dict[Path, Path]:
+    """Return the folder of the images of each file, or nothing if one has none."""
+    found = {path: find_root(folder, path, _names_of_images(contents[path])) for path in paths}
+    return {path: images for path, images in found.items() if images and all(found.values())}
+
+
+def _files(placed: dict[Path, Path], contents: Contents) -> list[Path]:
+    return [it / name for path, it in placed.items() for name in _names_of_images(contents[path])]
+
+
+def _one_or_more(placed: dict[Path, Path]) -> Any:
+    tables = [{"images": str(images), "json": str(path)} for path, images in placed.items()]
+    return tables if len(tables) > 1 else tables[0]
+
+
+def _coco_files(folder: Path) -> Contents:
     """Read COCO's JSON files in a folder."""
-    contents: dict[Path, dict[str, Any]] = {}
+    contents: Contents = {}
     # The last is where Roboflow has them.
     for path in matching(folder, "*.json", "annotations/*.json", "*/_annotations.coco.json"):
         if path.stat().st_size < LARGEST and (content := _coco_content(path)):

@@ -87,11 +87,16 @@ def find_root(folder: Path, listed: Path, names: list[str]) -> Path | None:
     """Return the folder, this or one in it, from which on the names in a file are paths.
 
     The training and the validation samples may have the same names: a folder that is called as
-    the file's split comes first, one that is called as another split comes last.
+    the file or its split comes first, one that is called as another split comes last.
     """
     split = split_of(folder, listed)
     inside = [folder, *children(folder), *children(folder / "images"), listed.parent]
-    inside.sort(key=lambda it: (split != (other := split_of(folder, it)), other != ""))
+
+    def order(it: Path) -> tuple[bool, ...]:
+        other = split_of(folder, it)
+        return split != other, it.name != listed.stem, other != ""
+
+    inside.sort(key=order)
     return next((it for it in inside if all((it / n).exists() for n in names[:20])), None)
 
 

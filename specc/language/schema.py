@@ -20,6 +20,9 @@ def schema_text(languages: Languages) -> str:
     sections = schema["$defs"]
     for section in sections.values():
         section.pop("required", None)
+        section["properties"] = {
+            key: _one_or_more(value) for key, value in section.get("properties", {}).items()
+        }
     for task in tasks:
         properties = sections[task.__name__]["properties"]
         for name, tag in TAGS.items():
@@ -80,6 +83,21 @@ def _chosen(tag: str, names: list[str], sections: dict[str, Any]) -> dict[str, A
     }
     described[tag]["enum"] = values
     return {"type": "object", "properties": described, "allOf": cases}
+
+
+def _one_or_more(field: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a key with `if` for a list of tables or a table, if that is its kind.
+
+    So a mistake is at its own key, as in `_chosen`.
+    """
+    first, *others = field.get("anyOf", [field])  # or null, where the key may be left out
+    match first:
+        case {"oneOf": [table, {"items": item} as several]} if item == table:
+            one = {"anyOf": [table, *others]} if others else table
+        case _:
+            return field
+    choice = {"if": {"type": "array"}, "then": several, "else": one}
+    return {key: it for key, it in field.items() if key not in ("anyOf", "oneOf")} | choice
 
 
 def _values(field: dict[str, Any]) -> list[str]:

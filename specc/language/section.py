@@ -66,6 +66,13 @@ def must_be(expected: str) -> WrapValidator:
     return WrapValidator(validate)
 
 
+Names = Annotated[
+    Text | Annotated[list[Text], Field(min_length=1)], must_be("a name or a list of them")
+]
+# For a union of a table, tagged "=one", and a list of such tables, tagged "=more".
+ONE_OR_MORE = Discriminator(lambda value: "=more" if isinstance(value, list) else "=one")
+
+
 def variant(key: str, default: str | None = None) -> Discriminator:
     """Discriminate a union of sections by `key`, in the table or by default."""
 

@@ -66,6 +66,9 @@ class Record:
     numbers: Tensor  # int32 [N]: the value of an object's pixels in it
     #% endif
     #% if annotations.ids
+    #% if annotations.several_val
+    source: Path  # the JSON file
+    #% endif
     image_id: int  # in the JSON file
     category_ids: dict[int, int]  # in the JSON file, by label
     #% endif
@@ -102,6 +105,11 @@ def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
     records = {{ annotations.train }}
     #% endif
     report(problems)
+    #% if annotations.several and annotations.val
+    check_classes(train)
+    #% elif annotations.several
+    check_classes(records)
+    #% endif
     #% if not annotations.val
     #% if annotations.groups
     train, val = split(records, {{ annotations.groups }})
@@ -120,14 +128,26 @@ def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
 #% if annotations.val
 def read_val(root: Path, problems: list[str]) -> list[Record]:
     """Read the images to validate on."""
+    #% if annotations.several
+    records = {{ annotations.val }}
+    check_classes(records)
+    return records
+    #% else
     return {{ annotations.val }}
+    #% endif
 
 
 #% endif
 #% if annotations.test
 def read_test(root: Path, problems: list[str]) -> list[Record]:
     """Read the images to test on at the end, which training never sees."""
+    #% if annotations.several
+    records = {{ annotations.test }}
+    check_classes(records)
+    return records
+    #% else
     return {{ annotations.test }}
+    #% endif
 
 
 #% endif
@@ -260,6 +280,9 @@ def build_record(
     #% if annotations.numbered
     , mask_file: Path
     #% endif
+    #% if annotations.several_val
+    , source: Path
+    #% endif
     #% if annotations.ids
     , image_id: int, ids: dict[int, int]
     #% endif
@@ -274,7 +297,13 @@ def build_record(
     areas = torch.tensor([row[3] for row in objects], dtype=torch.float64)
     #% if annotations.polygons
     shapes = [row[4] for row in objects]
+    #% if annotations.several_val
+    return Record(file, *size, boxes, labels, crowd, areas, shapes, source, image_id, ids)
+    #% else
     return Record(file, *size, boxes, labels, crowd, areas, shapes, image_id, ids)
+    #% endif
+    #% elif annotations.several_val
+    return Record(file, *size, boxes, labels, crowd, areas, source, image_id, ids)
     #% else
     return Record(file, *size, boxes, labels, crowd, areas, image_id, ids)
     #% endif

@@ -350,7 +350,32 @@ def to_dataset(
     return {"images": images, "annotations": numbered, "categories": CATEGORIES}
 
 
-#% if annotations.ids
+#% if annotations.several_val
+def to_results(
+    dataset: Samples, results: list[dict[str, Any]]
+) -> dict[Path, list[dict[str, Any]]]:
+    #% if evaluate.masks
+    """Results for each JSON file, with its ids, as COCO's tools take them.
+
+    Left out are those of classes that the file does not have. For masks leave out "bbox":
+    where there is one, the tools take its area.
+    """
+    #% else
+    """Results for each JSON file, with its ids, as COCO's tools take them.
+
+    Left out are those of classes that the file does not have.
+    """
+    #% endif
+    answers: dict[Path, list[dict[str, Any]]] = {it.source: [] for it in dataset.records}
+    for item in results:
+        record = dataset.records[item["image_id"] - 1]
+        if (category_id := record.category_ids.get(item["category_id"])) is not None:
+            item = item | {"image_id": record.image_id, "category_id": category_id}
+            answers[record.source].append(item)
+    return answers
+
+
+#% elif annotations.ids
 def to_results(
     dataset: Samples, results: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
@@ -469,7 +494,12 @@ def main() -> None:
     #% if annotations.test
     parser.add_argument("--split", choices=["val", "test"], default="val")
     #% endif
+    #% if annotations.several_val
+    help = "files to write the detections to, a number after each one's name"
+    parser.add_argument("--json", type=Path, help=help)
+    #% else
     parser.add_argument("--json", type=Path, help="file to write the detections to")
+    #% endif
     args = parser.parse_args()
 
     device = distributed.init()
@@ -492,12 +522,20 @@ def main() -> None:
             figure.savefig(picture)
             print(picture)
         if args.json:
+            #% if annotations.several_val
+            answers = to_results(dataset, evaluation.results)
+            for number, (source, answer) in enumerate(answers.items(), 1):
+                path = args.json.with_stem(f"{args.json.stem}_{number}")
+                path.write_text(json.dumps(answer))
+                print(f"{path}: of {source}")
+            #% else
             #% if annotations.ids
             answer = to_results(dataset, evaluation.results)
             #% else
             answer = to_dataset(truth.dataset["images"], evaluation.results)
             #% endif
             args.json.write_text(json.dumps(answer))
+            #% endif
     dist.destroy_process_group()
 
 

@@ -1,5 +1,6 @@
 """Pieces of Python that a plan is made of. Whatever is not one of them is written as a literal."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,11 @@ class Setting:
     name: str
     value: Any
     comment: str = ""
+
+
+def joined(lists: Iterable[Name | Call]) -> Name:
+    """Return the expression of a list of all that several lists have."""
+    return Name(f"[{', '.join(f'*{python(it)}' for it in lists)}]")
 
 
 def python(value: Any) -> str:

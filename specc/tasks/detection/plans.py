@@ -40,14 +40,16 @@ class AnnotationsPlan:
     named: Name  # an expression for the classes without the background
     settings: tuple[Setting, ...]
     template: str  # of the format
-    train: Call  # which reads the training images
-    val: Call | None  # None where the validation images are taken from them
-    test: Call | None
+    train: Call | Name  # which reads the training images
+    val: Call | Name | None  # None where the validation images are taken from them
+    test: Call | Name | None
     held_out: HeldOutPlan
     subset: bool  # whether objects of other classes are left out, or are a problem
     masks: bool
     areas: bool  # of objects, as the file says
     ids: bool  # whether a file numbers images and classes
+    several: bool  # such files in a part, each with its own ids
+    several_val: bool  # that number the images to evaluate on
     sizes: bool  # of images, as the files say
     polygons: bool  # masks that are polygons or RLE
     numbered: bool  # masks that are images of numbers

@@ -10,7 +10,11 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
     """Read the images of a COCO file, in its order, and their objects.
 
     Raises:
+    #% if annotations.several
+        ValueError: if it is not a COCO file.
+    #% else
         ValueError: if it is not a COCO file, or lacks some of CLASSES.
+    #% endif
     """
     try:
         content = json.loads(file.read_bytes())
@@ -20,8 +24,10 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
             hash((row.get("id"), row.get("image_id"), row.get("category_id")))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{file}: not JSON as COCO has it ({error!r})") from error
+    #% if not annotations.several
     if missing := set({{ annotations.named }}) - set(names.values()):
         raise ValueError(f"{file}: no category has the name {sorted(missing)}")
+    #% endif
     labels = {key: CLASSES.index(name) for key, name in names.items() if name in CLASSES}
 
     found = find_images(images, file, rows, problems)
@@ -83,9 +89,26 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
         fault = "the boxes look like [x1, y1, x2, y2]; a bbox is [x, y, width, height]"
         problems.insert(0, f"{file}: {fault}")
     ids = {label: key for key, label in labels.items()}
+    #% if annotations.several_val
+    return [build_record(*found[key], objects[key], file, key, ids) for key in found]
+    #% else
     return [build_record(*found[key], objects[key], key, ids) for key in found]
+    #% endif
 
 
+#% if annotations.several
+def check_classes(records: list[Record]) -> None:
+    """Stop if one of CLASSES is in none of the files that images are from.
+
+    Raises:
+        ValueError: names it.
+    """
+    found = {CLASSES[label] for record in records for label in record.category_ids}
+    if missing := set({{ annotations.named }}) - found:
+        raise ValueError(f"no category of the files has the name {sorted(missing)}")
+
+
+#% endif
 def find_images(
     images: Path, file: Path, rows: list[dict[str, Any]], problems: list[str]
 ) -> dict[Any, tuple[Path, Size]]:

@@ -21,8 +21,15 @@ def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
     #% if annotations.ids
     ids = {label: label for label in range(NUM_CLASSES)}
     #% endif
+    #% if annotations.several_val
+    source = root / "annotations.json"
+    #% endif
     records = [
-        #% if annotations.ids
+        #% if annotations.several_val and annotations.polygons
+        Record(root / f"{index}.png", 96, 128, boxes, labels, crowd, areas, shapes, source, index, ids)
+        #% elif annotations.several_val
+        Record(root / f"{index}.png", 96, 128, boxes, labels, crowd, areas, source, index, ids)
+        #% elif annotations.ids
         #% if annotations.polygons
         Record(root / f"{index}.png", 96, 128, boxes, labels, crowd, areas, shapes, index, ids)
         #% else

@@ -5,7 +5,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Tag
 
-from specc.language.section import Count, Fraction, Section, Text, must_be, variant
+from specc.language.section import (
+    ONE_OR_MORE,
+    Count,
+    Fraction,
+    Names,
+    Section,
+    Text,
+    must_be,
+    variant,
+)
 from specc.tasks.classification.formats.language import (
     Deviation,
     Lists,
@@ -37,7 +46,8 @@ class _BoxData(Section):
     ] = None
     """The classes' names, in the order of their numbers; objects of other classes are left out.
     Also the name of a file with one in each line, of YOLO's `data.yaml`, or of a set that is known:
-    `"coco"`, `"voc"`. By default all that the annotations name."""
+    `"coco"`, `"voc"`. By default all that the annotations name; of several JSON files, those of
+    the first, and then what the others add."""
     val_fraction: Share | None = None
     """Share of the training images that is validated on instead, where there are no validation
     images."""
@@ -99,27 +109,29 @@ with warnings.catch_warnings():  # that a key's name is a method of pydantic's a
         """The JSON file, relative to where training is started."""
 
 
+CocoFiles = Annotated[
+    Annotated[CocoFile, Tag("=one")] | Annotated[list[CocoFile], Field(min_length=1), Tag("=more")],
+    ONE_OR_MORE,
+]
+
+
 class Coco(_BoxData):
     """COCO's JSON files: `images`, `annotations` with boxes, polygons or RLE, and `categories`."""
 
     format: Literal["coco"]
     """How the data lie on disk."""
-    train: CocoFile
-    """The training images, as `{ images = "data/train", json = "data/train.json" }`."""
-    val: CocoFile | None = None
+    train: CocoFiles
+    """The training images, as `{ images = "data/train", json = "data/train.json" }`, or a list of
+    such tables, whose categories are united by name; each file has its own ids."""
+    val: CocoFiles | None = None
     """The validation images, likewise."""
-    test: CocoFile | None = None
+    test: CocoFiles | None = None
     """Images to test on at the end, likewise, which training never sees."""
 
 
 class _Splits(_BoxData):
     root: Text
     """The data's folder, relative to where training is started."""
-
-
-Names = Annotated[
-    Text | Annotated[list[Text], Field(min_length=1)], must_be("a name or a list of them")
-]
 
 
 class Voc(_Splits):
@@ -143,11 +155,11 @@ class VocFolders(_Splits):
 
     format: Literal["voc-folders"]
     """How the data lie on disk."""
-    train: Text = "train"
-    """The training images' folder in `root`, which is `"."` itself."""
-    val: Text | None = None
+    train: Names = "train"
+    """The training images' folder in `root`, which is `"."` itself, or a list of folders."""
+    val: Names | None = None
     """The validation images' folder, likewise; by default `"val"`."""
-    test: Text | None = None
+    test: Names | None = None
     """The folder of images to test on at the end, likewise, which training never sees."""
     xml: Text | None = None
     """The folder in `root` of the XML files, which are called as the images; by default each lies
@@ -159,11 +171,11 @@ class Cityscapes(_Splits):
 
     format: Literal["cityscapes"]
     """How the data lie on disk."""
-    train: Text = "train"
-    """The split to train on."""
-    val: Text | None = None
-    """The split to validate on; by default `"val"`."""
-    test: Text | None = None
+    train: Names = "train"
+    """The split to train on, or a list of them."""
+    val: Names | None = None
+    """The split to validate on, likewise; by default `"val"`."""
+    test: Names | None = None
     """The split to test on at the end, which training never sees."""
 
 
@@ -175,11 +187,11 @@ class WiderFace(_Splits):
     annotations: Literal["text", "voc"] = "text"
     """`"text"` for its own files `wider_face_*_bbx_gt.txt`, `"voc"` for XML files and lists
     as MMDetection has them."""
-    train: Text = "train"
-    """The split to train on."""
-    val: Text | None = None
-    """The split to validate on; by default `"val"`."""
-    test: Text | None = None
+    train: Names = "train"
+    """The split to train on, or a list of them."""
+    val: Names | None = None
+    """The split to validate on, likewise; by default `"val"`."""
+    test: Names | None = None
     """The split to test on at the end, which training never sees."""
 
 
@@ -189,12 +201,12 @@ class Yolo(_Splits):
 
     format: Literal["yolo"]
     """How the data lie on disk."""
-    train: Text = "images/train"
+    train: Names = "images/train"
     """The training images' folder in `root`, or a text file there of paths from its own folder
-    on."""
-    val: Text | None = None
+    on, or a list of them, as `["images/a", "images/b"]`."""
+    val: Names | None = None
     """The validation images' folder, or a text file of their paths; by default `"images/val"`."""
-    test: Text | None = None
+    test: Names | None = None
     """The folder or file of images to test on at the end, which training never sees."""
 
 

@@ -1,5 +1,6 @@
 """The plan of reading annotations: the objects in images, and their classes' names."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePath
@@ -9,7 +10,7 @@ from specc.source.diagnostics import choices, nearest, show
 from specc.source.keys import Key
 from specc.source.problems import Problems
 from specc.tasks.classifier.labels import NAMED
-from specc.tasks.common.code import Call, Name, Setting
+from specc.tasks.common.code import Call, Name, Setting, joined
 from specc.tasks.common.groups import check_division, group, group_settings
 from specc.tasks.common.held_out import HeldOutPlan, check_test
 from specc.tasks.common.lists import Unreadable
@@ -23,7 +24,7 @@ from specc.tasks.detection.formats.language import (
     WiderFace,
     Yolo,
 )
-from specc.tasks.detection.formats.read import LARGE, Seen, look, parts, read_names, voc_lists
+from specc.tasks.detection.formats.read import LARGE, Seen, each, look, parts, read_names, voc_lists
 from specc.tasks.detection.language import Detection
 from specc.tasks.detection.plans import AnnotationsPlan
 
@@ -51,7 +52,8 @@ def plan_annotations(spec: Detection, *, background: bool, problems: Problems) -
     named = Name("CLASSES[1:]" if background else "CLASSES")
     if isinstance(data, Yolo):
         subset = any(names != tuple(classes) for names in seen.names.values())
-    yolo_files = [it for it in parts(data).values() if isinstance(data, Yolo)]
+    yolo_files = [it for _, _, it in each(data) if isinstance(data, Yolo)]
+    files = Counter(part for part, _, _ in each(data)) if isinstance(data, Coco) else Counter()
     return AnnotationsPlan(
         root=root,
         data_dir=Setting("DATA_DIR", root),
@@ -67,6 +69,8 @@ def plan_annotations(spec: Detection, *, background: bool, problems: Problems) -
         masks=masks,
         areas=isinstance(data, Coco),
         ids=isinstance(data, Coco),
+        several=max(files.values(), default=1) > 1,
+        several_val=files["test"] > 1 or files["train" if data.val_fraction else "val"] > 1,
         sizes=format_ in ("coco", "voc", "wider-face-voc"),
         polygons=masks and isinstance(data, Coco | Yolo),
         numbered=masks and isinstance(data, Voc | Cityscapes),
@@ -134,14 +138,20 @@ def _classes(data: BoxData, seen: Seen, problems: Problems) -> list[str]:
         message = f"needed, as there are no XML files with objects in {data.root} to read them from"
         problems.add(key, message, ("data", "root"), ("data", "train"), ("data", "xml"))
         return []
-    file = data.train.json if isinstance(data, Coco) else str(Path(data.root, "data.yaml"))
-    if Path(file).exists():
+    files: dict[str, Key] = {}
+    if isinstance(data, Coco):
+        files = {it.json: (*place, "json") for part, place, it in each(data) if part == "train"}
+    else:
+        files = {str(Path(data.root, "data.yaml")): ("data", "root")}
+    missing = [it for it in files if not os.path.exists(it)]
+    if not missing:
+        file = max(files, key=os.path.getsize)
         message = f"needed, as {file} has over {LARGE // 10**6} MB, which are not read here"
         problems.add(key, message, ("data", "train"), ("data", "root"))
         return []
-    file_key = ("data", "train", "json") if isinstance(data, Coco) else ("data", "root")
-    message = f"there is no file {file} here to read the classes from; correct the path or, if the "
-    problems.add(file_key, f"{message}data are elsewhere, write data.classes", key)
+    message = f"there is no file {missing[0]} here to read the classes from"
+    advice = "correct the path or, if the data are elsewhere, write data.classes"
+    problems.add(files[missing[0]], f"{message}; {advice}", key)
     return []
 
 
@@ -200,30 +210,41 @@ def _check_known(
 # ---- code ----
 
 
-def _reads(data: BoxData, masks: bool) -> tuple[str, Call, Call | None, Call | None]:
-    """Return the folder that `--data` replaces, and the calls that read what is in it."""
-    splits = parts(data)
+Expression = Call | Name
+
+
+def _reads(
+    data: BoxData, masks: bool
+) -> tuple[str, Expression, Expression | None, Expression | None]:
+    """Return the folder that `--data` replaces, and the expressions that read what is in it."""
     root = "" if isinstance(data, Coco) else data.root
     if isinstance(data, Coco):
-        root = common([path for it in splits.values() for path in (it.images, it.json)])
-    calls: dict[str, Call] = {}
-    for part, it in splits.items():
-        arguments: list[Name | str] = []
+        root = common([path for _, _, it in each(data) for path in (it.images, it.json)])
+    reads: dict[str, Call | Name] = {}
+    for part, value in parts(data).items():
+        values = value if isinstance(value, list) else [value]
+        calls: list[tuple[Call | Name | str, ...]] = []  # the arguments of each
         match data:
             case Coco():
-                arguments = [under(root, it.images), under(root, it.json)]
+                calls = [(under(root, it.images), under(root, it.json)) for it in values]
             case Voc():
-                lists = [under("", path) for path in voc_lists(it, masks)]
-                arguments = [Name(f"[{', '.join(lists)}]")]
+                lists = [under("", path) for path in voc_lists(values, masks)]
+                calls = [(Name(f"[{', '.join(lists)}]"),)]
             case VocFolders():
-                arguments = [under("", it), *([under("", data.xml)] if data.xml else [])]
+                xml = [under("", data.xml)] if data.xml else []
+                calls = [(under("", it), *xml) for it in values]
             case Yolo():
-                function = "list_images" if _is_list(it) else "find_images"
-                arguments = [Name(f"{function}({under('', it)})")]
+                images = [_yolo_images(it) for it in values]
+                calls = [(images[0] if len(images) == 1 else joined(images),)]
             case _:
-                arguments = [Name("root"), it]
-        calls[part] = Call("read_records", (*arguments, Name("problems")))
-    return root or ".", calls["train"], calls.get("val"), calls.get("test")
+                calls = [(Name("root"), it) for it in values]
+        read = [Call("read_records", (*it, Name("problems"))) for it in calls]
+        reads[part] = read[0] if len(read) == 1 else joined(read)
+    return root or ".", reads["train"], reads.get("val"), reads.get("test")
+
+
+def _yolo_images(path: str) -> Call:
+    return Call("list_images" if _is_list(path) else "find_images", (under("", path),))
 
 
 def _numbers(seen: Seen) -> Name:

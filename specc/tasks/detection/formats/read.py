@@ -4,7 +4,7 @@ import glob
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
@@ -28,6 +28,10 @@ from specc.tasks.detection.formats.language import (
 
 YAML = (".yaml", ".yml")
 LARGE = 100_000_000  # bytes of JSON that take too long to read here
+
+
+# "train" or "val", a file or folder that names images of that, and these.
+Listed = tuple[str, str, Sequence[Path]]
 
 
 @dataclass(frozen=True)
@@ -60,17 +64,21 @@ def look(data: BoxData, masks: bool, problems: Problems) -> Seen:
     try:
         if not missing:
             _check_lists(data, masks, problems)
+        if not isinstance(data, Coco):
+            note_shared(_listed(data, masks), problems)
         match data:
             case Coco():
                 return _coco(data, masks, problems)
             case Yolo():
-                count = len(_yolo_images(data)) if not train else 0
+                files = [] if train else [_yolo_images(data.root, it) for it in training(data)]
+                count = sum(map(len, files))
                 return Seen(_yolo_names(data), count, keypoints=_yolo_keypoints(data))
             case Cityscapes():
                 names = tuple(classes("cityscapes").numbers)
-                folder = Path(data.root, "leftImg8bit", data.train)
-                images = glob.glob("*/*_leftImg8bit.png", root_dir=folder)
-                return Seen({"Cityscapes": names}, len(images))
+                pattern = "*/*_leftImg8bit.png"
+                folders = [Path(data.root, "leftImg8bit", it) for it in training(data)]
+                images = sum(len(glob.glob(pattern, root_dir=it)) for it in folders)
+                return Seen({"Cityscapes": names}, images)
             case Voc() if not train:
                 return _voc(data, masks)
             case VocFolders() if not train:
@@ -92,9 +100,33 @@ def parts(data: BoxData) -> dict[str, Any]:
     return {part: value for part, value in found.items() if value}
 
 
-def _seen_in_training(data: BoxData) -> dict[str, Any]:
-    """Return the values of all parts but the test, which has no say in what the classes are."""
-    return {part: value for part, value in parts(data).items() if part != "test"}
+def each(data: BoxData) -> Iterator[tuple[str, Key, Any]]:
+    """Yield each value of data.train and data.val, be it one or in a list: part, key and value."""
+    for part, value in parts(data).items():
+        if isinstance(value, list):
+            yield from ((part, ("data", part, index), it) for index, it in enumerate(value))
+        else:
+            yield part, ("data", part), value
+
+
+def note_shared(listed: Iterable[Listed], problems: Problems) -> None:
+    """Note images that are in several of the files or folders of a part."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for part, place, images in listed:
+        for path in dict.fromkeys(os.path.normpath(it) for it in images):
+            places.setdefault((part, path), []).append(place)
+    shared = [it for it in places.items() if len(it[1]) > 1]
+    for part in dict.fromkeys(part for (part, _), _ in shared):
+        found = [(path, those) for (its_part, path), those in shared if its_part == part]
+        path, (first, second, *_) = found[0]
+        things = f"{len(found)} images are" if len(found) > 1 else "1 image is"
+        message = f"{things} there several times, e.g. {path} in {first} and {second}"
+        problems.note(("data", part), message)
+
+
+def training(data: BoxData) -> list[Any]:
+    """Return the values of data.train, be it one or a list."""
+    return [value for part, _, value in each(data) if part == "train"]
 
 
 def voc_lists(names: str | list[str], masks: bool) -> list[str]:
@@ -159,8 +191,7 @@ def _xml(path: Path) -> ElementTree.Element:
 
 def _places(data: BoxData, masks: bool) -> Iterator[tuple[Path, Key]]:
     """Yield the files and folders that the format has."""
-    for part, value in parts(data).items():
-        key = ("data", part)
+    for _, key, value in each(data):
         match data:
             case Coco():
                 yield Path(value.json), (*key, "json")
@@ -203,6 +234,23 @@ def _wider_list(data: WiderFace, part: str) -> Path:
 # ---- what they say ----
 
 
+def _listed(data: BoxData, masks: bool) -> Iterator[Listed]:
+    """Yield the images of each value of a list."""
+    for part, key, value in each(data):
+        if len(key) < 3:
+            continue
+        match data:
+            case Voc():
+                yield part, value, _voc_files(data, value, masks)
+            case VocFolders():
+                yield part, value, _images(Path(data.root, value))
+            case Yolo():
+                here = Path(data.root, value).exists()
+                yield part, value, _yolo_images(data.root, value) if here else ()
+            case _:
+                yield part, value, [Path(value)]
+
+
 @remembered
 def _json(path: Path) -> Any:
     return json.loads(path.read_bytes())
@@ -210,18 +258,22 @@ def _json(path: Path) -> Any:
 
 def _coco(data: Coco, masks: bool, problems: Problems) -> Seen:
     names: dict[str, tuple[str, ...]] = {}
+    named: dict[str, dict[str, None]] = {}  # the names in all files of a part, in order
+    unread: set[str] = set()  # parts with a file that is absent, too large or malformed
+    listed: list[Listed] = []
     images = 0
     idle: set[str] = set()
     used: set[str] = set()
-    for part, split in parts(data).items():
-        path, key = Path(split.json), ("data", part, "json")
+    for part, key, split in each(data):
+        path, key = Path(split.json), (*key, "json")
         if not path.is_file() or path.stat().st_size > LARGE:
+            unread.add(part)
             continue
         try:
             content = _json(path)
             rows = sorted(content["categories"], key=lambda row: row["id"])
             rows = [row | {"name": str(row["name"]).strip()} for row in rows]
-            names[split.json] = tuple(dict.fromkeys(row["name"] for row in rows))
+            named.setdefault(part, {}).update(dict.fromkeys(row["name"] for row in rows))
             # Roboflow's first category is the project, of which the others are; labelme has
             # its background in all lists.
             above = {"_background_", *(str(row.get("supercategory")).strip() for row in rows)}
@@ -241,6 +293,7 @@ def _coco(data: Coco, masks: bool, problems: Problems) -> Seen:
             wants = "categories, images and annotations"
             problems.add(key, f"{path}: not JSON with {wants} as COCO has them ({error!r})")
             problems.left_out([("data", "classes")])
+            unread.add(part)
             continue
         if part == "test" and not content["annotations"]:
             message = "has no annotations to compare with; leave it out"
@@ -249,9 +302,16 @@ def _coco(data: Coco, masks: bool, problems: Problems) -> Seen:
         if masks and objects and not any(row.get("segmentation") for row in objects):
             message = 'no object has a segmentation; write task = "detection"'
             problems.add(key, f"{path}: {message}", ("task",))
+        listed.append((part, split.json, list(files.values())))
         if part == "train":
-            images = len(wanted & set(files))
-    return Seen(names, images, frozenset(idle - used))
+            images += len(wanted & set(files))
+    note_shared(listed, problems)
+    for part, found in named.items():
+        if part not in unread:
+            split = getattr(data, part)
+            place = f"data.{part}" if isinstance(split, list) else split.json
+            names[place] = tuple(found)
+    return Seen(names, 0 if "train" in unread else images, frozenset(idle - used))
 
 
 def _check_files(
@@ -270,7 +330,7 @@ def _check_files(
 
 def _check_lists(data: BoxData, masks: bool, problems: Problems) -> None:
     """Report what is missing of that which lists of images name."""
-    for part, value in parts(data).items():
+    for _, key, value in each(data):
         paths: list[Path] = []
         match data:
             case Yolo() if value.endswith(".txt"):
@@ -280,10 +340,10 @@ def _check_lists(data: BoxData, masks: bool, problems: Problems) -> None:
             case WiderFace():
                 paths = [_wider_list(data, value)]
         for path in filter(Path.is_file, paths):
-            _check_files(data, path, _listed(data, value, path), ("data", part), problems)
+            _check_files(data, path, _files_of(data, value, path), key, problems)
 
 
-def _listed(data: BoxData, part: str, path: Path) -> list[Path]:
+def _files_of(data: BoxData, part: str, path: Path) -> list[Path]:
     """Return the files that a list of images names."""
     lines = [line.strip() for line in _text(path).splitlines() if line.strip()]
     match data:
@@ -304,32 +364,37 @@ def _listed(data: BoxData, part: str, path: Path) -> list[Path]:
 def _voc(data: Voc, masks: bool) -> Seen:
     names: set[str] = set()
     images = 0
-    for part, value in _seen_in_training(data).items():
-        for path in voc_lists(value, masks):
-            file = Path(data.root, path)
-            text = _text(file) if file.exists() else ""
-            lines = [line.strip() for line in text.splitlines() if line.strip()]
-            images += len(lines) if part == "train" else 0
-            for line in lines:
-                xml = file.parents[2] / "Annotations" / f"{line}.xml"
-                try:
-                    objects = _xml(xml).findall("object")
-                except (OSError, ElementTree.ParseError, LookupError, ValueError):
-                    continue  # which is said when training starts
-                names |= {it.findtext("name", "").strip() for it in objects}
+    for part, _, value in each(data):
+        if part == "test":  # which has no say in what the classes are
+            continue
+        files = _voc_files(data, value, masks)
+        images += len(files) if part == "train" else 0
+        names.update(*map(read_voc_names, files))
     found = tuple(sorted(names - {""}))
     return Seen({data.root: found} if found else {}, images)
+
+
+def _voc_files(data: Voc, name: str, masks: bool) -> list[Path]:
+    """Return the XML files of the images in a list."""
+    (path,) = voc_lists(name, masks)
+    file = Path(data.root, path)
+    lines = map(str.strip, _text(file).splitlines() if file.exists() else ())
+    return [file.parents[2] / "Annotations" / f"{line}.xml" for line in lines if line]
 
 
 @remembered
 def _voc_folders(data: VocFolders) -> Seen:
     names: set[str] = set()
-    for value in _seen_in_training(data).values():
-        for image in _images(Path(data.root, value)):
+    images = 0
+    for part, _, value in each(data):
+        if part == "test":
+            continue
+        files = _images(Path(data.root, value))
+        images += len(files) if part == "train" else 0
+        for image in files:
             xml = image.with_suffix(".xml")
             names |= set(read_voc_names(Path(data.root, data.xml, xml.name) if data.xml else xml))
     found = tuple(sorted(names - {""}))
-    images = len(_images(Path(data.root, data.train)))
     return Seen({data.root: found} if found else {}, images)
 
 
@@ -343,10 +408,11 @@ def read_voc_names(xml: Path) -> list[str]:
 
 
 def _wider_images(data: WiderFace) -> int:
-    lines = _text(_wider_list(data, data.train)).splitlines()
+    texts = [_text(_wider_list(data, it)) for it in training(data)]
     if data.annotations == "voc":
-        return len(" ".join(lines).split())
-    return sum(Path(line.strip()).suffix.lower() in IMAGES for line in lines)
+        return len(" ".join(texts).split())
+    lines = [line.strip() for text in texts for line in text.splitlines()]
+    return sum(Path(line).suffix.lower() in IMAGES for line in lines)
 
 
 def _yolo_names(data: Yolo) -> dict[str, tuple[str, ...]]:
@@ -377,11 +443,11 @@ def _yolo_keypoints(data: Yolo) -> int:
 
 
 @remembered
-def _yolo_images(data: Yolo) -> list[str]:
-    path = Path(data.root, data.train)
+def _yolo_images(root: str, place: str) -> list[Path]:
+    path = Path(root, place)
     if path.suffix == ".txt":
-        return [line for line in _text(path).splitlines() if line.strip()]
-    return [str(file) for file in _images(path)]
+        return [path.parent / line.strip() for line in _text(path).splitlines() if line.strip()]
+    return _images(path)
 
 
 @remembered
