@@ -8,6 +8,7 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from torch import nn
 from torch.optim.lr_scheduler import LRScheduler
 
 
@@ -83,6 +84,18 @@ def restore(parts: dict[str, Any], state: dict[str, Any]) -> None:
         part.load_state_dict(state[name])
 
 
+def fill(model: nn.Module, path: Path, classes: list[str]) -> None:
+    """Begin with the model of a checkpoint; for other classes its head may not fit."""
+    saved = load(path)
+    state, own = saved["model"], model.state_dict()
+    if saved["classes"] != classes:
+        print(f"{path} has other classes: {difference(saved['classes'], classes)}")
+        for name in state.keys() & own.keys():
+            if state[name].shape != own[name].shape:
+                state[name] = own[name]
+    model.load_state_dict(state)
+
+
 def describe(parts: dict[str, Any]) -> dict[str, Any]:
     """Describe the parts of a run, which have to be the same when it is resumed."""
     model, optimizer = parts["model"], parts["optimizer"]
@@ -105,14 +118,36 @@ def check_classes(path: Path | str, trained: list[str], classes: list[str]) -> N
 
 def check_recipe(path: Path, saved: dict[str, Any], recipe: dict[str, Any]) -> None:
     """Stop if a run is to be resumed with another recipe, and name each difference."""
-    lines = [
-        f"  {name}: {difference(saved.get(name), value)}"
-        for name, value in recipe.items()
-        if value != saved.get(name)
+    if lines := differences(saved, recipe):
+        begin = f"name another --output, and --weights {path.with_name('best.pt')}"
+        advice = f"restore these, or {begin} to begin with its model"
+        raise SystemExit(
+            "\n  ".join([f"{path} is of another recipe; {advice}:", *lines])
+        )
+
+
+def report(path: Path, state: dict[str, Any], settings: dict[str, str]) -> None:
+    """Say from where on a run continues, and which settings are new."""
+    changes = differences(state.get("settings", settings), settings)
+    if os.environ.get("RANK", "0") == "0":
+        print(f"{path}: from step {state['step']} on", *changes, sep=", ")
+
+
+def settings(names: dict[str, Any]) -> dict[str, str]:
+    """Return the constants among the names in files, as text."""
+    kinds = int | float | str | tuple
+    return {
+        n: str(it) for n, it in names.items() if n.isupper() and isinstance(it, kinds)
+    }
+
+
+def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """Return which values differ, as `name: old -> new`."""
+    return [
+        f"{name}: {difference(old.get(name), value)}"
+        for name, value in new.items()
+        if value != old.get(name)
     ]
-    if lines:
-        advice = "restore these, or name another --output for a new run"
-        raise SystemExit("\n".join([f"{path} is of another recipe; {advice}:", *lines]))
 
 
 def difference(old: Any, new: Any, shown: int = 5) -> str:

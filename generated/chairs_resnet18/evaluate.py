@@ -18,8 +18,8 @@ import distributed
 from data import (
     DATA_DIR,
     NUM_CLASSES,
-    build_datasets,
     build_eval_loader,
+    build_eval_set,
     data_folder,
     normalize,
 )
@@ -96,11 +96,11 @@ def main() -> None:
 
     device = distributed.init()
     state = checkpoint.load(args.checkpoint)
+    dataset = build_eval_set(args.data, state["classes"])
+    checkpoint.check_classes(args.checkpoint, state["classes"], dataset.classes)
     model = build_model().to(device)
     model.load_state_dict(state["model"])
-    _, val_set = build_datasets(args.data)
-    checkpoint.check_classes(args.checkpoint, state["classes"], val_set.classes)
-    metrics, confusion = evaluate(model, build_eval_loader(val_set), device)
+    metrics, confusion = evaluate(model, build_eval_loader(dataset), device)
     if dist.get_rank() == 0:
         for name, value in metrics.items():
             print(f"{name:8} {value:.4f}")

@@ -111,22 +111,28 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
         CIFAR10(root, train=True, download=True)
     dist.barrier()
     train = CIFAR10(root, train=True)
-    val = CIFAR10(root, train=False)
-    return (
-        Samples(
-            train,
-            [f"CIFAR-10's train image {index}" for index in range(len(train))],
-            train.targets,
-            train.classes,
-            train_transform,
-        ),
-        Samples(
-            val,
-            [f"CIFAR-10's test image {index}" for index in range(len(val))],
-            val.targets,
-            val.classes,
-            eval_transform,
-        ),
+    train_set = Samples(
+        train,
+        [f"CIFAR-10's train image {index}" for index in range(len(train))],
+        train.targets,
+        train.classes,
+        train_transform,
+    )
+    return train_set, build_eval_set(root)
+
+
+def build_eval_set(root: Path) -> Samples:
+    """The validation images, without those to train on."""
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # fetches them for the others
+        CIFAR10(root, train=False, download=True)
+    dist.barrier()
+    source = CIFAR10(root, train=False)
+    return Samples(
+        source,
+        [f"CIFAR-10's test image {index}" for index in range(len(source))],
+        source.targets,
+        source.classes,
+        eval_transform,
     )
 
 
@@ -203,10 +209,9 @@ def build_loader(dataset: Dataset, **options: Any) -> DataLoader:
 def leave_group(worker: int) -> None:
     """Give the worker its own session: Ctrl-C and SIGTERM reach only the trainer."""
     if hasattr(os, "setsid"):  # Windows has none, and only Ctrl-C reaches a group
-
         os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the trainer's end to workers
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the trainer sends it to workers
 
 
 def draw(images: list[Tensor], titles: list[str], columns: int = 6) -> Figure:

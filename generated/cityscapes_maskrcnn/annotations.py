@@ -2,6 +2,7 @@
 
 import glob
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ LABEL_IDS = {
 }
 QUIET = os.environ.get("RANK", "0") != "0"  # only rank 0 prints
 
+Size = tuple[int, int]  # height and width of an image, in pixels
 Object = tuple[list[float], int, bool, int]  # its box, label, crowd, and number
 
 
@@ -72,12 +74,17 @@ def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
     """
     problems: list[str] = []
     train = read_records(root, "train", problems)
-    val = read_records(root, "val", problems)
+    val = read_val(root, problems)
     report(problems)
     train = [record for record in train if not record.crowd.all()]
     if not train:
         raise ValueError(f"{root}: no image to train on has an object of CLASSES")
     return train, val
+
+
+def read_val(root: Path, problems: list[str]) -> list[Record]:
+    """Read the images to validate on."""
+    return read_records(root, "val", problems)
 
 
 def report(problems: list[str], shown: int = 20) -> None:
@@ -94,32 +101,54 @@ def report(problems: list[str], shown: int = 20) -> None:
         )
 
 
-def read_sizes(files: list[Path], problems: list[str]) -> list[tuple[int, int] | None]:
-    """Height and width of each image; None for those that are none."""
-    with ThreadPoolExecutor() as pool:
-        found = pool.map(read_size, files)
-        silent = QUIET or None  # or where there is no terminal
-        sizes = list(tqdm(found, "images", len(files), leave=False, disable=silent))
-    for file, size in zip(files, sizes, strict=True):
-        if size is None:
-            fault = "not a readable image" if file.exists() else "no such image"
-            problems.append(f"{file}: {fault}")
+def read_sizes(files: list[Path], problems: list[str]) -> list[Size | None]:
+    """Return height and width of each image; None for those that cannot be read."""
+    sizes: list[Size | None] = []
+    for header in read_headers(files):
+        if isinstance(header, str):
+            problems.append(header)
+        sizes.append(None if isinstance(header, str) else header)
     return sizes
 
 
-def read_size(file: Path) -> tuple[int, int] | None:
-    """Height and width of an image, upright as its EXIF data say."""
+# How whole files end. Pillow itself notices a cut WebP when it opens one.
+ENDS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82", "GIF": b";"}
+
+
+def read_headers(files: Sequence[str | Path]) -> list[tuple[int, int] | str]:
+    """Look at all images before training begins; see `read_header`."""
+    silent = os.environ.get("RANK", "0") != "0" or None  # or where there is no terminal
+    with ThreadPoolExecutor() as pool:
+        found = pool.map(read_header, files)
+        return list(tqdm(found, "images", len(files), leave=False, disable=silent))
+
+
+def read_header(file: str | Path) -> tuple[int, int] | str:
+    """Return height and width of an upright image, or what keeps it from being read.
+
+    A file that does not end as a whole one is decoded: it is cut, or something follows.
+    """
     try:
-        with Image.open(file) as image:
-            width, height = image.size
-            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
-            return (width, height) if turned else (height, width)
+        with open(file, "rb") as content:
+            content.seek(-8, os.SEEK_END)
+            end = content.read()
+            with Image.open(content) as image:
+                if image.mode in ("I", "F"):
+                    return f"{file}: 32 bits a channel; save it with 8 or 16"
+                width, height = image.size
+                exif = Image.Image.getexif(image)  # that of PNG would decode the image
+                turned = exif.get(ExifTags.Base.Orientation, 1) >= 5
+                if not end.endswith(ENDS.get(image.format or "", b"")):
+                    image.load()
+                return (width, height) if turned else (height, width)
+    except FileNotFoundError:
+        return f"{file}: no such image"
     except Exception:  # each decoder has its own
-        return None
+        return f"{file}: not a readable image"
 
 
 def build_record(
-    file: Path, size: tuple[int, int], objects: list[Object], mask_file: Path
+    file: Path, size: Size, objects: list[Object], mask_file: Path
 ) -> Record:
     boxes = torch.tensor([row[0] for row in objects], dtype=torch.float32).reshape(
         -1, 4
@@ -185,7 +214,7 @@ def read_records(root: Path, part: str, problems: list[str]) -> list[Record]:
     return records
 
 
-def find_instances(file: Path) -> tuple[tuple[int, int], Instances] | None:
+def find_instances(file: Path) -> tuple[Size, Instances] | None:
     """Read an image's height and width, and its instances; None if it is unreadable."""
     try:
         with Image.open(file) as image:

@@ -59,7 +59,7 @@ def call(script: Callable[[], None], *args: str) -> None:
 
 
 def main() -> None:
-    train.build_datasets = evaluate.build_datasets = build_datasets
+    train.build_datasets = build_datasets
     data.WORKERS = 0
     train.BATCH_SIZE, train.LOG_EVERY = 4, 1
     data.REPEAT = 1
@@ -74,7 +74,8 @@ def main() -> None:
     ).state_dict()
     for script in (train, evaluate, predict, export):
         script.build_model = build_model
-    export.build_datasets = build_datasets
+    evaluate.build_eval_set = lambda root, *_: build_datasets(root)[1]
+    export.build_eval_set = evaluate.build_eval_set
     export.AGREEMENT = 0.0  # untrained, chance picks among equals
     for transform in data.train_transform.transforms:
         if isinstance(transform, v2.RandomShortestSize):

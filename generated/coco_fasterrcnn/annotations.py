@@ -4,11 +4,14 @@ import json
 import math
 import os
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import faster_coco_eval.core.mask as rle
+import numpy as np
 import torch
 from PIL import ExifTags, Image
 from torch import Tensor
@@ -102,6 +105,7 @@ CLASSES = [
 NUM_CLASSES = len(CLASSES)
 QUIET = os.environ.get("RANK", "0") != "0"  # only rank 0 prints
 
+Size = tuple[int, int]  # height and width of an image, in pixels
 Object = tuple[list[float], int, bool, float]  # its box, label, crowd, and area
 
 
@@ -139,9 +143,7 @@ def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
     train = read_records(
         root / "train2017", root / "annotations/instances_train2017.json", problems
     )
-    val = read_records(
-        root / "val2017", root / "annotations/instances_val2017.json", problems
-    )
+    val = read_val(root, problems)
     report(problems)
     train = [record for record in train if not record.crowd.all()]
     if not train:
@@ -149,47 +151,69 @@ def read_datasets(root: Path) -> tuple[list[Record], list[Record]]:
     return train, val
 
 
+def read_val(root: Path, problems: list[str]) -> list[Record]:
+    """Read the images to validate on."""
+    return read_records(
+        root / "val2017", root / "annotations/instances_val2017.json", problems
+    )
+
+
 def report(problems: list[str], shown: int = 20) -> None:
     """Print which annotations are wrong, and so left out or mended."""
     if problems and not QUIET:
-        print(
-            f"{len(problems)} wrong annotations, left out or mended:", file=sys.stderr
-        )
-        print(*problems[:shown], sep="\n", file=sys.stderr)
-        if len(problems) > shown:
-            print(f"and {len(problems) - shown} more", file=sys.stderr)
+        first = f"{len(problems)} wrong annotations, left out or mended:"
+        more = [f"and {len(problems) - shown} more"] * (len(problems) > shown)
+        print(first, *problems[:shown], *more, sep="\n", file=sys.stderr)
 
 
-def read_sizes(files: list[Path], problems: list[str]) -> list[tuple[int, int] | None]:
-    """Height and width of each image; None for those that are none."""
-    with ThreadPoolExecutor() as pool:
-        found = pool.map(read_size, files)
-        silent = QUIET or None  # or where there is no terminal
-        sizes = list(tqdm(found, "images", len(files), leave=False, disable=silent))
-    for file, size in zip(files, sizes, strict=True):
-        if size is None:
-            fault = "not a readable image" if file.exists() else "no such image"
-            problems.append(f"{file}: {fault}")
+def read_sizes(files: list[Path], problems: list[str]) -> list[Size | None]:
+    """Return height and width of each image; None for those that cannot be read."""
+    sizes: list[Size | None] = []
+    for header in read_headers(files):
+        if isinstance(header, str):
+            problems.append(header)
+        sizes.append(None if isinstance(header, str) else header)
     return sizes
 
 
-def read_size(file: Path) -> tuple[int, int] | None:
-    """Height and width of an image, upright as its EXIF data say."""
+# How whole files end. Pillow itself notices a cut WebP when it opens one.
+ENDS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82", "GIF": b";"}
+
+
+def read_headers(files: Sequence[str | Path]) -> list[tuple[int, int] | str]:
+    """Look at all images before training begins; see `read_header`."""
+    silent = os.environ.get("RANK", "0") != "0" or None  # or where there is no terminal
+    with ThreadPoolExecutor() as pool:
+        found = pool.map(read_header, files)
+        return list(tqdm(found, "images", len(files), leave=False, disable=silent))
+
+
+def read_header(file: str | Path) -> tuple[int, int] | str:
+    """Return height and width of an upright image, or what keeps it from being read.
+
+    A file that does not end as a whole one is decoded: it is cut, or something follows.
+    """
     try:
-        with Image.open(file) as image:
-            width, height = image.size
-            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
-            return (width, height) if turned else (height, width)
+        with open(file, "rb") as content:
+            content.seek(-8, os.SEEK_END)
+            end = content.read()
+            with Image.open(content) as image:
+                if image.mode in ("I", "F"):
+                    return f"{file}: 32 bits a channel; save it with 8 or 16"
+                width, height = image.size
+                exif = Image.Image.getexif(image)  # that of PNG would decode the image
+                turned = exif.get(ExifTags.Base.Orientation, 1) >= 5
+                if not end.endswith(ENDS.get(image.format or "", b"")):
+                    image.load()
+                return (width, height) if turned else (height, width)
+    except FileNotFoundError:
+        return f"{file}: no such image"
     except Exception:  # each decoder has its own
-        return None
+        return f"{file}: not a readable image"
 
 
 def has_size(
-    file: Path,
-    size: tuple[int, int],
-    wanted: tuple[int, int],
-    where: str,
-    problems: list[str],
+    file: Path, size: Size, wanted: Size, where: str, problems: list[str]
 ) -> bool:
     """Whether an image of height and width `size` has those that annotations are for.
 
@@ -207,7 +231,7 @@ def has_size(
 
 
 def cut_box(
-    box: list[float], size: tuple[int, int], where: str, problems: list[str]
+    box: list[float], size: Size, where: str, problems: list[str]
 ) -> list[float] | None:
     """Cut a box to an image of height and width `size`; None if nothing remains."""
     x1, y1, x2, y2 = box
@@ -228,11 +252,7 @@ def cut_box(
 
 
 def build_record(
-    file: Path,
-    size: tuple[int, int],
-    objects: list[Object],
-    image_id: int,
-    category_ids: dict[int, int],
+    file: Path, size: Size, objects: list[Object], image_id: int, ids: dict[int, int]
 ) -> Record:
     boxes = torch.tensor([row[0] for row in objects], dtype=torch.float32).reshape(
         -1, 4
@@ -240,7 +260,7 @@ def build_record(
     labels = torch.tensor([row[1] for row in objects], dtype=torch.int64)
     crowd = torch.tensor([row[2] for row in objects], dtype=torch.bool)
     areas = torch.tensor([row[3] for row in objects], dtype=torch.float64)
-    return Record(file, *size, boxes, labels, crowd, areas, image_id, category_ids)
+    return Record(file, *size, boxes, labels, crowd, areas, image_id, ids)
 
 
 def is_image_file(path: str) -> bool:
@@ -249,6 +269,7 @@ def is_image_file(path: str) -> bool:
 
 
 MIXED = ", but that id as text or as a number; write all ids as numbers"
+WANTED = "a bbox or a segmentation as COCO has them"
 
 
 def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
@@ -259,9 +280,11 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
     """
     try:
         content = json.loads(file.read_bytes())
-        names = {row["id"]: str(row["name"]) for row in content["categories"]}
+        names = {row["id"]: str(row["name"]).strip() for row in content["categories"]}
         rows, annotations = content["images"], content["annotations"]
-    except (KeyError, TypeError, ValueError) as error:
+        for row in [*rows, *annotations]:  # with ids that can be looked up
+            hash((row.get("id"), row.get("image_id"), row.get("category_id")))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{file}: not JSON as COCO has it ({error!r})") from error
     if missing := set(CLASSES[1:]) - set(names.values()):
         raise ValueError(f"{file}: no category has the name {sorted(missing)}")
@@ -273,11 +296,11 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
     known = {row.get("id") for row in rows}
     texts = {str(key) for key in known}
     seen = set()
+    wide, corners = False, True  # one leaves its image; all may be x1, y1, x2, y2
     objects: dict[Any, list[Object]] = {key: [] for key in found}
     for number, annotation in enumerate(annotations):
         where = f"{file}: annotation {annotation.get('id', f'number {number}')}"
-        needed = {"id", "image_id", "category_id", "bbox"}
-        if absent := needed - annotation.keys():
+        if absent := {"id", "image_id", "category_id"} - annotation.keys():
             problems.append(f"{where}: no {', '.join(sorted(absent))}")
             continue
         image_id, category = annotation["image_id"], annotation["category_id"]
@@ -295,45 +318,63 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
         elif image_id in found:
             _, size = found[image_id]
             try:
-                x, y, width, height = map(float, annotation["bbox"])
+                bbox = annotation.get("bbox") or bound(annotation["segmentation"], size)
+                x, y, width, height = map(float, bbox)
                 area = float(annotation.get("area", width * height))
             except (KeyError, RuntimeError, TypeError, ValueError) as error:
-                wanted = "a bbox of four numbers"
-                problems.append(f"{where}: must have {wanted} ({error})")
+                problems.append(f"{where}: must have {WANTED} ({error})")
                 continue
+            wide |= x + width > size[1] + 1 or y + height > size[0] + 1
+            corners &= x < width <= size[1] + 1 and y < height <= size[0] + 1
             if box := cut_box([x, y, x + width, y + height], size, where, problems):
                 crowd = annotation.get("iscrowd") in (1, "1")
                 objects[image_id].append((box, labels[category], crowd, area))
+    if wide and corners:
+        fault = "the boxes look like [x1, y1, x2, y2]; a bbox is [x, y, width, height]"
+        problems.insert(0, f"{file}: {fault}")
     ids = {label: key for key, label in labels.items()}
     return [build_record(*found[key], objects[key], key, ids) for key in found]
 
 
 def find_images(
     images: Path, file: Path, rows: list[dict[str, Any]], problems: list[str]
-) -> dict[Any, tuple[Path, tuple[int, int]]]:
+) -> dict[Any, tuple[Path, Size]]:
     """Find each image's file, height and width, by the ids of a COCO file."""
-    paths: dict[Any, Path] = {}
-    sizes: dict[Any, tuple[int, int]] = {}  # as the file says, zeros where it does not
+    listed: dict[Any, tuple[Path, Size]] = {}  # of size 0, 0 where none is said
     for number, row in enumerate(rows):
         where = f"{file}: image {row.get('id', f'number {number}')}"
         if absent := {"id", "file_name"} - row.keys():
             problems.append(f"{where}: no {', '.join(sorted(absent))}")
-            continue
-        if row["id"] in paths:
+        elif row["id"] in listed:
             problems.append(f"{where}: the id is there twice")
-            continue
-        try:
-            height, width = (float(row.get(side) or 0) for side in ("height", "width"))
-        except (TypeError, ValueError):
-            problems.append(f"{where}: height and width must be numbers")
-            continue
-        paths[row["id"]] = images / row["file_name"]
-        sizes[row["id"]] = int(height), int(width)
+        else:
+            try:
+                height, width = (
+                    float(row.get(side) or 0) for side in ("height", "width")
+                )
+                listed[row["id"]] = images / row["file_name"], (int(height), int(width))
+            except (OverflowError, TypeError, ValueError):
+                problems.append(
+                    f"{where}: height and width must be numbers, and file_name text"
+                )
+    sizes = read_sizes([path for path, _ in listed.values()], problems)
     found = {}
-    for key, size in zip(
-        paths, read_sizes(list(paths.values()), problems), strict=True
-    ):
-        where = f"{file}: image {key}"
-        if size and has_size(paths[key], size, sizes[key], where, problems):
-            found[key] = paths[key], size
+    for (key, (path, wanted)), size in zip(listed.items(), sizes, strict=True):
+        if size and has_size(path, size, wanted, f"{file}: image {key}", problems):
+            found[key] = path, size
     return found
+
+
+def bound(segmentation: Any, size: Size) -> list[float]:
+    """Return x, y, width and height of polygons, x, y, x, y, ... each, or of RLE."""
+    if isinstance(segmentation, list):
+        points = np.concatenate(
+            [np.reshape(polygon, (-1, 2)) for polygon in segmentation]
+        )
+        return [*points.min(0), *np.ptp(points, 0)]
+    if list(segmentation["size"]) != list(size):
+        raise ValueError(f"RLE of {segmentation['size']} in an image of {list(size)}")
+    if isinstance(segmentation["counts"], list):
+        segmentation = rle.frPyObjects(segmentation, *size)
+    rle.decode(segmentation)  # which fails if it has not as many pixels as the image
+    return rle.toBbox(segmentation).tolist()

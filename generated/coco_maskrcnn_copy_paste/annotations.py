@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ VAL_FRACTION = 0.2  # of the images, to validate on
 VAL_SEED = 0  # decides which
 QUIET = os.environ.get("RANK", "0") != "0"  # only rank 0 prints
 
+Size = tuple[int, int]  # height and width of an image, in pixels
 Object = tuple[list[float], int, bool, float, Any]  # its box, label, crowd, area, shape
 
 
@@ -96,36 +98,54 @@ def report(problems: list[str], shown: int = 20) -> None:
         )
 
 
-def read_sizes(files: list[Path], problems: list[str]) -> list[tuple[int, int] | None]:
-    """Height and width of each image; None for those that are none."""
-    with ThreadPoolExecutor() as pool:
-        found = pool.map(read_size, files)
-        silent = QUIET or None  # or where there is no terminal
-        sizes = list(tqdm(found, "images", len(files), leave=False, disable=silent))
-    for file, size in zip(files, sizes, strict=True):
-        if size is None:
-            fault = "not a readable image" if file.exists() else "no such image"
-            problems.append(f"{file}: {fault}")
+def read_sizes(files: list[Path], problems: list[str]) -> list[Size | None]:
+    """Return height and width of each image; None for those that cannot be read."""
+    sizes: list[Size | None] = []
+    for header in read_headers(files):
+        if isinstance(header, str):
+            problems.append(header)
+        sizes.append(None if isinstance(header, str) else header)
     return sizes
 
 
-def read_size(file: Path) -> tuple[int, int] | None:
-    """Height and width of an image, upright as its EXIF data say."""
+# How whole files end. Pillow itself notices a cut WebP when it opens one.
+ENDS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82", "GIF": b";"}
+
+
+def read_headers(files: Sequence[str | Path]) -> list[tuple[int, int] | str]:
+    """Look at all images before training begins; see `read_header`."""
+    silent = os.environ.get("RANK", "0") != "0" or None  # or where there is no terminal
+    with ThreadPoolExecutor() as pool:
+        found = pool.map(read_header, files)
+        return list(tqdm(found, "images", len(files), leave=False, disable=silent))
+
+
+def read_header(file: str | Path) -> tuple[int, int] | str:
+    """Return height and width of an upright image, or what keeps it from being read.
+
+    A file that does not end as a whole one is decoded: it is cut, or something follows.
+    """
     try:
-        with Image.open(file) as image:
-            width, height = image.size
-            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
-            return (width, height) if turned else (height, width)
+        with open(file, "rb") as content:
+            content.seek(-8, os.SEEK_END)
+            end = content.read()
+            with Image.open(content) as image:
+                if image.mode in ("I", "F"):
+                    return f"{file}: 32 bits a channel; save it with 8 or 16"
+                width, height = image.size
+                exif = Image.Image.getexif(image)  # that of PNG would decode the image
+                turned = exif.get(ExifTags.Base.Orientation, 1) >= 5
+                if not end.endswith(ENDS.get(image.format or "", b"")):
+                    image.load()
+                return (width, height) if turned else (height, width)
+    except FileNotFoundError:
+        return f"{file}: no such image"
     except Exception:  # each decoder has its own
-        return None
+        return f"{file}: not a readable image"
 
 
 def has_size(
-    file: Path,
-    size: tuple[int, int],
-    wanted: tuple[int, int],
-    where: str,
-    problems: list[str],
+    file: Path, size: Size, wanted: Size, where: str, problems: list[str]
 ) -> bool:
     """Whether an image of height and width `size` has those that annotations are for.
 
@@ -143,7 +163,7 @@ def has_size(
 
 
 def cut_box(
-    box: list[float], size: tuple[int, int], where: str, problems: list[str]
+    box: list[float], size: Size, where: str, problems: list[str]
 ) -> list[float] | None:
     """Cut a box to an image of height and width `size`; None if nothing remains."""
     x1, y1, x2, y2 = box
@@ -164,11 +184,7 @@ def cut_box(
 
 
 def build_record(
-    file: Path,
-    size: tuple[int, int],
-    objects: list[Object],
-    image_id: int,
-    category_ids: dict[int, int],
+    file: Path, size: Size, objects: list[Object], image_id: int, ids: dict[int, int]
 ) -> Record:
     boxes = torch.tensor([row[0] for row in objects], dtype=torch.float32).reshape(
         -1, 4
@@ -177,9 +193,7 @@ def build_record(
     crowd = torch.tensor([row[2] for row in objects], dtype=torch.bool)
     areas = torch.tensor([row[3] for row in objects], dtype=torch.float64)
     shapes = [row[4] for row in objects]
-    return Record(
-        file, *size, boxes, labels, crowd, areas, shapes, image_id, category_ids
-    )
+    return Record(file, *size, boxes, labels, crowd, areas, shapes, image_id, ids)
 
 
 def is_image_file(path: str) -> bool:
@@ -188,6 +202,7 @@ def is_image_file(path: str) -> bool:
 
 
 MIXED = ", but that id as text or as a number; write all ids as numbers"
+WANTED = "a bbox and a segmentation as COCO has them"
 
 
 def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
@@ -198,9 +213,11 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
     """
     try:
         content = json.loads(file.read_bytes())
-        names = {row["id"]: str(row["name"]) for row in content["categories"]}
+        names = {row["id"]: str(row["name"]).strip() for row in content["categories"]}
         rows, annotations = content["images"], content["annotations"]
-    except (KeyError, TypeError, ValueError) as error:
+        for row in [*rows, *annotations]:  # with ids that can be looked up
+            hash((row.get("id"), row.get("image_id"), row.get("category_id")))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{file}: not JSON as COCO has it ({error!r})") from error
     if missing := set(CLASSES[1:]) - set(names.values()):
         raise ValueError(f"{file}: no category has the name {sorted(missing)}")
@@ -212,11 +229,11 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
     known = {row.get("id") for row in rows}
     texts = {str(key) for key in known}
     seen = set()
+    wide, corners = False, True  # one leaves its image; all may be x1, y1, x2, y2
     objects: dict[Any, list[Object]] = {key: [] for key in found}
     for number, annotation in enumerate(annotations):
         where = f"{file}: annotation {annotation.get('id', f'number {number}')}"
-        needed = {"id", "image_id", "category_id", "bbox", "segmentation"}
-        if absent := needed - annotation.keys():
+        if absent := {"id", "image_id", "category_id"} - annotation.keys():
             problems.append(f"{where}: no {', '.join(sorted(absent))}")
             continue
         image_id, category = annotation["image_id"], annotation["category_id"]
@@ -233,64 +250,71 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
             continue
         elif image_id in found:
             _, size = found[image_id]
-            try:
-                x, y, width, height = map(float, annotation["bbox"])
-                area = float(annotation.get("area", width * height))
-                shape = read_shape(annotation["segmentation"], size)
-            except (KeyError, RuntimeError, TypeError, ValueError) as error:
-                wanted = "a bbox and a segmentation as COCO has them"
-                problems.append(f"{where}: must have {wanted} ({error})")
+            if not annotation.get("segmentation"):
+                there = ", only a bbox" if annotation.get("bbox") else ""
+                problems.append(f"{where}: no segmentation{there}")
                 continue
+            try:
+                shape = read_shape(annotation["segmentation"], size, where, problems)
+                x, y, width, height = map(float, annotation.get("bbox") or bound(shape))
+                area = float(annotation.get("area", width * height))
+            except (KeyError, RuntimeError, TypeError, ValueError) as error:
+                problems.append(f"{where}: must have {WANTED} ({error})")
+                continue
+            wide |= x + width > size[1] + 1 or y + height > size[0] + 1
+            corners &= x < width <= size[1] + 1 and y < height <= size[0] + 1
             if box := cut_box([x, y, x + width, y + height], size, where, problems):
                 crowd = annotation.get("iscrowd") in (1, "1")
                 objects[image_id].append((box, labels[category], crowd, area, shape))
+    if wide and corners:
+        fault = "the boxes look like [x1, y1, x2, y2]; a bbox is [x, y, width, height]"
+        problems.insert(0, f"{file}: {fault}")
     ids = {label: key for key, label in labels.items()}
     return [build_record(*found[key], objects[key], key, ids) for key in found]
 
 
 def find_images(
     images: Path, file: Path, rows: list[dict[str, Any]], problems: list[str]
-) -> dict[Any, tuple[Path, tuple[int, int]]]:
+) -> dict[Any, tuple[Path, Size]]:
     """Find each image's file, height and width, by the ids of a COCO file."""
-    paths: dict[Any, Path] = {}
-    sizes: dict[Any, tuple[int, int]] = {}  # as the file says, zeros where it does not
+    listed: dict[Any, tuple[Path, Size]] = {}  # of size 0, 0 where none is said
     for number, row in enumerate(rows):
         where = f"{file}: image {row.get('id', f'number {number}')}"
         if absent := {"id", "file_name"} - row.keys():
             problems.append(f"{where}: no {', '.join(sorted(absent))}")
-            continue
-        if row["id"] in paths:
+        elif row["id"] in listed:
             problems.append(f"{where}: the id is there twice")
-            continue
-        try:
-            height, width = (float(row.get(side) or 0) for side in ("height", "width"))
-        except (TypeError, ValueError):
-            problems.append(f"{where}: height and width must be numbers")
-            continue
-        paths[row["id"]] = images / row["file_name"]
-        sizes[row["id"]] = int(height), int(width)
+        else:
+            try:
+                height, width = (
+                    float(row.get(side) or 0) for side in ("height", "width")
+                )
+                listed[row["id"]] = images / row["file_name"], (int(height), int(width))
+            except (OverflowError, TypeError, ValueError):
+                problems.append(
+                    f"{where}: height and width must be numbers, and file_name text"
+                )
+    sizes = read_sizes([path for path, _ in listed.values()], problems)
     found = {}
-    for key, size in zip(
-        paths, read_sizes(list(paths.values()), problems), strict=True
-    ):
-        where = f"{file}: image {key}"
-        if size and has_size(paths[key], size, sizes[key], where, problems):
-            found[key] = paths[key], size
+    for (key, (path, wanted)), size in zip(listed.items(), sizes, strict=True):
+        if size and has_size(path, size, wanted, f"{file}: image {key}", problems):
+            found[key] = path, size
     return found
 
 
-def read_shape(segmentation: Any, size: tuple[int, int]) -> Any:
-    """Parse a segmentation: polygons become arrays of x, y, ..., RLE is compressed.
+def read_shape(segmentation: Any, size: Size, where: str, problems: list[str]) -> Any:
+    """Read polygons as arrays of x, y, x, y, ..., or compressed RLE.
 
     Raises:
-        KeyError, RuntimeError, TypeError, ValueError: if it is neither.
+        KeyError, RuntimeError, TypeError, ValueError: if there is neither.
     """
     if isinstance(segmentation, list):
-        polygons = [np.array(polygon, np.float64) for polygon in segmentation]
-        if not polygons or any(p.ndim != 1 or len(p) % 2 for p in polygons):
-            raise ValueError("a polygon is x, y, x, y, ...")
-        if any(len(p) < 6 or not np.isfinite(p).all() for p in polygons):
-            raise ValueError("a polygon has three points or more, all finite")
+        polygons = [p for p in map(read_polygon, segmentation) if p is not None]
+        if not polygons:
+            raise ValueError("a polygon is x, y, x, y, ... of three points or more")
+        if bad := len(segmentation) - len(polygons):
+            there = f"{bad} of {len(segmentation)} polygons cannot be drawn"
+            problems.append(f"{where}: {there}; each needs three points or more")
         return polygons
     if list(segmentation["size"]) != list(size):
         raise ValueError(f"RLE of {segmentation['size']} in an image of {list(size)}")
@@ -300,39 +324,39 @@ def read_shape(segmentation: Any, size: tuple[int, int]) -> Any:
     return segmentation
 
 
-def read_masks(record: Record) -> Tensor:
-    """Draw the objects' masks: zeros and ones, uint8 [N, height, width].
+def read_polygon(numbers: Any) -> Any:
+    """Return x, y, x, y, ... as an array; None if they are no polygon."""
+    try:
+        polygon = np.array(numbers, np.float64)
+    except (TypeError, ValueError):
+        return None
+    fits = polygon.ndim == 1 and len(polygon) >= 6 and len(polygon) % 2 == 0
+    return polygon if fits and np.isfinite(polygon).all() else None
 
-    Raises:
-        ValueError: if one cannot be made.
-    """
-    size = record.height, record.width
-    masks = torch.zeros(len(record.shapes), *size, dtype=torch.uint8)
-    for mask, shape in zip(masks, record.shapes, strict=True):
-        try:
-            if isinstance(shape, list):
-                shape = rle.merge(rle.frPyObjects(shape, *size))
-            mask.copy_(torch.from_numpy(rle.decode(shape)))
-        except (RuntimeError, ValueError) as error:
-            raise ValueError(f"{record.file}: no mask can be made: {error}") from error
+
+def bound(shape: Any) -> list[float]:
+    """Return x, y, width and height of polygons, or of RLE."""
+    if not isinstance(shape, list):
+        return rle.toBbox(shape).tolist()
+    points = np.concatenate(shape).reshape(-1, 2)
+    return [*points.min(0), *np.ptp(points, 0)]
+
+
+def read_masks(record: Record) -> Tensor:
+    """Draw the objects' masks: zeros and ones, uint8 [N, height, width]."""
+    masks = torch.zeros(
+        len(record.shapes), record.height, record.width, dtype=torch.uint8
+    )
+    for mask, shape in zip(masks, encode_shapes(record), strict=True):
+        mask.copy_(torch.from_numpy(rle.decode(shape)))
     return masks
 
 
 def encode_shapes(record: Record) -> list[dict[str, Any]]:
-    """Encode the objects' masks as compressed RLE, without drawing polygons.
-
-    Raises:
-        ValueError: if one cannot be made.
-    """
+    """Encode the objects' masks as compressed RLE, without drawing polygons."""
     encoded = []
     for shape in record.shapes:
-        try:
-            if isinstance(shape, list):
-                polygons = rle.frPyObjects(shape, record.height, record.width)
-                encoded.append(rle.merge(polygons))
-            else:
-                rle.decode(shape)  # which raises where it is malformed
-                encoded.append(shape)
-        except (RuntimeError, ValueError) as error:
-            raise ValueError(f"{record.file}: no mask can be made: {error}") from error
+        if isinstance(shape, list):
+            shape = rle.merge(rle.frPyObjects(shape, record.height, record.width))
+        encoded.append(shape)
     return encoded

@@ -260,10 +260,9 @@ def build_loader(dataset: Dataset, **options: Any) -> DataLoader:
 def leave_group(worker: int) -> None:
     """Give the worker its own session: Ctrl-C and SIGTERM reach only the trainer."""
     if hasattr(os, "setsid"):  # Windows has none, and only Ctrl-C reaches a group
-
         os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the trainer's end to workers
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the trainer sends it to workers
 
 
 def shrink(

@@ -98,8 +98,8 @@ def pick_images(root: Path) -> list[Path]:
         SystemExit: if there are none here.
     """
     try:
-        _, val_set = build_datasets(root)
-    except OSError as error:
+        val_set = build_datasets(root)[1]
+    except (OSError, ValueError) as error:
         message = f"no validation images: {error}; name others by --image"
         raise SystemExit(message) from error
     count = min(CHECKED, len(val_set))

@@ -74,7 +74,7 @@ def call(script: Callable[[], None], *args: str) -> None:
 
 
 def main() -> None:
-    train.build_datasets = evaluate.build_datasets = build_datasets
+    train.build_datasets = build_datasets
     data.WORKERS = 0
     train.BATCH_SIZE, train.LOG_EVERY = 4, 1
     # Load random weights in place of the pretrained ones, a head included.
@@ -83,7 +83,7 @@ def main() -> None:
     ).state_dict()
     for script in (train, evaluate, predict, export):
         script.build_model = build_model
-    export.build_datasets = build_datasets
+    evaluate.build_datasets = export.build_datasets = build_datasets
     export.AGREEMENT = 0.0  # untrained, chance picks among equals
     for transform in data.train_transform.transforms:
         if isinstance(transform, v2.RandomShortestSize):

@@ -6,7 +6,7 @@
 
 A run writes its checkpoints last.pt, previous.pt (the one before it) and best.pt, a
 sheet of samples, pictures of the results and curves to a folder, runs/ unless --output
-names another.
+names another. A new one begins with the model of a best.pt that --weights names.
 """
 
 import argparse
@@ -74,6 +74,7 @@ def main() -> None:
     parser.add_argument("--data", type=data_folder, default=DATA_DIR)
     parser.add_argument("--output", type=Path, default=RUN_DIR, help="the run's folder")
     parser.add_argument("--resume", action="store_true", help="continue it, or begin")
+    parser.add_argument("--weights", type=Path, help="a best.pt to begin a run with")
     args = parser.parse_args()
 
     stop = threading.Event()
@@ -95,7 +96,9 @@ def main() -> None:
     train_loader, val_loader = build_loaders(train_set, batches, val_set)
     steps_per_epoch = len(batches)
     model = build_model()
-    if is_main and not resuming:  # DistributedDataParallel hands it to the others
+    if is_main and args.weights and not resuming:  # DDP hands it to the others
+        checkpoint.fill(model, args.weights, CLASSES)
+    elif is_main and not resuming:
         load_pretrained(model)
     model.to(device)
     ddp = DistributedDataParallel(model)
@@ -107,6 +110,8 @@ def main() -> None:
     recipe = checkpoint.describe(parts) | {"SEED": SEED, "BATCH_SIZE": BATCH_SIZE}
     recipe |= {"MONITOR": MONITOR, "classes": CLASSES}
     recipe |= {"steps per epoch": steps_per_epoch, "samples": len(train_set)}
+    others = build_datasets.__globals__ | build_optimizer.__globals__
+    settings = checkpoint.settings(others | globals())
     step, finished, best = 0, 0, -1.0
     if resuming:
         state = checkpoint.load(last, previous, key="recipe")
@@ -114,15 +119,16 @@ def main() -> None:
         step, finished, best = state["step"], state["finished"], state["best"]
         checkpoint.advance(scheduler, min(step, EPOCHS * steps_per_epoch))
         checkpoint.restore(parts, state)
-    if args.resume and is_main:
-        print(f"{last}: from step {step} on" if resuming else f"no {last}: a new run")
+        checkpoint.report(last, state, settings)
+    elif args.resume and is_main:
+        print(f"no {last}: a new run")
 
     def save() -> None:
         if is_main:
             writer.flush()
             state = {name: part.state_dict() for name, part in parts.items()}
-            state |= {"step": step, "finished": finished, "best": best}
-            state |= {"classes": CLASSES, "recipe": recipe}
+            state |= {"step": step, "finished": finished, "classes": CLASSES}
+            state |= {"best": best, "recipe": recipe, "settings": settings}
             checkpoint.save(last, state, previous)
 
     def log(values: dict[str, float]) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from matplotlib.figure import Figure
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision.datasets.folder import IMG_EXTENSIONS
@@ -37,14 +37,14 @@ WORKERS = 4  # processes that read images, for each rank
 # Transforms of uint8 images [3, H, W]; `normalize` makes them floats, on the device.
 train_transform = v2.Compose(
     [
-        v2.RandomResizedCrop(size=224),
+        v2.RandomResizedCrop(size=IMAGE_SIZE),
         v2.RandomHorizontalFlip(),
     ]
 )
 eval_transform = v2.Compose(
     [
-        v2.Resize(size=256),
-        v2.CenterCrop(size=224),
+        v2.Resize(size=round(IMAGE_SIZE * 256 / 224)),
+        v2.CenterCrop(size=IMAGE_SIZE),
     ]
 )
 
@@ -142,34 +142,47 @@ def readable(parts: list[Samples]) -> list[Samples]:
     Raises:
         ValueError: names the images that are missing or cannot be read.
     """
-    faults = find_faults([file for samples in parts for file in samples.files])
-    wrong = [fault for fault in faults if fault]
-    if wrong:
+    headers = read_headers([file for samples in parts for file in samples.files])
+    if wrong := [header for header in headers if isinstance(header, str)]:
         listed = "\n".join(wrong[:20] + ["…"] * (len(wrong) > 20))
-        raise ValueError(f"{len(wrong)} of {len(faults)} images are wrong:\n{listed}")
+        raise ValueError(f"{len(wrong)} of {len(headers)} images are wrong:\n{listed}")
     return parts
 
 
-def find_faults(files: Sequence[str | Path]) -> list[str]:
-    """Find what is wrong with the header of each image, "" if nothing is."""
-    others = os.environ.get("RANK", "0") != "0"
-    silent = others or None  # or where there is no terminal
+# How whole files end. Pillow itself notices a cut WebP when it opens one.
+ENDS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82", "GIF": b";"}
+
+
+def read_headers(files: Sequence[str | Path]) -> list[tuple[int, int] | str]:
+    """Look at all images before training begins; see `read_header`."""
+    silent = os.environ.get("RANK", "0") != "0" or None  # or where there is no terminal
     with ThreadPoolExecutor() as pool:
-        faults = pool.map(find_fault, files)
-        return list(tqdm(faults, "check", len(files), leave=False, disable=silent))
+        found = pool.map(read_header, files)
+        return list(tqdm(found, "images", len(files), leave=False, disable=silent))
 
 
-def find_fault(path: str | Path) -> str:
-    """Find what is wrong with the header of an image; see `find_faults`."""
+def read_header(file: str | Path) -> tuple[int, int] | str:
+    """Return height and width of an upright image, or what keeps it from being read.
+
+    A file that does not end as a whole one is decoded: it is cut, or something follows.
+    """
     try:
-        with Image.open(path) as image:
-            if image.mode in ("I", "F"):
-                return f"{path}: 32 bits a channel; save it with 8 or 16"
+        with open(file, "rb") as content:
+            content.seek(-8, os.SEEK_END)
+            end = content.read()
+            with Image.open(content) as image:
+                if image.mode in ("I", "F"):
+                    return f"{file}: 32 bits a channel; save it with 8 or 16"
+                width, height = image.size
+                exif = Image.Image.getexif(image)  # that of PNG would decode the image
+                turned = exif.get(ExifTags.Base.Orientation, 1) >= 5
+                if not end.endswith(ENDS.get(image.format or "", b"")):
+                    image.load()
+                return (width, height) if turned else (height, width)
     except FileNotFoundError:
-        return f"{path}: no such image"
+        return f"{file}: no such image"
     except Exception:  # each decoder has its own
-        return f"{path}: not a readable image; mend or remove it"
-    return ""
+        return f"{file}: not a readable image"
 
 
 def build_datasets(root: Path) -> tuple[Samples, Samples]:
@@ -189,12 +202,25 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
     if empty := {*range(NUM_CLASSES)} - {*train.labels}:
         names = sorted(classes[label] for label in empty)
         raise ValueError(f"{folder}: no image of {names}")
-    val_folder = root / "val"
-    if unknown := sorted({*list_classes(val_folder)} - {*classes}):
-        raise ValueError(f"{val_folder}: not in training: {unknown}")
-    val = read_folder(val_folder, classes, eval_transform)
-    train, val = readable([train, val])
+    train, val = readable([train, read_eval_set(root, classes)])
     return train, val
+
+
+def read_eval_set(root: Path, classes: list[str]) -> Samples:
+    """Read the validation images, which need not have all `classes`.
+
+    Raises:
+        ValueError: if they have others.
+    """
+    folder = root / "val"
+    if unknown := sorted({*list_classes(folder)} - {*classes}):
+        raise ValueError(f"{folder}: not in training: {unknown}")
+    return read_folder(folder, classes, eval_transform)
+
+
+def build_eval_set(root: Path, classes: list[str]) -> Samples:
+    """Read the validation images, without a look at those to train on."""
+    return readable([read_eval_set(root, classes)])[0]
 
 
 class Batches(Sampler[list[tuple[int, int]]]):
@@ -270,10 +296,9 @@ def build_loader(dataset: Dataset, **options: Any) -> DataLoader:
 def leave_group(worker: int) -> None:
     """Give the worker its own session: Ctrl-C and SIGTERM reach only the trainer."""
     if hasattr(os, "setsid"):  # Windows has none, and only Ctrl-C reaches a group
-
         os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the trainer's end to workers
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the trainer sends it to workers
 
 
 def draw(images: list[Tensor], titles: list[str], columns: int = 6) -> Figure:

@@ -22,11 +22,12 @@ import export
 import model
 import predict
 import train
+from data import IMAGE_SIZE
 
 
 def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
     """Make eight images of noise, for training and for validation."""
-    source = FakeData(8, (3, data.IMAGE_SIZE, data.IMAGE_SIZE))
+    source = FakeData(8, (3, IMAGE_SIZE, IMAGE_SIZE))
     names = [f"made-up image {index}" for index in range(8)]
     labels = [index % data.NUM_CLASSES for index in range(8)]
     classes = [f"class {number}" for number in range(data.NUM_CLASSES)]
@@ -44,7 +45,7 @@ def call(script: Callable[[], None], *args: str) -> None:
 
 
 def main() -> None:
-    train.build_datasets = evaluate.build_datasets = build_datasets
+    train.build_datasets = build_datasets
     data.WORKERS = 0
     train.BATCH_SIZE, train.LOG_EVERY = 4, 1
     # Half precision takes minutes on many a CPU.
@@ -53,6 +54,7 @@ def main() -> None:
     model.read_pretrained = lambda *_: models.efficientnet_b0(
         num_classes=1000
     ).state_dict()
+    evaluate.build_eval_set = lambda root, *_: build_datasets(root)[1]
     if "RANK" in os.environ:  # one of the two processes that are started below
         return call(train.main, *sys.argv[1:])
 
@@ -64,7 +66,7 @@ def main() -> None:
         os.environ["MLFLOW_TRACKING_URI"] = f"file:{folder}/mlflow"
         os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
         file = f"{folder}/0.png"
-        noise = FakeData(8, (3, data.IMAGE_SIZE, data.IMAGE_SIZE))
+        noise = FakeData(8, (3, IMAGE_SIZE, IMAGE_SIZE))
         for index in range(8):
             noise[index][0].save(f"{folder}/{index}.png")
         options = ["--output", f"{folder}/run", "--data", folder]

@@ -41,15 +41,21 @@ VAL_SEED = 0  # decides which
 # Transforms of uint8 frames [T, 3, H, W]; `normalize` makes them floats, on the device.
 train_transform = v2.Compose(
     [
-        v2.Resize(size=[128, 171], antialias=False),
-        v2.RandomCrop(size=112),
+        v2.Resize(
+            size=[round(IMAGE_SIZE * 128 / 112), round(IMAGE_SIZE * 171 / 112)],
+            antialias=False,
+        ),
+        v2.RandomCrop(size=IMAGE_SIZE),
         v2.ColorJitter(brightness=0.3, contrast=0.3, saturation=0.3),
     ]
 )
 eval_transform = v2.Compose(
     [
-        v2.Resize(size=[128, 171], antialias=False),
-        v2.CenterCrop(size=112),
+        v2.Resize(
+            size=[round(IMAGE_SIZE * 128 / 112), round(IMAGE_SIZE * 171 / 112)],
+            antialias=False,
+        ),
+        v2.CenterCrop(size=IMAGE_SIZE),
     ]
 )
 
@@ -322,10 +328,9 @@ def build_loader(dataset: Dataset, **options: Any) -> DataLoader:
 def leave_group(worker: int) -> None:
     """Give the worker its own session: Ctrl-C and SIGTERM reach only the trainer."""
     if hasattr(os, "setsid"):  # Windows has none, and only Ctrl-C reaches a group
-
         os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the trainer's end to workers
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the trainer sends it to workers
 
 
 def draw(clips: list[Tensor], titles: list[str], columns: int = 8) -> Figure:

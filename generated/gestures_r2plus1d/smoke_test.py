@@ -21,11 +21,12 @@ import export
 import model
 import predict
 import train
+from data import IMAGE_SIZE
 
 
 def write_video(path: str) -> None:
     """Write eight frames of noise as a video file."""
-    shape = (data.IMAGE_SIZE, data.IMAGE_SIZE, 3)
+    shape = (IMAGE_SIZE, IMAGE_SIZE, 3)
     with av.open(path, "w") as container:
         stream = container.add_stream("mpeg4", rate=10)
         stream.height, stream.width, _ = shape
@@ -54,13 +55,14 @@ def call(script: Callable[[], None], *args: str) -> None:
 
 
 def main() -> None:
-    train.build_datasets = evaluate.build_datasets = build_datasets
+    train.build_datasets = build_datasets
     data.WORKERS = 0
     train.BATCH_SIZE, train.LOG_EVERY = 4, 1
     # Load random weights in place of the pretrained ones, a head included.
     model.read_pretrained = lambda *_: models.video.r2plus1d_18(
         num_classes=1000
     ).state_dict()
+    evaluate.build_datasets = build_datasets
     if "RANK" in os.environ:  # one of the two processes that are started below
         return call(train.main, *sys.argv[1:])
 

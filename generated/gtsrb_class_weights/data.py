@@ -108,23 +108,28 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
     """Build the training and validation sets, from torchvision's own files."""
     if os.environ.get("LOCAL_RANK", "0") == "0":  # fetches them for the others
         GTSRB(root, split="train", download=True)
-        GTSRB(root, split="test", download=True)
     dist.barrier()
     train = GTSRB(root, split="train")
-    val = GTSRB(root, split="test")
-    return (
-        Samples(
-            [file for file, _ in train._samples],
-            [label for _, label in train._samples],
-            [str(number) for number in range(NUM_CLASSES)],
-            train_transform,
-        ),
-        Samples(
-            [file for file, _ in val._samples],
-            [label for _, label in val._samples],
-            [str(number) for number in range(NUM_CLASSES)],
-            eval_transform,
-        ),
+    train_set = Samples(
+        [file for file, _ in train._samples],
+        [label for _, label in train._samples],
+        [str(number) for number in range(NUM_CLASSES)],
+        train_transform,
+    )
+    return train_set, build_eval_set(root)
+
+
+def build_eval_set(root: Path) -> Samples:
+    """The validation images, without those to train on."""
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # fetches them for the others
+        GTSRB(root, split="test", download=True)
+    dist.barrier()
+    source = GTSRB(root, split="test")
+    return Samples(
+        [file for file, _ in source._samples],
+        [label for _, label in source._samples],
+        [str(number) for number in range(NUM_CLASSES)],
+        eval_transform,
     )
 
 
@@ -201,10 +206,9 @@ def build_loader(dataset: Dataset, **options: Any) -> DataLoader:
 def leave_group(worker: int) -> None:
     """Give the worker its own session: Ctrl-C and SIGTERM reach only the trainer."""
     if hasattr(os, "setsid"):  # Windows has none, and only Ctrl-C reaches a group
-
         os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the trainer's end to workers
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the trainer sends it to workers
 
 
 def draw(images: list[Tensor], titles: list[str], columns: int = 6) -> Figure:

@@ -36,14 +36,19 @@ WORKERS = 4  # processes that read images, for each rank
 # Transforms of uint8 images [3, H, W]; `normalize` makes them floats, on the device.
 train_transform = v2.Compose(
     [
-        v2.RandomResizedCrop(size=288, interpolation=v2.InterpolationMode.BICUBIC),
+        v2.RandomResizedCrop(
+            size=IMAGE_SIZE, interpolation=v2.InterpolationMode.BICUBIC
+        ),
         v2.RandomHorizontalFlip(),
     ]
 )
 eval_transform = v2.Compose(
     [
-        v2.Resize(size=298, interpolation=v2.InterpolationMode.BICUBIC),
-        v2.CenterCrop(size=288),
+        v2.Resize(
+            size=round(IMAGE_SIZE * 232 / 224),
+            interpolation=v2.InterpolationMode.BICUBIC,
+        ),
+        v2.CenterCrop(size=IMAGE_SIZE),
     ]
 )
 
@@ -109,23 +114,28 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
     """Build the training and validation sets, from torchvision's own files."""
     if os.environ.get("LOCAL_RANK", "0") == "0":  # fetches them for the others
         StanfordCars(root, split="train")
-        StanfordCars(root, split="test")
     dist.barrier()
     train = StanfordCars(root, split="train")
-    val = StanfordCars(root, split="test")
-    return (
-        Samples(
-            [file for file, _ in train._samples],
-            [label for _, label in train._samples],
-            train.classes,
-            train_transform,
-        ),
-        Samples(
-            [file for file, _ in val._samples],
-            [label for _, label in val._samples],
-            val.classes,
-            eval_transform,
-        ),
+    train_set = Samples(
+        [file for file, _ in train._samples],
+        [label for _, label in train._samples],
+        train.classes,
+        train_transform,
+    )
+    return train_set, build_eval_set(root)
+
+
+def build_eval_set(root: Path) -> Samples:
+    """The validation images, without those to train on."""
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # fetches them for the others
+        StanfordCars(root, split="test")
+    dist.barrier()
+    source = StanfordCars(root, split="test")
+    return Samples(
+        [file for file, _ in source._samples],
+        [label for _, label in source._samples],
+        source.classes,
+        eval_transform,
     )
 
 
@@ -203,10 +213,9 @@ def build_loader(dataset: Dataset, **options: Any) -> DataLoader:
 def leave_group(worker: int) -> None:
     """Give the worker its own session: Ctrl-C and SIGTERM reach only the trainer."""
     if hasattr(os, "setsid"):  # Windows has none, and only Ctrl-C reaches a group
-
         os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the trainer's end to workers
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the trainer sends it to workers
 
 
 def draw(images: list[Tensor], titles: list[str], columns: int = 6) -> Figure:

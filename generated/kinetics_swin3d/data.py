@@ -40,7 +40,7 @@ WORKERS = 8  # processes that read videos, for each rank
 # Transforms of uint8 frames [T, 3, H, W]; `normalize` makes them floats, on the device.
 train_transform = v2.Compose(
     [
-        v2.RandomResizedCrop(size=224),
+        v2.RandomResizedCrop(size=IMAGE_SIZE),
         v2.RandomHorizontalFlip(),
         v2.RandAugment(interpolation=v2.InterpolationMode.BILINEAR),
         v2.RandomErasing(p=0.25, value=[124, 116, 104]),
@@ -48,12 +48,12 @@ train_transform = v2.Compose(
 )
 eval_transform = v2.Compose(
     [
-        v2.Resize(size=256, antialias=False),
-        v2.CenterCrop(size=224),
+        v2.Resize(size=round(IMAGE_SIZE * 256 / 224), antialias=False),
+        v2.CenterCrop(size=IMAGE_SIZE),
     ]
 )
 # Before several crops are cut out.
-test_transform = v2.Resize(size=256, antialias=False)
+test_transform = v2.Resize(size=round(IMAGE_SIZE * 256 / 224), antialias=False)
 
 
 def normalize(clips: Tensor) -> Tensor:
@@ -114,8 +114,10 @@ def three_crops(frames: Tensor) -> list[Tensor]:
     ends = [(0, middle[1]), (down, middle[1])]
     if right > down:
         ends = [(middle[0], 0), (middle[0], right)]
-    size = (IMAGE_SIZE, IMAGE_SIZE)
-    return [F.crop(frames, *corner, *size) for corner in (ends[0], middle, ends[1])]
+    return [
+        F.crop(frames, *corner, IMAGE_SIZE, IMAGE_SIZE)
+        for corner in (ends[0], middle, ends[1])
+    ]
 
 
 @dataclass
@@ -176,7 +178,7 @@ def read_rows(folder: Path, path: Path) -> list[Row]:
             try:
                 label, video, *times = (row[column] for column in COLUMNS)
                 begin, end = (int(float(time)) for time in times)
-            except (KeyError, TypeError, ValueError):
+            except (KeyError, OverflowError, TypeError, ValueError):
                 raise ValueError(f"{place}: must have {COLUMNS}, not {row}") from None
             if not label.strip():
                 raise ValueError(f"{place}: the label is empty; write one")
@@ -243,12 +245,24 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
     """Build the training and validation sets."""
     rows = read_rows(root / "train", root / "annotations/train.csv")
     classes = name_classes(rows)
-    val_rows = read_rows(root / "val", root / "annotations/val.csv")
+    val_rows = read_eval_rows(root)
     check(rows + val_rows)
     return (
         build_samples(rows, classes, train_clip),
         build_samples(val_rows, classes, eval_clip),
     )
+
+
+def read_eval_rows(root: Path) -> list[Row]:
+    """The rows of the validation videos."""
+    return read_rows(root / "val", root / "annotations/val.csv")
+
+
+def build_eval_set(root: Path, classes: list[str]) -> Samples:
+    """The validation videos, without a look at those to train on."""
+    rows = read_eval_rows(root)
+    check(rows)
+    return build_samples(rows, classes, eval_clip)
 
 
 class Batches(Sampler[list[tuple[int, int]]]):
@@ -327,10 +341,9 @@ def build_loader(dataset: Dataset, **options: Any) -> DataLoader:
 def leave_group(worker: int) -> None:
     """Give the worker its own session: Ctrl-C and SIGTERM reach only the trainer."""
     if hasattr(os, "setsid"):  # Windows has none, and only Ctrl-C reaches a group
-
         os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the trainer's end to workers
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the trainer sends it to workers
 
 
 def draw(clips: list[Tensor], titles: list[str], columns: int = 8) -> Figure:

@@ -19,8 +19,8 @@ import distributed
 from data import (
     DATA_DIR,
     NUM_CLASSES,
-    build_datasets,
     build_eval_loader,
+    build_eval_set,
     data_folder,
     test_views,
 )
@@ -100,12 +100,12 @@ def main() -> None:
 
     device = distributed.init()
     state = checkpoint.load(args.checkpoint)
+    dataset = build_eval_set(args.data, state["classes"])
+    checkpoint.check_classes(args.checkpoint, state["classes"], dataset.classes)
     model = build_model().to(device)
     model.load_state_dict(state["model"])
-    _, val_set = build_datasets(args.data)
-    checkpoint.check_classes(args.checkpoint, state["classes"], val_set.classes)
-    test_set = replace(val_set, transform=test_views)
-    loader = build_eval_loader(test_set, batch_size=1)  # of as many views as there are
+    dataset = replace(dataset, transform=test_views)
+    loader = build_eval_loader(dataset, batch_size=1)  # of as many views as there are
     metrics, confusion = evaluate(model, loader, device)
     if dist.get_rank() == 0:
         for name, value in metrics.items():

@@ -22,11 +22,12 @@ import export
 import model
 import predict
 import train
+from data import IMAGE_SIZE
 
 
 def write_video(path: str) -> None:
     """Write eight frames of noise as a video file."""
-    shape = (data.IMAGE_SIZE, data.IMAGE_SIZE, 3)
+    shape = (IMAGE_SIZE, IMAGE_SIZE, 3)
     with av.open(path, "w") as container:
         stream = container.add_stream("mpeg4", rate=10)
         stream.height, stream.width, _ = shape
@@ -55,7 +56,7 @@ def call(script: Callable[[], None], *args: str) -> None:
 
 
 def main() -> None:
-    train.build_datasets = evaluate.build_datasets = build_datasets
+    train.build_datasets = build_datasets
     data.WORKERS = 0
     train.BATCH_SIZE, train.LOG_EVERY = 4, 1
     # Half precision takes minutes on many a CPU.
@@ -64,6 +65,7 @@ def main() -> None:
     model.read_pretrained = lambda *_: models.video.swin3d_t(
         num_classes=1000, dropout=0.1
     ).state_dict()
+    evaluate.build_eval_set = lambda root, *_: build_datasets(root)[1]
     data.TEST_CLIPS = 2
     if "RANK" in os.environ:  # one of the two processes that are started below
         return call(train.main, *sys.argv[1:])

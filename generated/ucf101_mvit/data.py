@@ -37,15 +37,15 @@ WORKERS = 4  # processes that read videos, for each rank
 # Transforms of uint8 frames [T, 3, H, W]; `normalize` makes them floats, on the device.
 train_transform = v2.Compose(
     [
-        v2.Resize(size=256, antialias=False),
-        v2.RandomCrop(size=224),
+        v2.Resize(size=round(IMAGE_SIZE * 256 / 224), antialias=False),
+        v2.RandomCrop(size=IMAGE_SIZE),
         v2.RandomHorizontalFlip(),
     ]
 )
 eval_transform = v2.Compose(
     [
-        v2.Resize(size=256, antialias=False),
-        v2.CenterCrop(size=224),
+        v2.Resize(size=round(IMAGE_SIZE * 256 / 224), antialias=False),
+        v2.CenterCrop(size=IMAGE_SIZE),
     ]
 )
 
@@ -211,12 +211,24 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
     """Build the training and validation sets."""
     rows = read_rows(root / "UCF-101", root / "ucfTrainTestlist/trainlist01.txt")
     classes = read_classes(root / "ucfTrainTestlist/classInd.txt")
-    val_rows = read_rows(root / "UCF-101", root / "ucfTrainTestlist/testlist01.txt")
+    val_rows = read_eval_rows(root)
     check(rows + val_rows)
     return (
         build_samples(rows, classes, train_clip),
         build_samples(val_rows, classes, eval_clip),
     )
+
+
+def read_eval_rows(root: Path) -> list[Row]:
+    """The rows of the validation videos."""
+    return read_rows(root / "UCF-101", root / "ucfTrainTestlist/testlist01.txt")
+
+
+def build_eval_set(root: Path, classes: list[str]) -> Samples:
+    """The validation videos, without a look at those to train on."""
+    rows = read_eval_rows(root)
+    check(rows)
+    return build_samples(rows, classes, eval_clip)
 
 
 class Batches(Sampler[list[tuple[int, int]]]):
@@ -294,10 +306,9 @@ def build_loader(dataset: Dataset, **options: Any) -> DataLoader:
 def leave_group(worker: int) -> None:
     """Give the worker its own session: Ctrl-C and SIGTERM reach only the trainer."""
     if hasattr(os, "setsid"):  # Windows has none, and only Ctrl-C reaches a group
-
         os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the trainer's end to workers
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the trainer sends it to workers
 
 
 def draw(clips: list[Tensor], titles: list[str], columns: int = 8) -> Figure:

@@ -22,11 +22,12 @@ import export
 import model
 import predict
 import train
+from data import IMAGE_SIZE
 
 
 def write_video(path: str) -> None:
     """Write eight frames of noise as a video file."""
-    shape = (8, 3, data.IMAGE_SIZE, data.IMAGE_SIZE)
+    shape = (8, 3, IMAGE_SIZE, IMAGE_SIZE)
     noise = torch.randint(256, shape, dtype=torch.uint8)
     VideoEncoder(noise, frame_rate=10).to_file(path)
 
@@ -50,7 +51,7 @@ def call(script: Callable[[], None], *args: str) -> None:
 
 
 def main() -> None:
-    train.build_datasets = evaluate.build_datasets = build_datasets
+    train.build_datasets = build_datasets
     data.WORKERS = 0
     train.BATCH_SIZE, train.LOG_EVERY = 4, 1
     # Half precision takes minutes on many a CPU.
@@ -59,6 +60,7 @@ def main() -> None:
     model.read_pretrained = lambda *_: models.video.mvit_v2_s(
         num_classes=1000
     ).state_dict()
+    evaluate.build_eval_set = lambda root, *_: build_datasets(root)[1]
     data.TEST_CLIPS = 2
     if "RANK" in os.environ:  # one of the two processes that are started below
         return call(train.main, *sys.argv[1:])

@@ -58,19 +58,19 @@ def multi_scale_crop(frames: Tensor) -> Tensor:
 # Transforms of uint8 frames [T, 3, H, W]; `normalize` makes them floats, on the device.
 train_transform = v2.Compose(
     [
-        v2.Resize(size=256),
+        v2.Resize(size=round(IMAGE_SIZE * 232 / 224)),
         multi_scale_crop,
         v2.RandomHorizontalFlip(),
     ]
 )
 eval_transform = v2.Compose(
     [
-        v2.Resize(size=256),
-        v2.CenterCrop(size=224),
+        v2.Resize(size=round(IMAGE_SIZE * 232 / 224)),
+        v2.CenterCrop(size=IMAGE_SIZE),
     ]
 )
 # Before several crops are cut out.
-test_transform = v2.Resize(size=256)
+test_transform = v2.Resize(size=round(IMAGE_SIZE * 232 / 224))
 
 
 def normalize(clips: Tensor) -> Tensor:
@@ -137,7 +137,7 @@ def train_clip(video: Frames) -> Tensor:
 
 
 def eval_clip(video: Frames | Path) -> Tensor:
-    """Take the middle frames of the segments, uint8 [SEGMENTS, 3, height, width]."""
+    """Take the middle frames of the segments, uint8 [SEGMENTS, 3, IMAGE_SIZE, IMAGE_SIZE]."""
     return eval_transform(
         read_frames(video, lambda count: place_frames(count, SEGMENTS, random=False))
     )
@@ -270,12 +270,24 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
     """Build the training and validation sets."""
     rows = read_rows(root / "rawframes_train", root / "ucf101_train_list.txt")
     classes = name_classes(rows)
-    val_rows = read_rows(root / "rawframes_val", root / "ucf101_val_list.txt")
+    val_rows = read_eval_rows(root)
     check(rows + val_rows)
     return (
         build_samples(rows, classes, train_clip),
         build_samples(val_rows, classes, eval_clip),
     )
+
+
+def read_eval_rows(root: Path) -> list[Row]:
+    """The rows of the validation videos."""
+    return read_rows(root / "rawframes_val", root / "ucf101_val_list.txt")
+
+
+def build_eval_set(root: Path, classes: list[str]) -> Samples:
+    """The validation videos, without a look at those to train on."""
+    rows = read_eval_rows(root)
+    check(rows)
+    return build_samples(rows, classes, eval_clip)
 
 
 class Batches(Sampler[list[tuple[int, int]]]):
@@ -353,10 +365,9 @@ def build_loader(dataset: Dataset, **options: Any) -> DataLoader:
 def leave_group(worker: int) -> None:
     """Give the worker its own session: Ctrl-C and SIGTERM reach only the trainer."""
     if hasattr(os, "setsid"):  # Windows has none, and only Ctrl-C reaches a group
-
         os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the trainer's end to workers
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the trainer sends it to workers
 
 
 def draw(clips: list[Tensor], titles: list[str], columns: int = 8) -> Figure:

@@ -21,12 +21,13 @@ import export
 import model
 import predict
 import train
+from data import IMAGE_SIZE
 from model import TSN
 
 
 def write_video(path: str) -> None:
     """Write eight frames of noise as a video file."""
-    shape = (data.IMAGE_SIZE, data.IMAGE_SIZE, 3)
+    shape = (IMAGE_SIZE, IMAGE_SIZE, 3)
     with av.open(path, "w") as container:
         stream = container.add_stream("mpeg4", rate=10)
         stream.height, stream.width, _ = shape
@@ -55,11 +56,12 @@ def call(script: Callable[[], None], *args: str) -> None:
 
 
 def main() -> None:
-    train.build_datasets = evaluate.build_datasets = build_datasets
+    train.build_datasets = build_datasets
     data.WORKERS = 0
     train.BATCH_SIZE, train.LOG_EVERY = 4, 1
     # Load random weights in place of the pretrained ones, a head included.
     model.read_pretrained = lambda *_: TSN().state_dict()
+    evaluate.build_eval_set = lambda root, *_: build_datasets(root)[1]
     data.TEST_SEGMENTS = 2
     if "RANK" in os.environ:  # one of the two processes that are started below
         return call(train.main, *sys.argv[1:])
@@ -71,7 +73,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = f"{folder}/0.mp4"
         write_video(file)
-        noise = FakeData(64, (3, data.IMAGE_SIZE, data.IMAGE_SIZE))
+        noise = FakeData(64, (3, IMAGE_SIZE, IMAGE_SIZE))
         for index in range(8):
             os.mkdir(f"{folder}/{index}")
             for number in range(8):

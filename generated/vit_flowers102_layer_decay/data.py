@@ -35,14 +35,14 @@ WORKERS = 4  # processes that read images, for each rank
 # Transforms of uint8 images [3, H, W]; `normalize` makes them floats, on the device.
 train_transform = v2.Compose(
     [
-        v2.RandomResizedCrop(size=224),
+        v2.RandomResizedCrop(size=IMAGE_SIZE),
         v2.RandomHorizontalFlip(),
     ]
 )
 eval_transform = v2.Compose(
     [
-        v2.Resize(size=256),
-        v2.CenterCrop(size=224),
+        v2.Resize(size=round(IMAGE_SIZE * 256 / 224)),
+        v2.CenterCrop(size=IMAGE_SIZE),
     ]
 )
 
@@ -108,14 +108,21 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
     """Build the training and validation sets, from torchvision's own files."""
     if os.environ.get("LOCAL_RANK", "0") == "0":  # fetches them for the others
         Flowers102(root, split="train", download=True)
-        Flowers102(root, split="val", download=True)
     dist.barrier()
     train = Flowers102(root, split="train")
-    val = Flowers102(root, split="val")
-    return (
-        Samples(train._image_files, train._labels, train.classes, train_transform),
-        Samples(val._image_files, val._labels, val.classes, eval_transform),
+    train_set = Samples(
+        train._image_files, train._labels, train.classes, train_transform
     )
+    return train_set, build_eval_set(root)
+
+
+def build_eval_set(root: Path) -> Samples:
+    """The validation images, without those to train on."""
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # fetches them for the others
+        Flowers102(root, split="val", download=True)
+    dist.barrier()
+    source = Flowers102(root, split="val")
+    return Samples(source._image_files, source._labels, source.classes, eval_transform)
 
 
 class Batches(Sampler[list[tuple[int, int]]]):
@@ -191,10 +198,9 @@ def build_loader(dataset: Dataset, **options: Any) -> DataLoader:
 def leave_group(worker: int) -> None:
     """Give the worker its own session: Ctrl-C and SIGTERM reach only the trainer."""
     if hasattr(os, "setsid"):  # Windows has none, and only Ctrl-C reaches a group
-
         os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the trainer's end to workers
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the trainer sends it to workers
 
 
 def draw(images: list[Tensor], titles: list[str], columns: int = 6) -> Figure:

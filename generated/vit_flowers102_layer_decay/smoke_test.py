@@ -22,6 +22,7 @@ import export
 import model
 import predict
 import train
+from data import IMAGE_SIZE
 
 
 def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
@@ -43,13 +44,14 @@ def call(script: Callable[[], None], *args: str) -> None:
 
 
 def main() -> None:
-    train.build_datasets = evaluate.build_datasets = build_datasets
+    train.build_datasets = build_datasets
     data.WORKERS = 0
     train.BATCH_SIZE, train.LOG_EVERY = 4, 1
     # Half precision takes minutes on many a CPU.
     torch.autocast = partial(torch.autocast, enabled=False)
     # Load random weights in place of the pretrained ones, a head included.
     model.read_pretrained = lambda *_: models.vit_b_16(num_classes=1000).state_dict()
+    evaluate.build_eval_set = lambda root, *_: build_datasets(root)[1]
     if "RANK" in os.environ:  # one of the two processes that are started below
         return call(train.main, *sys.argv[1:])
 
@@ -59,7 +61,7 @@ def main() -> None:
     torchrun += ["--nproc-per-node=2", __file__]
     with tempfile.TemporaryDirectory() as folder:
         file = f"{folder}/0.png"
-        noise = FakeData(8, (3, data.IMAGE_SIZE, data.IMAGE_SIZE))
+        noise = FakeData(8, (3, IMAGE_SIZE, IMAGE_SIZE))
         for index in range(8):
             noise[index][0].save(f"{folder}/{index}.png")
         options = ["--output", f"{folder}/run", "--data", folder]

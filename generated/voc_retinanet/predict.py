@@ -95,7 +95,6 @@ def main() -> None:
             continue
         kept = detected["scores"] >= args.threshold
         detected = {name: values[kept] for name, values in detected.items()}
-
         size = {"height": image.shape[1], "width": image.shape[2]}
         images.append({"id": image_id, "file_name": path, **size})
         objects += to_coco(image_id, detected, score=detected["scores"])

@@ -24,7 +24,15 @@ from torchvision.transforms.v2 import functional as F
 from torchvision.utils import draw_bounding_boxes
 
 import distributed
-from annotations import CLASSES, DATA_DIR, Record, data_folder, read_datasets
+from annotations import (
+    CLASSES,
+    DATA_DIR,
+    Record,
+    data_folder,
+    read_datasets,
+    read_val,
+    report,
+)
 
 WORKERS = 4  # processes that read images, for each rank
 DRAWN = 640  # pixels of an image's longer side, at most, in sheets and pictures of many
@@ -129,6 +137,14 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
     """Build the training and validation sets."""
     train, val = read_datasets(root)
     return Samples(train, train_transform), Samples(val, eval_transform)
+
+
+def build_eval_set(root: Path) -> Samples:
+    """The validation images, without a look at those to train on."""
+    problems: list[str] = []
+    records = read_val(root, problems)
+    report(problems)
+    return Samples(records, eval_transform)
 
 
 class Batches(Sampler[list[tuple[int, int]]]):
@@ -241,10 +257,9 @@ def build_loader(dataset: Dataset, **options: Any) -> DataLoader:
 def leave_group(worker: int) -> None:
     """Give the worker its own session: Ctrl-C and SIGTERM reach only the trainer."""
     if hasattr(os, "setsid"):  # Windows has none, and only Ctrl-C reaches a group
-
         os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the trainer's end to workers
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the trainer sends it to workers
 
 
 def shrink(

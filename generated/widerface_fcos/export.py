@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import checkpoint
 from annotations import CLASSES, DATA_DIR
-from data import build_datasets, read_image
+from data import build_eval_set, read_image
 from evaluate import detect
 from model import build_model
 
@@ -82,8 +82,8 @@ def pick_images(root: Path) -> list[Path]:
         SystemExit: if there are none here.
     """
     try:
-        _, val_set = build_datasets(root)
-    except OSError as error:
+        val_set = build_eval_set(root)
+    except (OSError, ValueError) as error:
         message = f"no validation images: {error}; name others by --image"
         raise SystemExit(message) from error
     count = min(CHECKED, len(val_set))

@@ -22,7 +22,7 @@ from tqdm import tqdm
 import checkpoint
 import distributed
 from annotations import CLASSES, DATA_DIR, data_folder
-from data import Samples, build_datasets, build_eval_loader, outline, shrink, to_floats
+from data import Samples, build_eval_loader, build_eval_set, outline, shrink, to_floats
 from model import build_model
 
 CHECKPOINT = Path(__file__).parent / "runs/best.pt"
@@ -60,7 +60,7 @@ def build_truth(dataset: Samples, monitor: str = "loss") -> COCO:
         others = {"iscrowd": record.crowd.int()}
         objects += to_coco(image_id, target, **others)
     if all(item["iscrowd"] for item in objects):
-        raise ValueError("the validation images have no objects to be found")
+        raise ValueError("the images to evaluate on have no objects to be found")
     truth = COCO(to_dataset(images, objects))
     check_monitor(truth, monitor)
     return truth
@@ -249,15 +249,15 @@ def main() -> None:
 
     device = distributed.init()
     model = load_model(args.checkpoint, device)
-    _, val_set = build_datasets(args.data)
-    truth = build_truth(val_set) if dist.get_rank() == 0 else None
-    evaluation = evaluate(model, build_eval_loader(val_set), truth, device)
+    dataset = build_eval_set(args.data)
+    truth = build_truth(dataset) if dist.get_rank() == 0 else None
+    evaluation = evaluate(model, build_eval_loader(dataset), truth, device)
     if truth is not None:
         print(summary(evaluation.metrics))
         print(table(evaluation.by_class, truth))
         pictures = {
             "average_precision.png": draw_precisions(evaluation.by_class),
-            "predictions.png": draw_results(val_set, evaluation.results),
+            "predictions.png": draw_results(dataset, evaluation.results),
         }
         for name, figure in pictures.items():
             picture = args.checkpoint.with_name(name)

@@ -55,7 +55,7 @@ def call(script: Callable[[], None], *args: str) -> None:
 
 
 def main() -> None:
-    train.build_datasets = evaluate.build_datasets = build_datasets
+    train.build_datasets = build_datasets
     data.WORKERS = 0
     train.BATCH_SIZE, train.LOG_EVERY = 4, 1
     # Load random weights in place of the pretrained ones, a head included.
@@ -64,7 +64,8 @@ def main() -> None:
     ).state_dict()
     for script in (train, evaluate, predict, export):
         script.build_model = build_model
-    export.build_datasets = build_datasets
+    evaluate.build_eval_set = lambda root, *_: build_datasets(root)[1]
+    export.build_eval_set = evaluate.build_eval_set
     export.AGREEMENT = 0.0  # untrained, chance picks among equals
     train.MONITOR = "box_AP"  # which made-up objects of any size have
     if "RANK" in os.environ:  # one of the two processes that are started below

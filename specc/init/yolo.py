@@ -142,8 +142,8 @@ def _found(
         data["val_fraction"] = VAL_FRACTION
     test = _placed([root], sets["test"]) if sets.get("test") else None
     notes: tuple[str, ...] = ()
-    if test and len(test[1]) == 1 and any(_label(file).is_file() for file in test[2]):
-        data["test"] = test[1][0]
+    if test and any(_label(file).is_file() for file in test[2]):
+        data["test"] = test[1][0] if len(test[1]) == 1 else test[1]
     elif test:
         notes = kept_for_tests(", ".join(test[1]), len(test[2]), "images")
     counts = Counter(dict.fromkeys(names[first:], 0))
