@@ -5,7 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -70,9 +70,12 @@ def notes_of(data: dict[str, Any], task: str = MASKS) -> list[str]:
     return [f"{it.key}: {it.message}" for it in spec.notes]
 
 
+DATA = SimpleNamespace(bands=False)  # what else annotations.py depends on
+
+
 def module(planned: AnnotationsPlan) -> ModuleType:
     """The annotations.py of a plan, imported."""
-    text = render._render("detection/annotations.py", {"annotations": planned})
+    text = render._render("detection/annotations.py", {"annotations": planned, "data": DATA})
     Path("annotations.py").write_text(text)
     spec = importlib.util.spec_from_file_location("annotations", "annotations.py")
     assert spec and spec.loader

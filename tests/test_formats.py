@@ -790,7 +790,7 @@ def test_mixing_labels_of_several_classes(here: Path) -> None:
 def test_a_share_that_is_odd_names_a_size_that_is_not(images: None) -> None:
     module = compiled(folder(mixup=0.2)).module("data")
     shares(module, Labels(range(16)), 2, size=8)
-    with pytest.raises(ValueError, match="6 .* among 2 processes in pairs; .* of 4, as 8"):
+    with pytest.raises(ValueError, match="6 .* among 2 processes in pairs; .* of 4, e.g. 8"):
         shares(module, Labels(range(16)), 2, size=6)
     text = json.loads(spec(folder(cutmix=1.0)))
     text["train"]["batch_size"] = 6

@@ -1,13 +1,8 @@
 def read_image(path: str | Path) -> Tensor:
     #% if data.grey
     """Read an image file as uint8 grey [1, H, W], upright as its EXIF data says.
-    #% else
-    """Read an image file as uint8 RGB [3, H, W], upright as its EXIF data says.
-    #% endif
 
-    #% if data.grey
     Colours become their brightness.
-    #% endif
     #% if data.value_range
     Of 16 bits VALUE_RANGE becomes 0 to 255, of an animation the first image is taken;
     transparency is ignored.
@@ -16,6 +11,18 @@ def read_image(path: str | Path) -> Tensor:
     ignored.
     #% endif
     """
+    #% else
+    """Read an image file as uint8 RGB [3, H, W], upright as its EXIF data says.
+
+    #% if data.value_range
+    Of 16 bits VALUE_RANGE becomes 0 to 255, of an animation the first image is taken;
+    transparency is ignored.
+    #% else
+    Of 16 bits the upper 8 are kept, of an animation the first image; transparency is
+    ignored.
+    #% endif
+    """
+    #% endif
     try:
         with Image.open(path) as file:
             image = ImageOps.exif_transpose(file)

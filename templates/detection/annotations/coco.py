@@ -64,14 +64,15 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
                 there = ", only a bbox" if annotation.get("bbox") else ""
                 problems.append(f"{where}: no segmentation{there}")
                 continue
+            #% endif
             try:
+                #% if annotations.masks
                 shape = read_shape(annotation["segmentation"], size, where, problems)
                 x, y, width, height = map(float, annotation.get("bbox") or bound(shape))
-            #% else
-            try:
+                #% else
                 bbox = annotation.get("bbox") or bound(annotation["segmentation"], size)
                 x, y, width, height = map(float, bbox)
-            #% endif
+                #% endif
                 area = float(annotation.get("area", width * height))
             except (KeyError, RuntimeError, TypeError, ValueError) as error:
                 problems.append(f"{where}: must have {WANTED} ({error})")

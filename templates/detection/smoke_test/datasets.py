@@ -25,23 +25,23 @@ def build_datasets(root: Path) -> tuple[data.Samples, data.Samples]:
     source = root / "annotations.json"
     #% endif
     records = [
-        #% if annotations.several_val and annotations.polygons
-        Record(root / f"{index}.png", 96, 128, boxes, labels, crowd, areas, shapes, source, index, ids)
-        #% elif annotations.several_val
-        Record(root / f"{index}.png", 96, 128, boxes, labels, crowd, areas, source, index, ids)
-        #% elif annotations.ids
-        #% if annotations.polygons
-        Record(root / f"{index}.png", 96, 128, boxes, labels, crowd, areas, shapes, index, ids)
-        #% else
-        Record(root / f"{index}.png", 96, 128, boxes, labels, crowd, areas, index, ids)
-        #% endif
-        #% elif annotations.polygons
-        Record(root / f"{index}.png", 96, 128, boxes, labels, crowd, shapes)
-        #% elif annotations.numbered
-        Record(root / f"{index}.png", 96, 128, boxes, labels, crowd, mask_file, numbers)
-        #% else
-        Record(root / f"{index}.png", 96, 128, boxes, labels, crowd)
-        #% endif
+        Record(
+            root / f"{index}.png", 96, 128, boxes, labels, crowd
+            #% if annotations.areas
+            , areas
+            #% endif
+            #% if annotations.polygons
+            , shapes
+            #% elif annotations.numbered
+            , mask_file, numbers
+            #% endif
+            #% if annotations.several_val
+            , source
+            #% endif
+            #% if annotations.ids
+            , index, ids
+            #% endif
+        )
         for index in range(8)
     ]
     return (
