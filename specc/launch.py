@@ -51,9 +51,9 @@ def train(project: Path, launch: LaunchPlan, arguments: Sequence[str]) -> NoRetu
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
         print(f"training on the CPU, in {launch.cpu or 1} process(es)")
     print(shlex.join(line), flush=True)
-    beginning = torchrun()
-    if line[: len(beginning)] == beginning:
-        line = [sys.executable, "-m", "specc.workers", *line[len(beginning) :]]
+    beginning, quieter = torchrun(), project / "launch.py"
+    if line[: len(beginning)] == beginning and quieter.exists():
+        line = [sys.executable, str(quieter), *line[len(beginning) :]]
     if os.name == "nt":  # where exec does not wait for what it starts
         sys.exit(subprocess.run(line, check=False).returncode)
     os.execvp(line[0], line)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import shlex
 import subprocess
 import sys
@@ -307,8 +308,8 @@ def test_the_reason_is_the_failure_from_which_others_follow(
 ) -> None:
     from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
-    from specc import workers
-
+    specc("build", "spec.toml", "-o", "out")
+    reason = runpy.run_path("out/launch.py")["reason"]
     failures = {}
     for rank, (code, message) in ends.items():
         file = here / f"error{rank}.json"
@@ -316,18 +317,13 @@ def test_the_reason_is_the_failure_from_which_others_follow(
             message_data = {"message": message, "extraInfo": {"timestamp": "1"}}
             file.write_text(json.dumps({"message": message_data}))
         failures[rank] = ProcessFailure(rank, 1, code, str(file))
-    assert workers.reason(failures).startswith(line) and bool(line) == bool(
-        workers.reason(failures)
-    )
+    assert reason(failures).startswith(line) and bool(line) == bool(reason(failures))
 
 
 def test_launch_sh_is_the_same_by_hand(here: Path) -> None:
     specc("build", "spec.toml", "-o", "out")
     binaries = here / "bin"
     binaries.mkdir()
-    fake = binaries / "torchrun"
-    fake.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
-    fake.chmod(0o755)
     python = binaries / "python"
     python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
     python.chmod(0o755)
@@ -338,6 +334,7 @@ def test_launch_sh_is_the_same_by_hand(here: Path) -> None:
         env = {**os.environ, "PATH": path, **environment}
         return subprocess.run(command, env=env, capture_output=True, text=True).stdout.split("\n")
 
+    Path("out/launch.py").write_text("import sys; print(*sys.argv[1:], sep='\\n')\n")
     assert run("--output", "a b", CPU="2") == [
         *["--standalone", "--nproc-per-node", "2", "out/train.py", "--output", "a b", ""]
     ]

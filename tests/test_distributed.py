@@ -229,3 +229,71 @@ def test_torchrun_is_resumed_as_if_never_stopped(project: Project, end: str) -> 
     (step,) = map(int, re.findall(rf"{last}: from step (\d+) on", printed))
     assert 4 <= step < 12
     assert differing(load("whole/last.pt"), load("stopped/last.pt")) == []
+
+
+def signalled(process: Any, number: int, code: int, times: int = 1, alone: bool = False) -> str:
+    """Send a signal to a process, or as a terminal does to its whole group: what is printed.
+
+    That ends where no process is left that could print, the workers of loaders included.
+    """
+    sent = time.monotonic()
+    for before in range(times):
+        time.sleep(1.2 * before)  # what comes within a second is the same, passed on by torchrun
+        (os.kill if alone else os.killpg)(process.pid, number)
+    printed = finish(process, code)
+    assert time.monotonic() - sent < 40
+    assert "Traceback" not in printed and "KeyboardInterrupt" not in printed, printed
+    return printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+def test_ctrl_c_ends_a_run_after_its_step_and_twice_at_once(
+    project: Project, processes: int
+) -> None:
+    """The first is said at once, and by the main process alone; nothing is left behind."""
+    code = 1 if processes == 1 else 128 + signal.SIGINT
+    project.edit("data.py", "WORKERS = 0", "WORKERS = 1")
+    project.edit("train.py", "EPOCHS = 2", "EPOCHS = 100")
+    project.edit("evaluate.py", "    loss = MeanMetric()", "    PAUSE\n    loss = MeanMetric()")
+    program = [Path(sys.executable).with_name("specc"), "run", "spec.toml", "-o", "project"]
+    program += [argument for override in FROZEN for argument in ("--set", override)]
+    program += ["--cpu", str(processes), "--resume"]
+    last = project.folder / "runs/last.pt"
+
+    def start(pause: str, step: int) -> Any:
+        """Start a run whose evaluations begin with `pause`, and wait until it is beyond `step`."""
+        evaluation = project.folder / "evaluate.py"
+        text = re.sub(r"(\n    ).*(\n    loss = Mean)", rf"\1{pause}\2", evaluation.read_text())
+        evaluation.write_text(text)
+        process = command(*program)
+        deadline = time.monotonic() + 100
+        while not (last.exists() and load(last)["step"] > step):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        return process
+
+    first = signal.SIGTERM if processes == 1 else signal.SIGINT
+    printed = signalled(start("pass", 0), first, code, alone=first == signal.SIGTERM)
+    step = load(last)["step"]
+    assert printed.splitlines()[-1] == f"stopped at step {step}; --resume continues", printed
+    assert printed.count("stopped at step") == printed.count("stopping after this step") == 1
+
+    evaluating = start("__import__('time').sleep(60)", step)
+    code = -signal.SIGINT if processes == 1 else code
+    printed = signalled(evaluating, signal.SIGINT, code, times=2)
+    assert f"from step {step} on" in printed and printed.count("stopping after this step") == 1
+
+
+@pytest.mark.slow
+def test_launch_sh_says_the_reason_last_and_ctrl_c_no_traceback(project: Project) -> None:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {"PATH": path, "CPU": "2"}
+    failing = command(project.folder / "launch.sh", "--data", "nowhere", env=environment)
+    printed = finish(failing, code=1)
+    assert printed.splitlines()[-1].startswith("nowhere: no such folder"), printed
+    pause = "    print('here', flush=True)\n    __import__('time').sleep(60)\n"
+    project.edit("predict.py", "    files = find(", f"{pause}    files = find(")
+    predicting = command(sys.executable, project.folder / "predict.py", "images")
+    assert predicting.stdout is not None and predicting.stdout.readline() == "here\n"
+    signalled(predicting, signal.SIGINT, 128 + signal.SIGINT)

@@ -5,6 +5,8 @@
 #% endif
 
 import argparse
+import signal
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -131,6 +133,7 @@ def main() -> None:
     parser.add_argument("--split", choices=["val", "test"], default="val")
     #% endif
     args = parser.parse_args()
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))  # Ctrl-C: no traceback
 
     device = distributed.init()
     state = checkpoint.load(args.checkpoint)

@@ -5,6 +5,8 @@
 #% endif
 
 import argparse
+import signal
+import sys
 from pathlib import Path
 
 import torch
@@ -114,6 +116,7 @@ def main() -> None:
     parser.add_argument("--split", choices=["val", "test"], default="val")
     #% endif
     args = parser.parse_args()
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))  # Ctrl-C: no traceback
 
     device = distributed.init()
     state = checkpoint.load(args.checkpoint)

@@ -4,6 +4,8 @@ import argparse
 import csv
 import glob
 import os
+import signal
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain

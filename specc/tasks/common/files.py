@@ -14,6 +14,7 @@ def shared_files(*, groups: bool, pretrained: bool) -> dict[str, str]:
         "checkpoint.py",
         "distributed.py",
         "launch.sh",
+        "launch.py",
         "smoke_test.py",
         *["optimizer.py"] * groups,
         *["pretrained.py"] * pretrained,

@@ -1,13 +1,13 @@
-"""torchrun, whose last line on the screen is the reason why a training failed.
-
-`specc run` starts it as a program of its own: the compiler itself never imports torch.
-"""
+"""torchrun, with the reason of a failure as the last line; launch.sh starts it."""
 
 import logging
 import sys
 
 from torch.distributed.elastic.multiprocessing.api import SignalException
-from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+from torch.distributed.elastic.multiprocessing.errors import (
+    ChildFailedError,
+    ProcessFailure,
+)
 from torch.distributed.run import main as torchrun
 
 # How an exception begins that follows from the end of another process.
@@ -15,13 +15,11 @@ FOLLOWS = ("RuntimeError: [", "DistBackendError", "DistNetworkError", "DistStore
 
 
 def main() -> None:
-    """Run torchrun without its own report, and say which process failed first, and of what."""
     logging.disable(logging.ERROR)  # of torchrun; the processes have their own
     try:
         torchrun()
     except ChildFailedError as error:
-        print(reason(error.failures), end="", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(reason(error.failures) or 1)
     except SignalException as error:  # what stopped is said by the processes
         sys.exit(128 + error.sigval)
 
@@ -29,24 +27,26 @@ def main() -> None:
 def reason(failures: dict[int, ProcessFailure]) -> str:
     """Return the line that tells the failure from which the others follow.
 
-    Args:
-        failures: of processes, by rank. Of what ends by SystemExit, torchrun records nothing.
+    It is "" where every process has ended by SystemExit: what it said is on the screen.
     """
     recorded = {rank: recorded_message(failure) for rank, failure in failures.items()}
     for rank, text in recorded.items():
         if text and not text.startswith(FOLLOWS):
-            return f"process {rank} failed: {text}\n"
+            return f"process {rank} failed: {text}"
     for rank, failure in failures.items():
         if failure.exitcode < 0 and failure.signal_name() != "SIGTERM":
-            return f"process {rank} was ended by {failure.signal_name()}\n"
+            return f"process {rank} was ended by {failure.signal_name()}"
     for rank, failure in failures.items():
         if not recorded[rank] and any(recorded.values()) and failure.exitcode > 0:
-            return f"process {rank} ended first; its own message, above, says why\n"
-    return next((f"process {rank} failed: {text}\n" for rank, text in recorded.items() if text), "")
+            return f"process {rank} ended first; its own message, above, says why"
+    for rank, text in recorded.items():
+        if text:
+            return f"process {rank} failed: {text}"
+    return ""
 
 
 def recorded_message(failure: ProcessFailure) -> str:
-    """Return the exception that a process recorded, or ""."""
+    """Return the exception that a process recorded, or "" of a SystemExit or signal."""
     message = failure.error_file_data.get("message", "")
     return str(message.get("message", "")) if isinstance(message, dict) else ""
 
