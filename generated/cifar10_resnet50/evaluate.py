@@ -1,6 +1,8 @@
 """Evaluate a checkpoint on the validation images: `python evaluate.py`."""
 
 import argparse
+import signal
+import sys
 from pathlib import Path
 
 import torch
@@ -90,6 +92,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA_DIR)
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     args = parser.parse_args()
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))  # Ctrl-C: no traceback
 
     device = distributed.init()
     state = checkpoint.load(args.checkpoint)

@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import signal
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from itertools import chain
@@ -256,6 +258,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     parser.add_argument("--json", type=Path, help="file to write the detections to")
     args = parser.parse_args()
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))  # Ctrl-C: no traceback
 
     device = distributed.init()
     model = load_model(args.checkpoint, device)

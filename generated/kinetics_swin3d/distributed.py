@@ -4,7 +4,10 @@ torchrun tells every process its rank through the environment; a script that was
 with plain `python` is a group of one.
 """
 
+import math
 import os
+import signal
+import threading
 import time
 import uuid
 
@@ -58,3 +61,27 @@ def any_process(flag: bool) -> bool:
     flags = torch.tensor(int(flag))
     dist.all_reduce(flags, op=dist.ReduceOp.MAX)
     return bool(flags)
+
+
+def catch_signals() -> threading.Event:
+    """Return an event that Ctrl-C or SIGTERM sets; the next of them ends the process.
+
+    torchrun passes on what a terminal has sent to every process: within a second, two
+    signals are one.
+    """
+    stop, first = threading.Event(), math.inf
+
+    def handle(number: int, _: object) -> None:
+        nonlocal first
+        if time.monotonic() > first + 1:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        if not stop.is_set():
+            first = time.monotonic()
+            stop.set()
+            if os.environ.get("RANK", "0") == "0":  # no print: it may be interrupted
+                os.write(2, b"\nstopping after this step; once more stops at once\n")
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handle)
+    return stop

@@ -11,8 +11,6 @@ names another. A new one begins with the model of a best.pt that --weights names
 
 import argparse
 import os
-import signal
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +79,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="a best.pt to begin a run with")
     args = parser.parse_args()
 
-    stop = threading.Event()
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signal_number, lambda *_: stop.set())
+    stop = distributed.catch_signals()
     # The same run gives the same bits: a resumed one goes on as if never stopped.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
@@ -201,7 +197,8 @@ def main() -> None:
             if saving:  # at the end of an epoch before evaluating, which may fail
                 save()
             if stopping:
-                raise SystemExit(f"stopped at step {step}; --resume continues")
+                message = f"stopped at step {step}; --resume continues"
+                raise SystemExit(message if is_main else 1)
 
         for statistics in ema.module.buffers():  # the main process's are saved
             dist.broadcast(statistics, src=0)

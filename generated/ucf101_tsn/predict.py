@@ -4,6 +4,8 @@ import argparse
 import csv
 import glob
 import os
+import signal
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -82,6 +84,7 @@ def main() -> None:
     parser.add_argument("--csv", default=os.devnull, help="file to write the table to")
     parser.add_argument("--draw", type=Path, help="picture to draw the answers on")
     args = parser.parse_args()
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))  # Ctrl-C: no traceback
 
     files = find(args.paths)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

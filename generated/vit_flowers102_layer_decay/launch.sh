@@ -7,7 +7,7 @@
 # What follows the command goes to train.py. One process needs no torchrun.
 set -euo pipefail
 
-train="$(dirname "$0")/train.py"
+here=$(dirname "$0")
 if [ -n "${CPU:-}" ]; then
     GPUS=$CPU NODES=1
     export CUDA_VISIBLE_DEVICES=
@@ -28,6 +28,7 @@ if [ "$NODES" != 1 ]; then
 elif [ "$GPUS" != 1 ]; then
     rendezvous=(--standalone)
 else
-    exec python "$train" "$@"
+    exec python "$here/train.py" "$@"
 fi
-exec torchrun "${rendezvous[@]}" --nproc-per-node "$GPUS" "$train" "$@"
+exec python "$here/launch.py" "${rendezvous[@]}" \
+    --nproc-per-node "$GPUS" "$here/train.py" "$@"

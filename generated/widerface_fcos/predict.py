@@ -4,6 +4,8 @@ import argparse
 import glob
 import json
 import os
+import signal
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from itertools import chain, count
@@ -74,6 +76,7 @@ def main() -> None:
     parser.add_argument("--draw", type=Path, default=PICTURES, help="pictures' folder")
     parser.add_argument("--json", type=Path, help="file to write the objects to")
     args = parser.parse_args()
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))  # Ctrl-C: no traceback
 
     files = find(args.images)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
