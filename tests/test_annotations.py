@@ -725,7 +725,7 @@ def test_what_is_wrong_in_voc(
     assert "object 1: needs a bndbox" in lines[4] and "object 2: the box from 8, 8" in lines[5]
     assert [it.file.stem for it in train] == ["2007_000003", "2007_000005"]
     Path("d/SegmentationObject/2008_000000.png").unlink()
-    assert "d/SegmentationObject/2008_000000.png: no such image" in named(data)
+    assert "d/SegmentationObject/2008_000000.png: no such image" in mended(data, capsys)[-1]
 
 
 def test_masks_of_another_size_are_named(pictures: dict[str, list[Picture]]) -> None:

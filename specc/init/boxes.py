@@ -87,8 +87,10 @@ def read_coco(folder: Path) -> Iterator[Found]:
     splits: dict[str, list[Path]] = {}
     for path in contents:
         splits.setdefault(split_of(folder, path), []).append(path)
-    if len(contents) == 1 or _series(folder, splits.get("", []), contents)[1:]:
-        splits.setdefault("train", list(contents) if len(contents) == 1 else splits[""])
+    if len(contents) == 1 and "train" not in splits:
+        splits = {"train": list(contents)}
+    elif _series(folder, splits.get("", []), contents)[1:]:
+        splits.setdefault("train", splits[""])
     if "train" not in splits:
         return
     used = {split: _series(folder, paths, contents) for split, paths in splits.items()}
