@@ -321,6 +321,12 @@ WRONG: dict[str, tuple[str, str, str, str]] = {
         "train.csv:3: not as many fields as the header has",
         "train.csv:3",
     ),
+    "long row": (
+        "csv",
+        "image,label\na.png,0\nb.png,1,2\n",
+        "train.csv:3: not as many fields as the header has",
+        "train.csv:3",
+    ),
     "no column": (
         "csv",
         "path,label\na.png,0\n",
