@@ -140,6 +140,15 @@ def test_all_unreadable_images_are_named_before_training(project: Project) -> No
     ]
 
 
+def test_validation_without_a_readable_image_is_an_error(project: Project) -> None:
+    """Not a loss of NaN and an accuracy of 0, by which the best model would be chosen."""
+    project = compile_spec(SPEC, "data.on_bad_image=skip")
+    for path in Path("images/val").rglob("*.png"):
+        path.write_bytes(b"no image")
+    printed = project.fail("data.py")
+    assert "ValueError: no image can be read; the first of them: images/val/ash/0.png" in printed
+
+
 def test_classes_that_differ_between_training_and_validation_are_named(project: Project) -> None:
     shutil.move("images/val/elm", "images/val/oak")
     assert "images/val: not in training: ['oak']" in project.fail("train.py")

@@ -266,6 +266,19 @@ def test_several_labels_are_zeros_and_ones(here: Path, kind: str) -> None:
     assert targets.shape == (2, 4) and images.shape == (2, 3, 32, 32)
 
 
+@pytest.mark.parametrize("separator", ["\t", " ", " : "])
+def test_a_line_without_labels_ends_with_the_separator(here: Path, separator: str) -> None:
+    several("list")
+    lines = [f"{name}{separator}{labels}" for name, labels in [("0.png", "a,b"), ("2.png", "")]]
+    for part in ("train", "val"):
+        Path(f"lists/{part}.txt").write_text("\n".join([*lines, " ", "3.png" + separator + "b"]))
+    data = splits("list", "train", "val") | {"multi_label": True, "separator": separator}
+    module = compiled(data).module("data")
+    train, _ = module.build_datasets(Path(module.DATA_DIR))
+    assert [str(file) for file in train.files] == [f"images/{n}.png" for n in (0, 2, 3)]
+    assert (train.classes, train.labels) == (["a", "b"], [[0, 1], [], [1]])
+
+
 @pytest.mark.parametrize("kind", [int, float])
 def test_a_column_for_each_class(here: Path, kind: type) -> None:
     _, rows = several("csv")
@@ -318,6 +331,12 @@ WRONG: dict[str, tuple[str, str, str, str]] = {
     "short row": (
         "csv",
         "image,label\na.png,0\nb.png\n",
+        "train.csv:3: not as many fields as the header has",
+        "train.csv:3",
+    ),
+    "long row": (
+        "csv",
+        "image,label\na.png,0\nb.png,1,2\n",
         "train.csv:3: not as many fields as the header has",
         "train.csv:3",
     ),

@@ -44,6 +44,14 @@ def listed_images() -> None:
         Path("data", f"{part}.txt").write_text("\n".join(rows))
 
 
+def listed_with_tabs() -> None:
+    """Paths and labels with spaces in them."""
+    listed_images()
+    for part in ("train", "val"):
+        path = Path("data", f"{part}.txt")
+        path.write_text(path.read_text().replace(" ", "\ta tall "))
+
+
 def table_of_images(delimiter: str = ",") -> None:
     listed_images()
     for part in ("train", "val"):
@@ -79,6 +87,11 @@ DATA: dict[str, tuple[Callable[[], object], str, str]] = {
     ),
     "list": (
         listed_images,
+        IMAGES,
+        "list: 16 images to train on, 8 to validate on, 4 classes",
+    ),
+    "list of tabs": (
+        listed_with_tabs,
         IMAGES,
         "list: 16 images to train on, 8 to validate on, 4 classes",
     ),

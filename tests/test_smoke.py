@@ -39,6 +39,14 @@ def test_images_that_are_no_squares_pass(here: Path) -> None:
     assert "everything runs" in project.run("smoke_test.py")
 
 
+def test_arrays_that_are_no_squares_pass(here: Path) -> None:
+    options = ["data.image_size=[48, 32]", "data.fit=stretch", "data.augment=flip"]
+    options += ["data.channels=5"]
+    options += [f"data.mean={[0.5] * 5}", f"data.std={[0.5] * 5}"]
+    project = compile_spec(SPEC, "model.num_classes=4", *options)
+    assert "everything runs" in project.run("smoke_test.py")
+
+
 def test_videos_that_are_no_squares_pass(here: Path) -> None:
     make_folders("videos", MOTIONS, **SMALL)
     options = ["data.image_size=[40, 32]", "evaluate.test={ clips = 2, crops = 5 }"]

@@ -110,22 +110,26 @@ def _lists(folder: Path) -> Iterator[Found]:
         if not lines or not all(len(line.split()) > 1 for line in lines):
             continue
         # At a line's end: the label; the number of frames and it; an offset, and these two.
-        for columns in (1, 2, 3):
-            names = _names(lines, columns)
+        tabs = [(1, "\t")] if all("\t" in line.strip() for line in lines) else []
+        for columns, separator in (*tabs, (1, None), (2, None), (3, None)):
+            names = _names(lines, columns, separator)
             if root := find_root(folder, train, names):
                 break
         else:
             continue
-        data, held = _parts("list", folder, train, root, val, _names(val_lines, columns))
+        val_names = _names(val_lines, columns, separator)
+        data, held = _parts("list", folder, train, root, val, val_names)
+        data |= {"separator": separator} if separator else {}
         test = beside(train, "test")
         notes: tuple[str, ...] = ()
         test_lines = read_lines(test) if test else []
         tests = None
         if test and all(len(line.split()) > columns for line in test_lines):
-            tests = _add_test(data, "list", folder, test, _names(test_lines, columns))
+            test_names = _names(test_lines, columns, separator)
+            tests = _add_test(data, "list", folder, test, test_names)
         if test and tests is None:
             notes = kept_for_tests(str(test), len(test_lines), "lines")
-        counts = Counter(line.split()[-1] for line in lines)
+        counts = Counter(line.strip().rsplit(separator, 1)[-1] for line in lines)
         files, task = [root / name for name in names], "video-classification"
         if columns == 1 and is_video(files[0]):
             data["format"] = "videos"
@@ -143,9 +147,13 @@ def _lists(folder: Path) -> Iterator[Found]:
         yield Found(task, data, counts, len(lines), held, files, notes, tests)
 
 
-def _names(lines: list[str], columns: int) -> list[str]:
-    """Return what stands before so many columns at the end of each line."""
-    return [line.rsplit(maxsplit=columns)[0] for line in lines]
+def _names(lines: list[str], columns: int, separator: str | None = None) -> list[str]:
+    """Return what stands before so many columns at the end of each line.
+
+    Args:
+        separator: what is between the columns; None for spaces or tabs.
+    """
+    return [line.strip().rsplit(separator, columns)[0].strip() for line in lines]
 
 
 def _parts(

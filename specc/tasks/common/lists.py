@@ -78,6 +78,9 @@ def _read_list(data: Any, path: Path) -> Iterator[Row]:
     with open(path, encoding="utf-8-sig") as file:
         for number, line in enumerate(file, 1):
             name, _, label = line.strip().rpartition(data.separator)
+            ending = line.rstrip("\n")
+            if data.multi_label and not name and ending.endswith(data.separator):  # no labels
+                name, label = ending.removesuffix(data.separator).strip(), ""
             place = f"{path}:{number}"
             if name:
                 labels = label.split(",") if data.multi_label else [label]

@@ -1,6 +1,6 @@
 #% if data.bands
 file = f"{folder}/0.npy"
-shape = (data.IMAGE_SIZE, data.IMAGE_SIZE, data.CHANNELS)
+shape = ({{ data.sides }}, data.CHANNELS)
 for index in range(8):
     noise = numpy.random.default_rng(index).integers(256, size=shape, dtype=numpy.uint8)
     numpy.save(f"{folder}/{index}.npy", noise)

@@ -26,8 +26,8 @@ def read_rows(root: Path, path: Path) -> list[Row]:
             raise ValueError(f"{path}: no column {', '.join(sorted(missing))}")
         for row in reader:
             place = f"{path}:{reader.line_num}"
-            if None in row.values():
-                raise ValueError(f"{place}: fewer fields than the header has")
+            if None in row or None in row.values():
+                raise ValueError(f"{place}: not as many fields as the header has")
             #% if data.label_columns
             if invalid := {row[name].strip() for name in CLASSES} - {"0", "1", "0.0", "1.0"}:
                 raise ValueError(f"{place}: must be 0 or 1 for each class, not {invalid}")

@@ -11,7 +11,11 @@ def read_rows(root: Path, path: Path) -> list[Row]:
     with open(path, encoding="utf-8-sig") as file:
         for number, line in enumerate(file, 1):
             name, _, label = line.strip().rpartition(SEPARATOR)
-            #% if not data.multi_label
+            #% if data.multi_label
+            ending = line.rstrip("\n")
+            if not name and ending.endswith(SEPARATOR):  # an image without labels
+                name, label = ending.removesuffix(SEPARATOR).strip(), ""
+            #% else
             if name and not label.strip():
                 raise ValueError(f"{path}:{number}: the label is empty; write one")
             #% endif
