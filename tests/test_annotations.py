@@ -72,7 +72,8 @@ def notes_of(data: dict[str, Any], task: str = MASKS) -> list[str]:
 
 def module(planned: AnnotationsPlan) -> ModuleType:
     """The annotations.py of a plan, imported."""
-    text = render._render("detection/annotations.py", {"annotations": planned})
+    context = {"annotations": planned, "data": {"bands": False}}
+    text = render._render("detection/annotations.py", context)
     Path("annotations.py").write_text(text)
     spec = importlib.util.spec_from_file_location("annotations", "annotations.py")
     assert spec and spec.loader
