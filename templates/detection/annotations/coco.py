@@ -72,9 +72,13 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
                 bbox = annotation.get("bbox") or bound(annotation["segmentation"], size)
                 x, y, width, height = map(float, bbox)
             #% endif
-                area = float(annotation.get("area", width * height))
             except (KeyError, RuntimeError, TypeError, ValueError) as error:
                 problems.append(f"{where}: must have {WANTED} ({error})")
+                continue
+            area = annotation.get("area")
+            area = width * height if area is None else read_number(area)
+            if math.isfinite(width * height) and not math.isfinite(area):
+                problems.append(f"{where}: area must be a number, not {annotation['area']!r}")
                 continue
             wide |= x + width > size[1] + 1 or y + height > size[0] + 1
             corners &= x < width <= size[1] + 1 and y < height <= size[0] + 1
@@ -94,6 +98,14 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
     #% else
     return [build_record(*found[key], objects[key], key, ids) for key in found]
     #% endif
+
+
+def read_number(value: Any) -> float:
+    """Return a number, also of text; NaN if there is none."""
+    try:
+        return float(value)
+    except (OverflowError, TypeError, ValueError):
+        return math.nan
 
 
 #% if annotations.several
