@@ -498,6 +498,8 @@ def spoil(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
         ("segmentation", "?", "must have a bbox and a segmentation as COCO has them"),
         ("area", float("nan"), "area must be a number, not nan"),
         ("area", "large", "area must be a number, not 'large'"),
+        ("iscrowd", "true", "iscrowd must be 0 or 1, not 'true'"),
+        ("iscrowd", [1], "iscrowd must be 0 or 1, not [1]"),
         ("image_id", 99999, "no image 99999"),
         ("category_id", 99, "no category 99"),
     ],

@@ -80,10 +80,14 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
             if math.isfinite(width * height) and not math.isfinite(area):
                 problems.append(f"{where}: area must be a number, not {annotation['area']!r}")
                 continue
+            iscrowd = annotation.get("iscrowd")
+            if iscrowd not in (None, 0, 1, "0", "1"):
+                problems.append(f"{where}: iscrowd must be 0 or 1, not {iscrowd!r}")
+                continue
             wide |= x + width > size[1] + 1 or y + height > size[0] + 1
             corners &= x < width <= size[1] + 1 and y < height <= size[0] + 1
             if box := cut_box([x, y, x + width, y + height], size, where, problems):
-                crowd = annotation.get("iscrowd") in (1, "1")
+                crowd = iscrowd in (1, "1")
                 #% if annotations.masks
                 objects[image_id].append((box, labels[category], crowd, area, shape))
                 #% else
