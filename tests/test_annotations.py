@@ -498,6 +498,10 @@ def spoil(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
         ("segmentation", {"size": ..., "counts": "00"}, "Invalid RLE mask representation"),
         ("segmentation", {"size": ..., "counts": [-1]}, "must have a bbox and a segmentation"),
         ("segmentation", "?", "must have a bbox and a segmentation as COCO has them"),
+        ("area", float("nan"), "area must be a number, not nan"),
+        ("area", "large", "area must be a number, not 'large'"),
+        ("iscrowd", "true", "iscrowd must be 0 or 1, not 'true'"),
+        ("iscrowd", [1], "iscrowd must be 0 or 1, not [1]"),
         ("image_id", 99999, "no image 99999"),
         ("category_id", 99, "no category 99"),
     ],
@@ -537,6 +541,15 @@ def test_good_polygons_of_an_object_are_kept(
         # 20 x 20 pixels and 10 x 20, as corners of pixels count from 0.
         areas = [mask.sum().item() for record in train for mask in made.read_masks(record)]
         assert 600 in areas and len(areas) == count
+
+
+def test_an_area_that_is_null_is_that_of_the_box(pictures: dict[str, list[Picture]]) -> None:
+    garments.write_coco("d", pictures["train"], pictures["val"])
+    rewrite(spoil("bbox", [1, 2, 7, 3]))
+    rewrite(spoil("area", None))
+    _, train, _ = read({**COCO, "keep_empty": True})
+    rows = [row for it in train for row in zip(it.boxes.tolist(), it.areas.tolist(), strict=True)]
+    assert ([1, 2, 8, 5], 21) in rows
 
 
 def test_objects_without_a_box_have_that_of_their_outline(

@@ -176,7 +176,7 @@ def test_nothing_found_and_nothing_there(here: Path, masks: bool) -> None:
     none = [{k: v[:0] for k, v in found.items()} for found in detections]
     write(truth, none, masks)
     project = measuring(masks=masks)
-    printed = project.run("evaluate.py", "--checkpoint", "best.pt", "--json", "found.json")
+    printed = project.run("evaluate.py", "--checkpoint", "best.pt", "--json", "new/found.json")
     assert "nan" not in printed and "-1" not in printed
     metrics = measured(project, 1)[0][0]
     values = [v for k, v in metrics.items() if k != "loss" and not math.isnan(v)]

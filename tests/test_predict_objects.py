@@ -88,13 +88,13 @@ def test_objects_are_told_written_and_drawn(
 
 
 def test_an_image_has_the_same_objects_alone(project: Project) -> None:
-    project.run("predict.py", "images", "--json", "all.json", *CHECKPOINT)
+    project.run("predict.py", "images", "--json", "new/all.json", *CHECKPOINT)
     project.run("predict.py", "images/3.png", "--json", "one.json", *CHECKPOINT)
 
     def bare(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [{k: v for k, v in item.items() if k not in ("id", "image_id")} for item in items]
 
-    assert bare(found("one.json")["images/3.png"]) == bare(found("all.json")["images/3.png"])
+    assert bare(found("one.json")["images/3.png"]) == bare(found("new/all.json")["images/3.png"])
 
 
 def test_what_cannot_be_read_is_named_and_the_rest_is_done(project: Project) -> None:

@@ -525,6 +525,7 @@ def main() -> None:
             figure.savefig(picture)
             print(picture)
         if args.json:
+            args.json.parent.mkdir(parents=True, exist_ok=True)
             #% if annotations.several_val
             answers = to_results(dataset, evaluation.results)
             for number, (source, answer) in enumerate(answers.items(), 1):

@@ -73,14 +73,22 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
                 bbox = annotation.get("bbox") or bound(annotation["segmentation"], size)
                 x, y, width, height = map(float, bbox)
                 #% endif
-                area = float(annotation.get("area", width * height))
             except (KeyError, RuntimeError, TypeError, ValueError) as error:
                 problems.append(f"{where}: must have {WANTED} ({error})")
+                continue
+            area = annotation.get("area")
+            area = width * height if area is None else read_number(area)
+            if math.isfinite(width * height) and not math.isfinite(area):
+                problems.append(f"{where}: area must be a number, not {annotation['area']!r}")
+                continue
+            iscrowd = annotation.get("iscrowd")
+            if iscrowd not in (None, 0, 1, "0", "1"):
+                problems.append(f"{where}: iscrowd must be 0 or 1, not {iscrowd!r}")
                 continue
             wide |= x + width > size[1] + 1 or y + height > size[0] + 1
             corners &= x < width <= size[1] + 1 and y < height <= size[0] + 1
             if box := cut_box([x, y, x + width, y + height], size, where, problems):
-                crowd = annotation.get("iscrowd") in (1, "1")
+                crowd = iscrowd in (1, "1")
                 #% if annotations.masks
                 objects[image_id].append((box, labels[category], crowd, area, shape))
                 #% else
@@ -95,6 +103,14 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
     #% else
     return [build_record(*found[key], objects[key], key, ids) for key in found]
     #% endif
+
+
+def read_number(value: Any) -> float:
+    """Return a number, also of text; NaN if there is none."""
+    try:
+        return float(value)
+    except (OverflowError, TypeError, ValueError):
+        return math.nan
 
 
 #% if annotations.several
