@@ -235,8 +235,11 @@ def test_resumed_run_takes_new_settings(project: Project) -> None:
     project.edit("train.py", "EPOCHS = 2", f"EPOCHS = {epochs}")
     project.edit("train.py", "LR = 0.01", f"LR = {lr}")
     project.edit("train.py", "MOMENTUM = 0.9", "MOMENTUM = 0.8")
+    state = load("run/last.pt")
+    state["settings"]["CLIP_NORM"] = "1.0"  # a setting that is gone by now
+    torch.save(state, "run/last.pt")
     printed = project.run("train.py", "--output", "run", "--resume")
-    changes = "EPOCHS: 2 -> 3, LR: 0.01 -> 0.02, MOMENTUM: 0.9 -> 0.8"
+    changes = "EPOCHS: 2 -> 3, LR: 0.01 -> 0.02, MOMENTUM: 0.9 -> 0.8, CLIP_NORM: 1.0 -> None"
     assert f"run/last.pt: from step {old} on, {changes}\n" in printed
     logged = dict(scalars(Path("run"))["train/lr"])
     for step in range(old + 1, epochs * STEPS + 1):

@@ -140,9 +140,9 @@ def settings(names: dict[str, Any]) -> dict[str, str]:
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """Return which values differ, as `name: old -> new`."""
     return [
-        f"{name}: {difference(old.get(name), value)}"
-        for name, value in new.items()
-        if value != old.get(name)
+        f"{name}: {difference(old.get(name), new.get(name))}"
+        for name in new | old
+        if old.get(name) != new.get(name)
     ]
 
 
