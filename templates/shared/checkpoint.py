@@ -93,6 +93,17 @@ def fill(model: nn.Module, path: Path, classes: list[str]) -> None:
         for name in state.keys() & own.keys():
             if state[name].shape != own[name].shape:
                 state[name] = own[name]
+    load_model(model, state, path)
+
+
+def load_model(model: nn.Module, state: dict[str, Any], path: Path) -> None:
+    """Load the weights of a checkpoint; stop if they are another model's."""
+    saved, own = (
+        [f"{name} {list(tensor.shape)}" for name, tensor in tensors.items()]
+        for tensors in (state, model.state_dict())
+    )
+    if set(saved) != set(own):
+        raise SystemExit(f"{path} is of another model: {difference(saved, own)}")
     model.load_state_dict(state)
 
 
