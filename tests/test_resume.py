@@ -228,6 +228,20 @@ def test_another_recipe_is_refused_and_each_difference_named(project: Project) -
         assert line in printed, line
 
 
+def test_checkpoint_of_another_model_is_refused_in_a_line(project: Project) -> None:
+    """ResNet-34 has 3, 4, 6 and 3 blocks where ResNet-18 has 2 of each."""
+    project.edit("model.py", "models.resnet18(", "models.resnet34(")
+    line = (
+        "never-stopped/best.pt is of another model: new: layer1.2.bn1.bias [64], "
+        "layer1.2.bn1.num_batches_tracked [], layer1.2.bn1.running_mean [64], "
+        "layer1.2.bn1.running_var [64], layer1.2.bn1.weight [64] and 91 more\n"
+    )  # 8 new blocks of two convolutions and two norms with five tensors each: 96
+    begin = ["train.py", "--output", "new", "--weights"]
+    for arguments in (begin, ["evaluate.py", "--checkpoint"]):
+        printed = project.fail(*arguments, "never-stopped/best.pt")
+        assert line in printed and "Traceback" not in printed, printed
+
+
 def test_resumed_run_takes_new_settings(project: Project) -> None:
     """The learning rate is what it were if the settings had been these from the beginning."""
     shutil.copytree("never-stopped", "run")
@@ -235,8 +249,11 @@ def test_resumed_run_takes_new_settings(project: Project) -> None:
     project.edit("train.py", "EPOCHS = 2", f"EPOCHS = {epochs}")
     project.edit("train.py", "LR = 0.01", f"LR = {lr}")
     project.edit("train.py", "MOMENTUM = 0.9", "MOMENTUM = 0.8")
+    state = load("run/last.pt")
+    state["settings"]["CLIP_NORM"] = "1.0"  # a setting that is gone by now
+    torch.save(state, "run/last.pt")
     printed = project.run("train.py", "--output", "run", "--resume")
-    changes = "EPOCHS: 2 -> 3, LR: 0.01 -> 0.02, MOMENTUM: 0.9 -> 0.8"
+    changes = "EPOCHS: 2 -> 3, LR: 0.01 -> 0.02, MOMENTUM: 0.9 -> 0.8, CLIP_NORM: 1.0 -> None"
     assert f"run/last.pt: from step {old} on, {changes}\n" in printed
     logged = dict(scalars(Path("run"))["train/lr"])
     for step in range(old + 1, epochs * STEPS + 1):

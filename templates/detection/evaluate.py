@@ -485,7 +485,7 @@ def load_model(path: Path, device: torch.device) -> nn.Module:
     state = checkpoint.load(path)
     checkpoint.check_classes(path, state["classes"], CLASSES)
     model = build_model().to(device).eval()
-    model.load_state_dict(state["model"])
+    checkpoint.load_model(model, state["model"], path)
     return model
 
 
