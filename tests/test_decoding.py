@@ -379,3 +379,7 @@ def test_a_file_without_its_end_is_read_as_far_as_it_goes(
     first, middle = numbers_in(clip)
     assert first == 0
     assert 10 < middle < 40
+
+
+def test_frames_have_one_layout_in_memory(decoder: ModuleType, files: dict[str, Path]) -> None:
+    assert read(decoder, files["b-frames"], [0, 1]).is_contiguous()

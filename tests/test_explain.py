@@ -395,3 +395,9 @@ def test_the_command_says_what_is_wrong() -> None:
     done = specc("explain", str(CIFAR), "train.seed", "--set", "train.seed=-1")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("--set train.seed=-1  train.seed: must be at least 0")
+
+
+def test_the_transcript_in_the_readme_is_true() -> None:
+    block = Path("README.md").read_text().split("$ specc explain ")[1].split("```")[0]
+    arguments, _, expected = block.partition("\n")
+    assert specc("explain", *arguments.split()).stdout.startswith(expected)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import tomllib
 from collections.abc import Callable
@@ -165,6 +166,18 @@ def test_data_are_found_and_their_spec_builds(here: Path, case: str) -> None:
     assert plan.train.epochs >= 8
     if case == "flat folders":
         assert spec["data"]["val_fraction"] == 0.2
+
+
+def test_the_next_command_can_be_pasted(here: Path) -> None:
+    make_images("data")
+    said = init("data", "-o", "it's mine.toml")
+    command = said.splitlines()[-1].partition("specc check ")[2]
+    assert shlex.split(command) == ["it's mine.toml"]
+
+
+def test_videos_that_kinetics_lacks_are_not_counted(here: Path) -> None:
+    make_kinetics("data", MOTIONS, train=2, val=1, missing=True, **SMALL)
+    assert 'from 2 videos of "left" to 2 of "right"' in init("data", "-o", "spec.toml")
 
 
 def test_parts_may_have_the_same_names(here: Path) -> None:

@@ -231,8 +231,11 @@ def _video_sets(folder: Path) -> Iterator[Found]:
         rows = _rows(table)
         if rows and {"label", "youtube_id"} <= rows[0].keys():
             data: dict[str, Any] = {"format": "kinetics", "root": str(folder)}
-            counts = Counter(row["label"] for row in rows)
             files = media(folder / "train", VIDEOS)
+            # A class all of whose videos are missing is one nevertheless.
+            counts = Counter(dict.fromkeys((row["label"] for row in rows), 0))
+            stems = {path.stem for path in files}
+            counts.update(row["label"] for row in rows if _kinetics_stem(row) in stems)
             splits = find_splits(it.stem for it in matching(folder / "annotations", "*.csv"))
             val, test = splits.get("val"), splits.get("test")
             data |= {"val_fraction": VAL_FRACTION} if val is None else {}
@@ -254,6 +257,15 @@ def _video_sets(folder: Path) -> Iterator[Found]:
         data = {"format": "ucf101", "root": str(folder)}
         files = [folder / "UCF-101" / name for name in names]
         yield Found("video-classification", data, counts, len(files), held, files)
+
+
+def _kinetics_stem(row: dict[str, str]) -> str:
+    """Return the name of the file of a video in Kinetics' CSV, without its suffix."""
+    try:
+        start, end = (int(float(row[key])) for key in ("time_start", "time_end"))
+    except (*MALFORMED, OverflowError):
+        return ""  # a build names the row
+    return f"{row['youtube_id']}_{start:06}_{end:06}"
 
 
 LOOKERS: tuple[Callable[[Path], Iterator[Found]], ...] = (

@@ -1,6 +1,7 @@
 """`specc init`: say what lies in a folder, and write a spec for it."""
 
 import json
+import shlex
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -78,7 +79,10 @@ def init(
     path.write_text(text, encoding="utf-8")
     # Editors find the schema by the spec's first line, relative to the spec.
     path.with_name(SCHEMA).write_text(schema_text(LANGUAGES), encoding="utf-8")
-    return "\n".join([*told, f"so {why}", f"{path}: written; specc check {path}"]) + "\n"
+    return (
+        "\n".join([*told, f"so {why}", f"{path}: written; specc check {shlex.quote(str(path))}"])
+        + "\n"
+    )
 
 
 def _chosen(folder: Path, format: str | None) -> Found:

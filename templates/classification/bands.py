@@ -34,10 +34,10 @@ def read_image(path: str | Path) -> Tensor:
 
 
 def is_array(path: str | Path) -> bool:
-    """Whether the name of a file is that of a NumPy array."""
+    """Return whether a file is a NumPy array by its name."""
     return str(path).lower().endswith(".npy")
 
 
 def is_image_file(path: str) -> bool:
-    """Whether the name of a file is that of an image, or of an array that is one."""
+    """Return whether a file is an image, or an array that is one, by its name."""
     return path.lower().endswith((*IMG_EXTENSIONS, ".avif", ".gif", ".jfif", ".npy"))

@@ -51,7 +51,7 @@ class Detector(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         #% if export.resizes
         # As torchvision finds the size to resize to, but for when it is traced: then it
-        # does so in float32, and of 375 x 500 pixels, say, makes one row too few.
+        # does so in float32, and e.g. of 375 x 500 pixels makes one row too few.
         transform = self.model.transform
         sides = torch._shape_as_tensor(image)[1:].double()
         limits = torch.tensor([transform.min_size[-1], transform.max_size]).double()

@@ -43,13 +43,15 @@ def plan_schedule(spec: Schedule, *, monitor_falls: bool, problems: Problems) ->
         case MultiStep():
             _check_milestones(spec, problems)
             settings.append(Setting("MILESTONES", tuple(spec.milestones), "epochs"))
-            settings.append(Setting("GAMMA", spec.gamma, "that LR is multiplied by after each"))
+            settings.append(
+                Setting("GAMMA", spec.gamma, "LR is multiplied by this at each milestone")
+            )
             steps = Name("[epoch * steps_per_epoch for epoch in MILESTONES]")
             calls.append(_call("MultiStepLR", milestones=steps, gamma=Name("GAMMA")))
         case Step():
             _check_step_size(spec, problems)
             settings.append(Setting("STEP_SIZE", spec.step_size, "epochs"))
-            settings.append(Setting("GAMMA", spec.gamma, "that LR is multiplied by after each"))
+            settings.append(Setting("GAMMA", spec.gamma, "LR is multiplied by this after each"))
             steps = Name("STEP_SIZE * steps_per_epoch")
             calls.append(_call("StepLR", step_size=steps, gamma=Name("GAMMA")))
         case OneCycle():
@@ -66,7 +68,7 @@ def plan_schedule(spec: Schedule, *, monitor_falls: bool, problems: Problems) ->
             calls.append(_call("OneCycleLR", **options))
         case Plateau():
             settings.append(Setting("PATIENCE", spec.patience, "evaluations without a better one"))
-            settings.append(Setting("GAMMA", spec.gamma, "that LR is multiplied by after these"))
+            settings.append(Setting("GAMMA", spec.gamma, "LR is multiplied by this after them"))
             options = {"mode": "min" if monitor_falls else "max", "factor": Name("GAMMA")}
             options |= {"patience": Name("PATIENCE"), "threshold": 0.0}
             plateau = _call("ReduceLROnPlateau", **options)

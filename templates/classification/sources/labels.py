@@ -59,7 +59,7 @@ def build_samples(
 #% endif
 #% if data.classes_file
 def read_classes(root: Path) -> list[str]:
-    """The names of the classes, in the order of their numbers."""
+    """Return the names of the classes, in the order of their numbers."""
     text = ({{ data.classes_file }}).read_text(encoding="utf-8-sig")
     return [line.strip() for line in text.strip().splitlines()]
 
@@ -113,7 +113,7 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
 
 #% if data.held_out.both
 def read_eval_rows(root: Path, split: str) -> list[Row]:
-    """The rows of the split "val" or "test"."""
+    """Read the rows of the split "val" or "test"."""
     places = {
         "val": ({{ data.val_args[0] }}, {{ data.val_args[1] }}),
         "test": ({{ data.test_args[0] }}, {{ data.test_args[1] }}),
@@ -123,7 +123,7 @@ def read_eval_rows(root: Path, split: str) -> list[Row]:
 
 #% elif data.held_out.val
 def read_eval_rows(root: Path) -> list[Row]:
-    """The rows of the validation {{ sample }}s."""
+    """Read the rows of the validation {{ sample }}s."""
     return read_rows({{ data.val_args[0] }}, {{ data.val_args[1] }})
 
 
@@ -131,17 +131,17 @@ def read_eval_rows(root: Path) -> list[Row]:
 #% if data.held_out.any
 #% if data.held_out.both
 def build_eval_set(root: Path, classes: list[str], split: str) -> Samples:
-    """The {{ sample }}s of the split "val" or "test", without a look at others."""
+    """Read the {{ sample }}s of the split "val" or "test", without a look at others."""
     rows = read_eval_rows(root, split)
 #% elif data.test_args
 def build_eval_set(root: Path, classes: list[str], split: str) -> Samples:
-    """The {{ sample }}s of the split "val" or "test", without a look at others."""
+    """Read the {{ sample }}s of the split "val" or "test", without a look at others."""
     if split == "val":
         return build_datasets(root)[1]
     rows = read_rows({{ data.test_args[0] }}, {{ data.test_args[1] }})
 #% else
 def build_eval_set(root: Path, classes: list[str]) -> Samples:
-    """The validation {{ sample }}s, without a look at those to train on."""
+    """Read the validation {{ sample }}s, without a look at those to train on."""
     rows = read_eval_rows(root)
 #% endif
     #% if data.eval_classes

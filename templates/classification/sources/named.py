@@ -30,7 +30,7 @@ def build_eval_set(root: Path, split: str) -> Samples:
         return build_datasets(root)[1]
 #% else
 def build_eval_set(root: Path) -> Samples:
-    """The validation images, without those to train on."""
+    """Read the validation images, without those to train on."""
 #% endif
     if os.environ.get("LOCAL_RANK", "0") == "0":  # fetches them for the others
         {{ data.named.held_first }}
