@@ -41,7 +41,7 @@ def main() -> None:
 
     state = checkpoint.load(args.checkpoint)
     model = build_model()
-    model.load_state_dict(state["model"])
+    checkpoint.load_model(model, state["model"], args.checkpoint)
     classifier = Classifier(model).eval()
     classes = json.dumps(state["classes"])
     inputs = torch.randint(256, (2, *shape), dtype=torch.uint8)

@@ -40,10 +40,13 @@ def reading(file: object) -> Iterator[None]:
     except OSError as error:
         message = f"cannot read the weights {file}: {error.strerror or error}"
         raise SystemExit(message) from error
-    except (UnpicklingError, EOFError) as error:
+    except (UnpicklingError, EOFError, KeyError) as error:
         types = re.findall(r"GLOBAL (\S+)", str(error)) or ["no tensors at all"]
         message = f"{file} holds {types[0]}; save a state_dict() alone, and name that"
         raise RuntimeError(message) from error
+    except Exception as error:  # a damaged file; each format has its own
+        reason = str(error).partition("\n")[0]
+        raise RuntimeError(f"cannot read the weights {file}: {reason}") from error
 
 
 def unwrapped(state: Any, file: object) -> dict[str, Tensor]:

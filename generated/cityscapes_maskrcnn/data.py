@@ -143,7 +143,7 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
 
 
 def build_eval_set(root: Path) -> Samples:
-    """The validation images, without a look at those to train on."""
+    """Read the validation images, without a look at those to train on."""
     problems: list[str] = []
     records = read_val(root, problems)
     report(problems)

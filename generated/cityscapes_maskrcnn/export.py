@@ -40,7 +40,7 @@ class Detector(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         # As torchvision finds the size to resize to, but for when it is traced: then it
-        # does so in float32, and of 375 x 500 pixels, say, makes one row too few.
+        # does so in float32, and e.g. of 375 x 500 pixels makes one row too few.
         transform = self.model.transform
         sides = torch._shape_as_tensor(image)[1:].double()
         limits = torch.tensor([transform.min_size[-1], transform.max_size]).double()
@@ -134,7 +134,7 @@ def main() -> None:
     state = checkpoint.load(args.checkpoint)
     checkpoint.check_classes(args.checkpoint, state["classes"], CLASSES)
     model = build_model().eval()
-    model.load_state_dict(state["model"])
+    checkpoint.load_model(model, state["model"], args.checkpoint)
     expected = [detect(model, image / 255) for image in images]
     onnx.save(export(model), output)
 

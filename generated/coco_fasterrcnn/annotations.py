@@ -215,7 +215,7 @@ def read_header(file: str | Path) -> tuple[int, int] | str:
 def has_size(
     file: Path, size: Size, wanted: Size, where: str, problems: list[str]
 ) -> bool:
-    """Whether an image of height and width `size` has those that annotations are for.
+    """Return whether an image has the height and width that annotations are for.
 
     Those may be in the wrong order, as many tools write them; zeros are not known.
     """
@@ -320,20 +320,38 @@ def read_records(images: Path, file: Path, problems: list[str]) -> list[Record]:
             try:
                 bbox = annotation.get("bbox") or bound(annotation["segmentation"], size)
                 x, y, width, height = map(float, bbox)
-                area = float(annotation.get("area", width * height))
             except (KeyError, RuntimeError, TypeError, ValueError) as error:
                 problems.append(f"{where}: must have {WANTED} ({error})")
+                continue
+            area = annotation.get("area")
+            area = width * height if area is None else read_number(area)
+            if math.isfinite(width * height) and not math.isfinite(area):
+                problems.append(
+                    f"{where}: area must be a number, not {annotation['area']!r}"
+                )
+                continue
+            iscrowd = annotation.get("iscrowd")
+            if iscrowd not in (None, 0, 1, "0", "1"):
+                problems.append(f"{where}: iscrowd must be 0 or 1, not {iscrowd!r}")
                 continue
             wide |= x + width > size[1] + 1 or y + height > size[0] + 1
             corners &= x < width <= size[1] + 1 and y < height <= size[0] + 1
             if box := cut_box([x, y, x + width, y + height], size, where, problems):
-                crowd = annotation.get("iscrowd") in (1, "1")
+                crowd = iscrowd in (1, "1")
                 objects[image_id].append((box, labels[category], crowd, area))
     if wide and corners:
         fault = "the boxes look like [x1, y1, x2, y2]; a bbox is [x, y, width, height]"
         problems.insert(0, f"{file}: {fault}")
     ids = {label: key for key, label in labels.items()}
     return [build_record(*found[key], objects[key], key, ids) for key in found]
+
+
+def read_number(value: Any) -> float:
+    """Return a number, also of text; NaN if there is none."""
+    try:
+        return float(value)
+    except (OverflowError, TypeError, ValueError):
+        return math.nan
 
 
 def find_images(

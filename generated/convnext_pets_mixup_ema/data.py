@@ -116,7 +116,7 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
 
 
 def build_eval_set(root: Path) -> Samples:
-    """The validation images, without those to train on."""
+    """Read the validation images, without those to train on."""
     if os.environ.get("LOCAL_RANK", "0") == "0":  # fetches them for the others
         OxfordIIITPet(root, split="test", download=True)
     dist.barrier()

@@ -98,7 +98,7 @@ def main() -> None:
     state = checkpoint.load(args.checkpoint)
     classes = state["classes"]
     model = build_model().to(device).eval()
-    model.load_state_dict(state["model"])
+    checkpoint.load_model(model, state["model"], args.checkpoint)
     width = max(len(shown(path)) for path in files)
     class_width = max(len(shown(name)) for name in classes)
     unread, drawn, titles = [], [], []

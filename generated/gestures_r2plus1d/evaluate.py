@@ -106,7 +106,7 @@ def main() -> None:
     dataset = build_datasets(args.data)[1]
     checkpoint.check_classes(args.checkpoint, state["classes"], dataset.classes)
     model = build_model().to(device)
-    model.load_state_dict(state["model"])
+    checkpoint.load_model(model, state["model"], args.checkpoint)
     metrics, confusion = evaluate(model, build_eval_loader(dataset), device)
     if dist.get_rank() == 0:
         for name, value in metrics.items():

@@ -106,7 +106,7 @@ def main() -> None:
     dataset = build_eval_set(args.data, state["classes"])
     checkpoint.check_classes(args.checkpoint, state["classes"], dataset.classes)
     model = build_model().to(device)
-    model.load_state_dict(state["model"])
+    checkpoint.load_model(model, state["model"], args.checkpoint)
     dataset = replace(dataset, transform=test_views)
     loader = build_eval_loader(dataset, batch_size=1)  # of as many views as there are
     metrics, confusion = evaluate(model, loader, device)

@@ -139,8 +139,8 @@ def read_rows(root: Path, path: Path) -> list[Row]:
             raise ValueError(f"{path}: no column {', '.join(sorted(missing))}")
         for row in reader:
             place = f"{path}:{reader.line_num}"
-            if None in row.values():
-                raise ValueError(f"{place}: fewer fields than the header has")
+            if None in row or None in row.values():
+                raise ValueError(f"{place}: not as many fields as the header has")
             names = map(str.strip, row[LABEL_COLUMN].split(LABEL_SEPARATOR))
             labels = [name for name in names if name]
             image = root / row[IMAGE_COLUMN].strip()
@@ -237,12 +237,12 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
 
 
 def read_eval_rows(root: Path) -> list[Row]:
-    """The rows of the validation images."""
+    """Read the rows of the validation images."""
     return read_rows(root, root / "val.csv")
 
 
 def build_eval_set(root: Path, classes: list[str]) -> Samples:
-    """The validation images, without a look at those to train on."""
+    """Read the validation images, without a look at those to train on."""
     rows = read_eval_rows(root)
     return readable([build_samples(rows, classes, eval_transform)])[0]
 

@@ -234,12 +234,12 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
 
 
 def read_eval_rows(root: Path) -> list[Row]:
-    """The rows of the validation images."""
+    """Read the rows of the validation images."""
     return read_rows(root, root / "val_list.txt")
 
 
 def build_eval_set(root: Path, classes: list[str]) -> Samples:
-    """The validation images, without a look at those to train on."""
+    """Read the validation images, without a look at those to train on."""
     rows = read_eval_rows(root)
     return readable([build_samples(rows, classes, eval_transform)])[0]
 

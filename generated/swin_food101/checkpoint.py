@@ -93,6 +93,17 @@ def fill(model: nn.Module, path: Path, classes: list[str]) -> None:
         for name in state.keys() & own.keys():
             if state[name].shape != own[name].shape:
                 state[name] = own[name]
+    load_model(model, state, path)
+
+
+def load_model(model: nn.Module, state: dict[str, Any], path: Path) -> None:
+    """Load the weights of a checkpoint; stop if they are another model's."""
+    saved, own = (
+        [f"{name} {list(tensor.shape)}" for name, tensor in tensors.items()]
+        for tensors in (state, model.state_dict())
+    )
+    if set(saved) != set(own):
+        raise SystemExit(f"{path} is of another model: {difference(saved, own)}")
     model.load_state_dict(state)
 
 
@@ -144,9 +155,9 @@ def settings(names: dict[str, Any]) -> dict[str, str]:
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """Return which values differ, as `name: old -> new`."""
     return [
-        f"{name}: {difference(old.get(name), value)}"
-        for name, value in new.items()
-        if value != old.get(name)
+        f"{name}: {difference(old.get(name), new.get(name))}"
+        for name in new | old
+        if old.get(name) != new.get(name)
     ]
 
 

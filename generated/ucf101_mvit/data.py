@@ -220,12 +220,12 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
 
 
 def read_eval_rows(root: Path) -> list[Row]:
-    """The rows of the validation videos."""
+    """Read the rows of the validation videos."""
     return read_rows(root / "UCF-101", root / "ucfTrainTestlist/testlist01.txt")
 
 
 def build_eval_set(root: Path, classes: list[str]) -> Samples:
-    """The validation videos, without a look at those to train on."""
+    """Read the validation videos, without a look at those to train on."""
     rows = read_eval_rows(root)
     check(rows)
     return build_samples(rows, classes, eval_clip)

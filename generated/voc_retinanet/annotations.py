@@ -156,7 +156,7 @@ def read_header(file: str | Path) -> tuple[int, int] | str:
 def has_size(
     file: Path, size: Size, wanted: Size, where: str, problems: list[str]
 ) -> bool:
-    """Whether an image of height and width `size` has those that annotations are for.
+    """Return whether an image has the height and width that annotations are for.
 
     Those may be in the wrong order, as many tools write them; zeros are not known.
     """

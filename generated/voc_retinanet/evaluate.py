@@ -260,7 +260,7 @@ def load_model(path: Path, device: torch.device) -> nn.Module:
     state = checkpoint.load(path)
     checkpoint.check_classes(path, state["classes"], CLASSES)
     model = build_model().to(device).eval()
-    model.load_state_dict(state["model"])
+    checkpoint.load_model(model, state["model"], path)
     return model
 
 
@@ -289,6 +289,7 @@ def main() -> None:
             figure.savefig(picture)
             print(picture)
         if args.json:
+            args.json.parent.mkdir(parents=True, exist_ok=True)
             answer = to_dataset(truth.dataset["images"], evaluation.results)
             args.json.write_text(json.dumps(answer))
     dist.destroy_process_group()

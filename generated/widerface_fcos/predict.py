@@ -111,6 +111,7 @@ def main() -> None:
         F.to_pil_image(outline(image, detected, texts)).save(picture, quality=95)
     print(f"pictures: {shown(str(args.draw))}")
     if args.json:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(json.dumps(to_dataset(images, objects)))
     if unread:
         header = f"{len(unread)} of {len(files)} files were not read:"

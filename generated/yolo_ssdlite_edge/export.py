@@ -107,7 +107,7 @@ def main() -> None:
     state = checkpoint.load(args.checkpoint)
     checkpoint.check_classes(args.checkpoint, state["classes"], CLASSES)
     model = build_model().eval()
-    model.load_state_dict(state["model"])
+    checkpoint.load_model(model, state["model"], args.checkpoint)
     expected = [detect(model, image / 255) for image in images]
     onnx.save(export(model), output)
 
