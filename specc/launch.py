@@ -3,6 +3,7 @@
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from specc.source.diagnostics import UserError
 from specc.tasks.common.plan import LaunchPlan
+
+WINDOWS = os.name == "nt"
 
 
 def where(
@@ -54,7 +57,9 @@ def train(project: Path, launch: LaunchPlan, arguments: Sequence[str]) -> NoRetu
     beginning, quieter = torchrun(), project / "launch.py"
     if line[: len(beginning)] == beginning and quieter.exists():
         line = [sys.executable, str(quieter), *line[len(beginning) :]]
-    if os.name == "nt":  # where exec does not wait for what it starts
+    if WINDOWS:  # where exec does not wait for what it starts
+        # Ctrl-C reaches the training as well, which stops after its step: wait for that.
+        signal.signal(signal.SIGINT, lambda *_: None)
         sys.exit(subprocess.run(line, check=False).returncode)
     os.execvp(line[0], line)
 

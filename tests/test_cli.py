@@ -4,6 +4,7 @@ import json
 import os
 import runpy
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -204,6 +205,29 @@ def test_the_torchrun_line(
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
     words = launch.command(Path("out"), wanted, available, ["--resume"])
     assert words == ["torchrun", *line.split(), "--resume"]
+
+
+def test_on_windows_a_run_ends_as_its_training_does(here: Path) -> None:
+    """Where exec does not wait: Ctrl-C reaches both processes, and the exit code is passed on."""
+    Path("train.py").write_text(
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGINT, lambda *_: (time.sleep(1), sys.exit(7)))\n"
+        "print('begun', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    code = (
+        "from pathlib import Path; from specc import launch; launch.WINDOWS = True; "
+        "launch.train(Path('.'), launch.LaunchPlan(None, 1, 'localhost:29500', 1), [])"
+    )
+    line = [sys.executable, "-c", code]
+    pipe = subprocess.PIPE
+    run = subprocess.Popen(line, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+    assert run.stdout
+    while run.stdout.readline() != "begun\n":
+        assert run.poll() is None
+    os.killpg(run.pid, signal.SIGINT)
+    _, said = run.communicate(timeout=60)
+    assert (run.returncode, said) == (7, "")
 
 
 @pytest.mark.parametrize("available", [0, 1])

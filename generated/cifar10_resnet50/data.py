@@ -241,6 +241,7 @@ def main() -> None:
     args = parser.parse_args()
     distributed.init()
     train_set, _ = build_datasets(args.data)
+    args.output.parent.mkdir(parents=True, exist_ok=True)
     draw_sheet(train_set).savefig(args.output)
     print(args.output)
 

@@ -129,6 +129,7 @@ def main() -> None:
     model = build_model().eval()
     checkpoint.load_model(model, state["model"], args.checkpoint)
     expected = [detect(model, image / 255) for image in images]
+    output.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(export(model), output)
 
     # Check the saved file on other images, of other sizes.

@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("--image-size", type=int, default=IMAGE_SIZE, help="pixels")
     args = parser.parse_args()
     output = args.output or args.checkpoint.with_name("model.pt2")
+    output.parent.mkdir(parents=True, exist_ok=True)
     shape = (3, args.image_size, args.image_size)
 
     state = checkpoint.load(args.checkpoint)

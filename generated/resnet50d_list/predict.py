@@ -88,7 +88,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Name the class of images.")
     parser.add_argument("paths", nargs="+", help="files, folders, or globs in quotes")
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
-    parser.add_argument("--csv", default=os.devnull, help="file to write the table to")
+    parser.add_argument(
+        "--csv", type=Path, default=os.devnull, help="file to write the table to"
+    )
     parser.add_argument("--draw", type=Path, help="picture to draw the answers on")
     args = parser.parse_args()
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130))  # Ctrl-C: no traceback
@@ -102,6 +104,7 @@ def main() -> None:
     width = max(len(shown(path)) for path in files)
     class_width = max(len(shown(name)) for name in classes)
     unread, drawn, titles = [], [], []
+    args.csv.parent.mkdir(parents=True, exist_ok=True)
     with open(
         args.csv, "w", encoding="utf-8", errors="surrogateescape", newline=""
     ) as file:
@@ -122,6 +125,7 @@ def main() -> None:
                 drawn.append(sample)
                 titles.append("\n".join(cells))
     if args.draw and drawn:
+        args.draw.parent.mkdir(parents=True, exist_ok=True)
         draw(drawn, titles).savefig(args.draw)
     if unread:
         header = f"{len(unread)} of {len(files)} files were not read:"

@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="default: model.onnx beside it")
     args = parser.parse_args()
     output = args.output or args.checkpoint.with_name("model.onnx")
+    output.parent.mkdir(parents=True, exist_ok=True)
     shape = (FRAMES, 3, IMAGE_SIZE, IMAGE_SIZE)
 
     state = checkpoint.load(args.checkpoint)

@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="default: model.pt2 beside it")
     args = parser.parse_args()
     output = args.output or args.checkpoint.with_name("model.pt2")
+    output.parent.mkdir(parents=True, exist_ok=True)
     shape = (3, IMAGE_SIZE, IMAGE_SIZE)
 
     state = checkpoint.load(args.checkpoint)

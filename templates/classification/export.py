@@ -62,6 +62,7 @@ def main() -> None:
     #% else
     output = args.output or args.checkpoint.with_name("model.pt2")
     #% endif
+    output.parent.mkdir(parents=True, exist_ok=True)
     shape = {{ export.shape }}
 
     state = checkpoint.load(args.checkpoint)

@@ -9,7 +9,7 @@ from specc.tasks.classifier.evaluate import plan_evaluate
 from specc.tasks.classifier.export import plan_export
 from specc.tasks.classifier.loss import plan_loss
 from specc.tasks.classifier.model import preprocessing as image_preprocessing
-from specc.tasks.common.batches import check_batch
+from specc.tasks.common.batches import check_batch, check_norm
 from specc.tasks.common.code import Name
 from specc.tasks.common.files import shared_files
 from specc.tasks.common.optimizer import OptimizerPlan, plan_optimizer
@@ -64,6 +64,8 @@ def plan_video(name: str, spec: VideoClassification, problems: Problems) -> Vide
     )
     pairs = [name for name in ("mixup", "cutmix") if getattr(spec.data, name)]
     check_batch(spec, pairs, problems)
+    if tsn and model and data.segments == 1:  # whose last maps may be of one pixel
+        check_norm(spec, model, problems)
     if problems or row is None or model is None:
         raise problems.error()
     frames = "SEGMENTS" if tsn else "FRAMES"
