@@ -370,6 +370,13 @@ def test_a_class_may_be_called_like_a_split(here: Path) -> None:
         write_spec(Path("flat"), Path("flat.toml"))
 
 
+def test_splits_may_lie_in_a_folder_of_training_data(here: Path) -> None:
+    in_folders("all", *(f"train_data/{part}/{it}" for part in ("train", "val") for it in "ab"))
+    said = write_spec(Path("all"), Path("all.toml"))
+    assert "4 images to train on, 4 to validate on, 2 classes" in said
+    assert written("all.toml")[0]["data"]["root"] == "all/train_data"
+
+
 def test_a_share_of_splits_is_refused(here: Path) -> None:
     """That root/train and root/val would be two classes."""
     in_folders("data", *(f"{part}/{name}" for part in ("train", "Valid") for name in "abc"))

@@ -52,6 +52,10 @@ def _folders(folder: Path) -> Iterator[Found]:
     inside = {it.name: it for it in children(folder)}
     splits = find_splits(name for name, path in inside.items() if media(path))
     parts = {split: _inmost(inside[name], name) for split, name in splits.items()}
+    below = children(parts["train"]) if "train" in parts else []
+    if len(below) > 1 and all(read_split(it.name)[0] for it in below):
+        yield from _folders(parts["train"])  # train_data/{train,val}/CLASS
+        return
     held = tests = None
     notes: tuple[str, ...] = ()
     named: dict[str, Any] = {"val_fraction": VAL_FRACTION}
