@@ -369,7 +369,7 @@ def test_a_stopped_run_continues_as_if_never_stopped(name: str, here: Path) -> N
 
     project.edit("train.py", "LR = 0.002", "LR = 0.001")  # of which no step is left to train
     printed = project.run("train.py", "--output", "run", "--resume")
-    assert "run/last.pt: from step 8 on, LR: 0.002 -> 0.001\n" in printed
+    assert "run: from step 8 on, LR: 0.002 -> 0.001\n" in printed
     project.edit("train.py", "SEED = 0", "SEED = 1")
     project.edit("train.py", "BATCH_SIZE = 4", "BATCH_SIZE = 2")
     printed = project.fail("train.py", "--output", "run", "--resume")

@@ -226,7 +226,7 @@ def test_torchrun_is_resumed_as_if_never_stopped(project: Project, end: str) -> 
         assert 4 <= step < 12
         assert f"stopped at step {step}; --resume" in printed, printed
         printed = project.run("train.py", "--output", "stopped", "--resume", processes=2)
-    (step,) = map(int, re.findall(rf"{last}: from step (\d+) on", printed))
+    (step,) = map(int, re.findall(r"stopped: from step (\d+) on", printed))
     assert 4 <= step < 12
     assert differing(load("whole/last.pt"), load("stopped/last.pt")) == []
 

@@ -124,7 +124,7 @@ def test_checkpoint_is_whole_at_every_moment(project: Project) -> None:
         assert process.join() == -signal.SIGKILL
         step = load(last)["step"]
         assert step < 2 * STEPS
-    assert f"run/last.pt: from step {step} on\n" in project.run("train.py", *arguments)
+    assert f"run: from step {step} on\n" in project.run("train.py", *arguments)
     assert_as_if_never_stopped()
 
 
@@ -254,7 +254,7 @@ def test_resumed_run_takes_new_settings(project: Project) -> None:
     torch.save(state, "run/last.pt")
     printed = project.run("train.py", "--output", "run", "--resume")
     changes = "EPOCHS: 2 -> 3, LR: 0.01 -> 0.02, MOMENTUM: 0.9 -> 0.8, CLIP_NORM: 1.0 -> None"
-    assert f"run/last.pt: from step {old} on, {changes}\n" in printed
+    assert f"run: from step {old} on, {changes}\n" in printed
     logged = dict(scalars(Path("run"))["train/lr"])
     for step in range(old + 1, epochs * STEPS + 1):
         cosine = math.cos(math.pi * step / (epochs * STEPS))

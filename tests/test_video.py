@@ -150,7 +150,7 @@ def test_a_stopped_run_continues_bit_for_bit(here: Path) -> None:
 
     project.edit("data.py", "STRIDE = 2", "STRIDE = 3")  # with no step left to train
     printed = project.run("train.py", "--output", "run", "--resume")
-    assert "run/last.pt: from step 10 on, STRIDE: 2 -> 3\n" in printed
+    assert "run: from step 10 on, STRIDE: 2 -> 3\n" in printed
     project.edit("train.py", "SEED = 0", "SEED = 1")
     video = next(Path("videos/train").glob("*/*"))
     shutil.copy(video, video.with_stem("more"))

@@ -131,7 +131,7 @@ def main() -> None:
             group["lr"] = saved["lr"]
         state["plateau"] |= {"factor": GAMMA, "patience": PATIENCE}
         checkpoint.restore(parts, state)
-        checkpoint.report(last, state, settings)
+        checkpoint.report(args.output, state, settings)
     elif args.resume and is_main:
         print(f"no {last}: a new run")
 

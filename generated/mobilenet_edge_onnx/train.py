@@ -126,7 +126,7 @@ def main() -> None:
         stale = state.get("stale", 0)
         checkpoint.advance(scheduler, min(step, EPOCHS * steps_per_epoch))
         checkpoint.restore(parts, state)
-        checkpoint.report(last, state, settings)
+        checkpoint.report(args.output, state, settings)
     elif args.resume and is_main:
         print(f"no {last}: a new run")
 

@@ -117,7 +117,7 @@ def main() -> None:
         step, finished, best = state["step"], state["finished"], state["best"]
         checkpoint.advance(scheduler, min(step, EPOCHS * steps_per_epoch))
         checkpoint.restore(parts, state)
-        checkpoint.report(last, state, settings)
+        checkpoint.report(args.output, state, settings)
     elif args.resume and is_main:
         print(f"no {last}: a new run")
 

@@ -137,11 +137,11 @@ def check_recipe(path: Path, saved: dict[str, Any], recipe: dict[str, Any]) -> N
         )
 
 
-def report(path: Path, state: dict[str, Any], settings: dict[str, str]) -> None:
+def report(run: Path, state: dict[str, Any], settings: dict[str, str]) -> None:
     """Say from where on a run continues, and which settings are new."""
     changes = differences(state.get("settings", settings), settings)
     if os.environ.get("RANK", "0") == "0":
-        print(f"{path}: from step {state['step']} on", *changes, sep=", ")
+        print(f"{run}: from step {state['step']} on", *changes, sep=", ")
 
 
 def settings(names: dict[str, Any]) -> dict[str, str]:

@@ -194,7 +194,7 @@ def main() -> None:
         state["plateau"] |= {"factor": GAMMA, "patience": PATIENCE}
         #% endif
         checkpoint.restore(parts, state)
-        checkpoint.report(last, state, settings)
+        checkpoint.report(args.output, state, settings)
     elif args.resume and is_main:
         print(f"no {last}: a new run")
 
