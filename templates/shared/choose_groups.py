@@ -34,7 +34,8 @@ def choose_groups(groups: list[str], labels: list[list[int]]) -> set[str]:
                 moved = True
     if not chosen:
         raise ValueError(
-            f"{len(groups)} samples are of {len(counts)} groups, and without any of them a "
-            f"class has none to train on, or VAL_FRACTION {VAL_FRACTION} is too small"
+            f"{len(groups)} samples are of {len(counts)} groups, none of which can be "
+            f"validated on: a class would have none to train on, or VAL_FRACTION {VAL_FRACTION} "
+            "is too small"
         )
     return chosen
