@@ -226,3 +226,37 @@ def test_other_names_are_told_of_where_the_weights_stand(here: Path) -> None:
     assert said("fasterrcnn_resnet50_fpn", theirs, "detection", 'layout = "mmdet"') == ""
     body = said("fasterrcnn_resnet50_fpn", state_of(models.resnet50), "detection")
     assert "; the file fits resnet50: take that model, or another file" in body
+
+
+def notes_on(file: str) -> list[str]:
+    """What a build says of a file of weights for a resnet18."""
+    weights, format_ = f'"{file}"', "imagefolder"
+    text = SPEC.format(
+        task="classification", weights=weights, model="resnet18", classes="num_classes = 4",
+        format=format_,
+    )  # fmt: skip
+    Path("spec.toml").write_text(text)
+    read = source.read(Path("spec.toml"), ())
+    build.plan(read)
+    return [note.message for note in read.notes]
+
+
+def test_files_that_hold_no_weights_of_the_model_are_told_of(here: Path) -> None:
+    torch.save(resnet(), "whole.pth")
+    whole = Path("whole.pth").read_bytes()
+    Path("cut.pth").write_bytes(whole[: len(whole) // 2])
+    Path("empty.pth").touch()
+    Path("lfs.pth").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    safetensors.torch.save_file({"a": torch.zeros(99)}, "a.safetensors")
+    Path("b.safetensors").write_bytes(Path("a.safetensors").read_bytes()[:-1])
+    Path("c.safetensors").write_bytes(b"hello, I am text")
+    torch.save(state_of(models.resnet50), "larger.pth")
+    assert notes_on("whole.pth") == []
+    assert notes_on("cut.pth") == ["cut.pth is cut short"]
+    assert notes_on("empty.pth") == ["empty.pth is empty"]
+    assert notes_on("lfs.pth") == [
+        "lfs.pth is a pointer of Git LFS: `git lfs pull` fetches the weights"
+    ]
+    assert notes_on("b.safetensors") == ["b.safetensors is cut short"]
+    assert notes_on("c.safetensors") == ["c.safetensors has no header of safetensors"]
+    assert notes_on("larger.pth") == ["the file fits resnet50: take that model, or another file"]

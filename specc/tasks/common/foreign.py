@@ -10,7 +10,7 @@ from specc.source.diagnostics import show, visible
 from specc.source.keys import Key
 from specc.source.problems import Problems
 from specc.tasks.common.plan import WeightsPlan
-from specc.tasks.common.tensors import read_tensors
+from specc.tasks.common.tensors import find_fault, read_tensors
 
 FEW, MOST = 0.1, 0.9  # shares of the model's names that another's, and its own, file has
 SEARCHED = 80  # models of the catalog, by size
@@ -59,6 +59,9 @@ def check_names(
         weights: how it is read.
     """
     source = str(weights.path)
+    if os.path.isfile(source) and (fault := find_fault(source)):
+        problems.note(key, f"{source} {fault}")
+        return
     found = read_tensors(source) if os.path.isfile(source) else {}
     start = weights.prefix
     first = visible(next(iter(found), ""))
@@ -70,7 +73,13 @@ def check_names(
     left_out = tuple(f"{head}." for head in heads)
     parameters = catalog.tree(model).parameters
     wanted = [name for name in parameters if not name.startswith(left_out)]
-    if not found or not wanted or _share(wanted, _rename(found, weights.renamed)) >= FEW:
+    if not found or not wanted:
+        return
+    renamed = _rename(found, weights.renamed)
+    if _share(wanted, renamed) >= FEW:
+        alike = sum(renamed.get(name) == parameters[name] for name in wanted)
+        if alike < MOST * len(wanted) and (other := _known(renamed)) not in ("", model):
+            problems.note(key, f"the file fits {other}: take that model, or another file")
         return
     title = f"a TSN of {model.removeprefix(catalog.TSN)}" if catalog.TSN in model else model
     message = f"its tensors are named as {first}, those of {title} as {wanted[0]}"

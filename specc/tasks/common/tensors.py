@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import os
 import pickle
 import struct
 import zipfile
@@ -36,6 +37,29 @@ def read_tensors(path: str) -> dict[str, int]:
         return _named(_read_pickle(path))
     except Exception:  # a damaged pickle can raise anything
         return {}
+
+
+def find_fault(path: str) -> str:
+    """Say why a file holds no weights, as far as its two ends tell; "" if they don't."""
+    with open(path, "rb") as file:
+        begin = file.read(64)
+    if not begin:
+        return "is empty"
+    if begin.startswith(b"version https://git-lfs"):
+        return "is a pointer of Git LFS: `git lfs pull` fetches the weights"
+    if begin.startswith(b"PK") and not zipfile.is_zipfile(path):
+        return "is cut short"
+    if path.endswith(".safetensors"):
+        try:
+            with open(path, "rb") as file:
+                (length,) = struct.unpack("<Q", file.read(8))
+                header = json.loads(file.read(min(length, LARGEST)))
+            ends = [it["data_offsets"][1] for name, it in header.items() if name[:2] != "__"]
+            whole = 8 + length + max(ends, default=0) <= os.path.getsize(path)
+        except (AttributeError, LookupError, TypeError, ValueError, struct.error):
+            return "has no header of safetensors"
+        return "" if whole else "is cut short"
+    return ""
 
 
 def _read_header(path: str) -> dict[str, int]:
