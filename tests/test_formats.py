@@ -496,6 +496,21 @@ def test_spaces_around_labels_are_no_part_of_them(images: None) -> None:
     assert (train.classes, train.labels) == (["cat", "dog"], [[0, 1], [0, 1], [1], []])
 
 
+@pytest.mark.parametrize("kind", ["list", "csv", "classes"])
+def test_text_that_is_not_utf_8_is_named(images: None, kind: str) -> None:
+    """In a project that was built where the file was another one."""
+    format_ = "list" if kind == "classes" else kind
+    for part in ("train", "val"):
+        write(format_, f"lists/{part}.{'csv' if kind == 'csv' else 'txt'}", tree(part, False))
+    Path("names.txt").write_text("\n".join(CLASSES))
+    named = {"classes": "names.txt"} if kind == "classes" else {}
+    module = compiled(splits(format_, "train", "val") | named).module("data")
+    file = {"list": "lists/val.txt", "csv": "lists/val.csv", "classes": "names.txt"}[kind]
+    Path(file).write_bytes("image,label\ncafé.png caf\u00e9".encode("latin-1"))
+    with pytest.raises(ValueError, match=f"^{file}: not UTF-8 text; save it as that$"):
+        module.build_datasets(Path(module.DATA_DIR))
+
+
 def test_classes_of_json_files_have_to_agree(images: None) -> None:
     data = splits("openmmlab", "train", "val")
     project = compiled(data, num_classes=4)

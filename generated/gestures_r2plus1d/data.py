@@ -10,6 +10,7 @@ import signal
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,18 @@ def data_folder(path: str) -> Path:
 Row = tuple[str, Path, str]  # where it stands, a video, its label
 
 
+def open_text(path: Path) -> StringIO:
+    """Open a text file.
+
+    Raises:
+        ValueError: names it if it is not UTF-8.
+    """
+    try:
+        return StringIO(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8 text; save it as that") from error
+
+
 def read_rows(root: Path, path: Path) -> list[Row]:
     """Read a list file, in each line a path in `root`, SEPARATOR and a label.
 
@@ -175,7 +188,7 @@ def read_rows(root: Path, path: Path) -> list[Row]:
         ValueError: names the line that is not so.
     """
     rows = []
-    with open(path, encoding="utf-8-sig") as file:
+    with open_text(path) as file:
         for number, line in enumerate(file, 1):
             name, _, label = line.strip().rpartition(SEPARATOR)
             if name and not label.strip():

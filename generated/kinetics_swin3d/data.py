@@ -11,6 +11,7 @@ import re
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,20 @@ def data_folder(path: str) -> Path:
 
 
 Row = tuple[str, Path, str]  # where it stands, a video, its label
+
+
+def open_text(path: Path) -> StringIO:
+    """Open a text file.
+
+    Raises:
+        ValueError: names it if it is not UTF-8.
+    """
+    try:
+        return StringIO(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8 text; save it as that") from error
+
+
 COLUMNS = ["label", "youtube_id", "time_start", "time_end"]
 
 
@@ -172,7 +187,7 @@ def read_rows(folder: Path, path: Path) -> list[Row]:
     names = glob.glob("**", root_dir=folder, recursive=True)
     files = {Path(name).stem: folder / name for name in names if is_video_file(name)}
     rows, missing = [], 0
-    with open(path, encoding="utf-8-sig", newline="") as file:
+    with open_text(path) as file:
         for row in (reader := csv.DictReader(file)):
             place = f"{path}:{reader.line_num}"
             try:

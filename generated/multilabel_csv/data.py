@@ -11,6 +11,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,18 @@ def data_folder(path: str) -> Path:
 Row = tuple[str, Path, list[str]]  # where it stands, an image, its labels
 
 
+def open_text(path: Path) -> StringIO:
+    """Open a text file.
+
+    Raises:
+        ValueError: names it if it is not UTF-8.
+    """
+    try:
+        return StringIO(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8 text; save it as that") from error
+
+
 def read_rows(root: Path, path: Path) -> list[Row]:
     """Read the rows of a CSV file, with images in `root`.
 
@@ -132,7 +145,7 @@ def read_rows(root: Path, path: Path) -> list[Row]:
         ValueError: names the row that is not as it should be.
     """
     rows = []
-    with open(path, encoding="utf-8-sig", newline="") as file:
+    with open_text(path) as file:
         reader = csv.DictReader(file, skipinitialspace=True)
         needed = {IMAGE_COLUMN, LABEL_COLUMN}
         if missing := needed - {*(reader.fieldnames or ())}:

@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,18 @@ def data_folder(path: str) -> Path:
 Row = tuple[str, Path, str]  # where it stands, a video, its label
 
 
+def open_text(path: Path) -> StringIO:
+    """Open a text file.
+
+    Raises:
+        ValueError: names it if it is not UTF-8.
+    """
+    try:
+        return StringIO(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8 text; save it as that") from error
+
+
 def read_rows(folder: Path, path: Path) -> list[Row]:
     """Read a list of UCF101's: CLASS/VIDEO in `folder`, and perhaps a number.
 
@@ -145,7 +158,7 @@ def read_rows(folder: Path, path: Path) -> list[Row]:
         ValueError: names the line that is not so.
     """
     rows = []
-    with open(path, encoding="utf-8-sig") as file:
+    with open_text(path) as file:
         for number, line in enumerate(file, 1):
             name = line.split()[0] if line.strip() else ""
             if name and "/" not in name:
@@ -162,7 +175,7 @@ def read_classes(path: Path) -> list[str]:
         ValueError: names the line that is not so.
     """
     names = []
-    for number, line in enumerate(path.read_text("utf-8-sig").splitlines(), 1):
+    for number, line in enumerate(open_text(path).read().splitlines(), 1):
         if words := line.split():
             if words[0] != str(len(names) + 1) or len(words) != 2:
                 wanted = f"{len(names) + 1} and a class"

@@ -9,6 +9,7 @@ import re
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -192,6 +193,18 @@ def data_folder(path: str) -> Path:
 Row = tuple[str, Frames, str]  # where it stands, a video, its label
 
 
+def open_text(path: Path) -> StringIO:
+    """Open a text file.
+
+    Raises:
+        ValueError: names it if it is not UTF-8.
+    """
+    try:
+        return StringIO(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8 text; save it as that") from error
+
+
 def read_rows(root: Path, path: Path) -> list[Row]:
     """Read a list file, in each line a folder in `root`, FRAMES and a label.
 
@@ -199,7 +212,7 @@ def read_rows(root: Path, path: Path) -> list[Row]:
         ValueError: names the line that is not so.
     """
     rows = []
-    with open(path, encoding="utf-8-sig") as file:
+    with open_text(path) as file:
         for number, line in enumerate(file, 1):
             match line.rsplit(maxsplit=2):
                 case [folder, count, label] if count.isdecimal() and int(count):

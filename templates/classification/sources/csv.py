@@ -1,6 +1,9 @@
 #% include "classification/sources/row.py"
 
 
+#% include "classification/sources/open_text.py"
+
+
 def read_rows(root: Path, path: Path) -> list[Row]:
     """Read the rows of a CSV file, with images in `root`.
 
@@ -8,7 +11,7 @@ def read_rows(root: Path, path: Path) -> list[Row]:
         ValueError: names the row that is not as it should be.
     """
     rows = []
-    with open(path, encoding="utf-8-sig", newline="") as file:
+    with open_text(path) as file:
         #% if data.delimiter
         reader = csv.DictReader(file, delimiter=DELIMITER, skipinitialspace=True)
         #% else
@@ -62,7 +65,7 @@ def read_rows(root: Path, path: Path) -> list[Row]:
 #% if data.group_column
 def read_groups(path: Path) -> list[str]:
     """Read the group of each row of a CSV file."""
-    with open(path, encoding="utf-8-sig", newline="") as file:
+    with open_text(path) as file:
         #% if data.delimiter
         reader = csv.DictReader(file, delimiter=DELIMITER, skipinitialspace=True)
         #% else

@@ -60,7 +60,7 @@ def build_samples(
 #% if data.classes_file
 def read_classes(root: Path) -> list[str]:
     """Return the names of the classes, in the order of their numbers."""
-    text = ({{ data.classes_file }}).read_text(encoding="utf-8-sig")
+    text = open_text({{ data.classes_file }}).read()
     return [line.strip() for line in text.strip().splitlines()]
 
 

@@ -1,6 +1,9 @@
 #% include "classification/sources/row.py"
 
 
+#% include "classification/sources/open_text.py"
+
+
 def read_rows(root: Path, path: Path) -> list[Row]:
     """Read a list file, in each line a path in `root`, SEPARATOR and a label.
 
@@ -8,7 +11,7 @@ def read_rows(root: Path, path: Path) -> list[Row]:
         ValueError: names the line that is not so.
     """
     rows = []
-    with open(path, encoding="utf-8-sig") as file:
+    with open_text(path) as file:
         for number, line in enumerate(file, 1):
             name, _, label = line.strip().rpartition(SEPARATOR)
             #% if data.multi_label

@@ -1,4 +1,9 @@
 #% include "classification/sources/row.py"
+#% if data.classes_file
+
+
+#% include "classification/sources/open_text.py"
+#% endif
 
 
 def read_rows(root: Path, path: Path) -> list[Row]:
@@ -34,7 +39,7 @@ def read_rows(root: Path, path: Path) -> list[Row]:
 #% if data.read_classes
 def read_classes(path: Path) -> list[str]:
     """Read the classes' names from a JSON file of OpenMMLab's, or number them."""
-    metainfo = json.loads(path.read_bytes()).get("metainfo", {})
+    metainfo = json.loads(path.read_bytes()).get("metainfo") or {}
     numbers = [str(number) for number in range(NUM_CLASSES)]
     return [name.strip() for name in metainfo.get("classes") or numbers]
 

@@ -1,4 +1,7 @@
 #% include "classification/sources/row.py"
+
+
+#% include "classification/sources/open_text.py"
 COLUMNS = ["label", "youtube_id", "time_start", "time_end"]
 
 
@@ -15,7 +18,7 @@ def read_rows(folder: Path, path: Path) -> list[Row]:
     names = glob.glob("**", root_dir=folder, recursive=True)
     files = {Path(name).stem: folder / name for name in names if is_video_file(name)}
     rows, missing = [], 0
-    with open(path, encoding="utf-8-sig", newline="") as file:
+    with open_text(path) as file:
         for row in (reader := csv.DictReader(file)):
             place = f"{path}:{reader.line_num}"
             try:

@@ -1,6 +1,9 @@
 #% include "classification/sources/row.py"
 
 
+#% include "classification/sources/open_text.py"
+
+
 def read_rows(root: Path, path: Path) -> list[Row]:
     #% if data.with_offset
     """Read a list file, in each line a folder in `root`, OFFSET, FRAMES and a label.
@@ -9,7 +12,7 @@ def read_rows(root: Path, path: Path) -> list[Row]:
         ValueError: names the line that is not so.
     """
     rows = []
-    with open(path, encoding="utf-8-sig") as file:
+    with open_text(path) as file:
         for number, line in enumerate(file, 1):
             match line.rsplit(maxsplit=3):
                 case [folder, offset, count, label] if (offset + count).isdecimal() and int(count):
@@ -26,7 +29,7 @@ def read_rows(root: Path, path: Path) -> list[Row]:
         ValueError: names the line that is not so.
     """
     rows = []
-    with open(path, encoding="utf-8-sig") as file:
+    with open_text(path) as file:
         for number, line in enumerate(file, 1):
             match line.rsplit(maxsplit=2):
                 case [folder, count, label] if count.isdecimal() and int(count):

@@ -1,6 +1,9 @@
 #% include "classification/sources/row.py"
 
 
+#% include "classification/sources/open_text.py"
+
+
 def read_rows(folder: Path, path: Path) -> list[Row]:
     """Read a list of UCF101's: CLASS/VIDEO in `folder`, and perhaps a number.
 
@@ -8,7 +11,7 @@ def read_rows(folder: Path, path: Path) -> list[Row]:
         ValueError: names the line that is not so.
     """
     rows = []
-    with open(path, encoding="utf-8-sig") as file:
+    with open_text(path) as file:
         for number, line in enumerate(file, 1):
             name = line.split()[0] if line.strip() else ""
             if name and "/" not in name:
@@ -25,7 +28,7 @@ def read_classes(path: Path) -> list[str]:
         ValueError: names the line that is not so.
     """
     names = []
-    for number, line in enumerate(path.read_text("utf-8-sig").splitlines(), 1):
+    for number, line in enumerate(open_text(path).read().splitlines(), 1):
         if words := line.split():
             if words[0] != str(len(names) + 1) or len(words) != 2:
                 wanted = f"{len(names) + 1} and a class"
