@@ -1,6 +1,7 @@
 """Checkpoints that survive a kill at any moment, and a damaged file."""
 
 import os
+import sys
 import warnings
 import zipfile
 from pathlib import Path
@@ -144,11 +145,14 @@ def report(run: Path, state: dict[str, Any], settings: dict[str, str]) -> None:
         print(f"{run}: from step {state['step']} on", *changes, sep=", ")
 
 
-def settings(names: dict[str, Any]) -> dict[str, str]:
-    """Return the constants among the names in files, as text."""
+def settings(*modules: str) -> dict[str, str]:
+    """Return the constants of modules that are imported, as text."""
+    names = {n: value for it in modules for n, value in vars(sys.modules[it]).items()}
     kinds = int | float | str | tuple
     return {
-        n: str(it) for n, it in names.items() if n.isupper() and isinstance(it, kinds)
+        n: str(value)
+        for n, value in names.items()
+        if n.isupper() and isinstance(value, kinds)
     }
 
 

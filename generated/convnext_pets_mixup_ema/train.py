@@ -125,8 +125,7 @@ def main() -> None:
     recipe = checkpoint.describe(parts) | {"SEED": SEED, "BATCH_SIZE": BATCH_SIZE}
     recipe |= {"MONITOR": MONITOR, "classes": train_set.classes}
     recipe |= {"steps per epoch": steps_per_epoch, "samples": len(train_set)}
-    others = build_datasets.__globals__ | build_optimizer.__globals__
-    settings = checkpoint.settings(others | globals())
+    settings = checkpoint.settings("data", "optimizer", __name__)
     step, finished, best = 0, 0, -1.0
     if resuming:
         state = checkpoint.load(last, previous, key="recipe")

@@ -116,7 +116,7 @@ def main() -> None:
     recipe |= {"steps per epoch": steps_per_epoch, "samples": len(train_set)}
     lrs = tuple(group["lr"] for group in optimizer.param_groups)
     recipe["learning rates"] = lrs
-    settings = checkpoint.settings(build_datasets.__globals__ | globals())
+    settings = checkpoint.settings("data", __name__)
     step, finished, best = 0, 0, -1.0
     stale = 0  # evaluations since the best one
     if resuming:

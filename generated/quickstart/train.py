@@ -108,7 +108,7 @@ def main() -> None:
     recipe = checkpoint.describe(parts) | {"SEED": SEED, "BATCH_SIZE": BATCH_SIZE}
     recipe |= {"MONITOR": MONITOR, "classes": train_set.classes}
     recipe |= {"steps per epoch": steps_per_epoch, "samples": len(train_set)}
-    settings = checkpoint.settings(build_datasets.__globals__ | globals())
+    settings = checkpoint.settings("data", __name__)
     step, finished, best = 0, 0, -1.0
     if resuming:
         state = checkpoint.load(last, previous, key="recipe")

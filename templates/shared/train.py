@@ -165,10 +165,9 @@ def main() -> None:
     recipe["learning rates"] = lrs
     #% endif
     #% if optimizer.groups
-    others = build_datasets.__globals__ | build_optimizer.__globals__
-    settings = checkpoint.settings(others | globals())
+    settings = checkpoint.settings("data", "optimizer", __name__)
     #% else
-    settings = checkpoint.settings(build_datasets.__globals__ | globals())
+    settings = checkpoint.settings("data", __name__)
     #% endif
     step, finished, best = 0, 0, {{ train.worst }}
     #% if train.early_stop
