@@ -61,9 +61,9 @@ def test_files_are_read_with_the_channels_that_they_have(here: Path) -> None:
     pixels = data.normalize(torch.tensor([255, 0], dtype=torch.uint8).expand(5, 1, 2))[:, 0]
     torch.testing.assert_close(pixels[:, 0], torch.tensor([1.8, 2.0, 0.7 / 0.3, 3.0, 5.0]))
     torch.testing.assert_close(pixels[:, 1], torch.tensor([-0.2, -0.5, -1.0, -2.0, -5.0]))
-    assert [data.find_fault(name) for name in ("a.npy", "deep.npy")] == ["", ""]
+    assert [data.read_header(name) for name in ("a.npy", "deep.npy")] == [(2, 3), (1, 1)]
     assert [
-        data.find_fault(name) for name in ("float.npy", "flat.npy", "four.npy", "rgba.png")
+        data.read_header(name) for name in ("float.npy", "flat.npy", "four.npy", "rgba.png")
     ] == [
         "float.npy: float32; save it as uint8 or uint16",
         "flat.npy: (2, 3), not [H, W, 5]",
@@ -79,8 +79,10 @@ def test_files_are_read_with_the_channels_that_they_have(here: Path) -> None:
     data = compile_spec(SPEC, "model.num_classes=4", *several).module("data")
     expected = torch.from_numpy(values[:, :, :4]).permute(2, 0, 1)
     for name in ("four.npy", "rgba.png", "cmyk.tif"):
-        assert data.find_fault(name) == "" and torch.equal(data.read_image(name), expected), name
-    assert data.find_fault("rgb.png") == "rgb.png: 3 channels (RGB), not 4"
+        assert data.read_header(name) == (2, 3) and torch.equal(
+            data.read_image(name), expected
+        ), name
+    assert data.read_header("rgb.png") == "rgb.png: 3 channels (RGB), not 4"
     numpy.save("deep.npy", deep[:, :, 1:])
     # 4096 values become 256, 16 to each: 255, 256 and 4096 are in the steps 15, 16 and 255.
     assert data.read_image("deep.npy")[:, 0, 0].tolist() == [15, 16, 255, 255]

@@ -32,7 +32,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_build_writes_a_project(here: Path) -> None:
     done = specc("build", "spec.toml", "-o", "out")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "out: 12 files written\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "out: 13 files written\n", "")
     assert Path("out/train.py").exists()
 
 
@@ -77,7 +77,7 @@ def test_names_that_are_no_text(here: Path) -> None:
     Path("spec.toml").rename("a\n\udcff.toml")
     done = specc("build", "a\n\udcff.toml", "-o", "o\udcff")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "o\\udcff: 12 files written\n"
+    assert done.stdout == "o\\udcff: 13 files written\n"
     readme = Path("o\udcff/README.md").read_text()
     assert readme.startswith("# `a\\u000a\\udcff`\n")
 

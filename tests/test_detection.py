@@ -285,7 +285,7 @@ def test_truth_of_polygons_is_not_drawn_and_pictures_are_drawn_small(here: Path)
     make_scenes(train=5, val=4)
     project = detector("maskrcnn_resnet50_fpn", "train.batch_size=2")
     evaluate, data = project.module("evaluate"), project.module("data")
-    _, val_set = evaluate.build_datasets(Path("data"))
+    val_set = evaluate.build_eval_set(Path("data"))
     val_set.records = [it for it in val_set.records if not it.crowd.any()]  # which are RLE
     forbidden = mock.Mock(side_effect=AssertionError("a mask is drawn"))
     with mock.patch("faster_coco_eval.core.mask.decode", forbidden):

@@ -65,6 +65,7 @@ EXAMPLES: dict[str, tuple[Any, ...]] = {
     "data.eval_transforms.name": ("CenterCrop", "RandomVerticalFlip"),
     "data.train": ("train", "test", "extra"),
     "data.val": ("val", "test", "extra"),
+    "data.test": ("test", "extra"),
     "data.mean": ([0.4, 0.5, 0.6],),
     "data.std": ([0.2, 0.3, 0.4],),
     "data.value_range": ([0, 4095], [0, 1023]),
