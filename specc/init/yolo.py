@@ -19,7 +19,7 @@ from specc.init.found import (
 )
 from specc.tasks.common.places import IMAGES
 from specc.tasks.common.splits import find_splits, read_split
-from specc.tasks.detection.formats.read import read_names
+from specc.tasks.detection.formats.yolo import read_names
 
 NAMES = "classes.txt"  # Label Studio's
 Sets = dict[str, Any]  # what names the images of a split: a folder, a file, or a list of them

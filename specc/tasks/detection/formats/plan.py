@@ -24,7 +24,8 @@ from specc.tasks.detection.formats.language import (
     WiderFace,
     Yolo,
 )
-from specc.tasks.detection.formats.read import LARGE, Seen, each, look, parts, read_names, voc_lists
+from specc.tasks.detection.formats.read import LARGE, Seen, each, look, parts, voc_lists
+from specc.tasks.detection.formats.yolo import read_names
 from specc.tasks.detection.language import Detection
 from specc.tasks.detection.plans import AnnotationsPlan
 

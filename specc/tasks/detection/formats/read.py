@@ -3,7 +3,6 @@
 import glob
 import json
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -14,8 +13,9 @@ from specc.catalog.classes import classes
 from specc.source.keys import Key
 from specc.source.problems import Problems
 from specc.tasks.common.lists import Unreadable
-from specc.tasks.common.places import IMAGES, visible_files
+from specc.tasks.common.places import IMAGES
 from specc.tasks.common.remember import remembered
+from specc.tasks.detection.formats.files import find_images, read_text, read_xml
 from specc.tasks.detection.formats.language import (
     BoxData,
     Cityscapes,
@@ -25,8 +25,8 @@ from specc.tasks.detection.formats.language import (
     WiderFace,
     Yolo,
 )
+from specc.tasks.detection.formats.yolo import yolo_images, yolo_keypoints, yolo_names
 
-YAML = (".yaml", ".yml")
 LARGE = 100_000_000  # bytes of JSON that take too long to read here
 
 
@@ -70,9 +70,9 @@ def look(data: BoxData, masks: bool, problems: Problems) -> Seen:
             case Coco():
                 return _coco(data, masks, problems)
             case Yolo():
-                files = [] if train else [_yolo_images(data.root, it) for it in training(data)]
+                files = [] if train else [yolo_images(data.root, it) for it in training(data)]
                 count = sum(map(len, files))
-                return Seen(_yolo_names(data), count, keypoints=_yolo_keypoints(data))
+                return Seen(yolo_names(data), count, keypoints=yolo_keypoints(data))
             case Cityscapes():
                 names = tuple(classes("cityscapes").numbers)
                 pattern = "*/*_leftImg8bit.png"
@@ -136,56 +136,6 @@ def voc_lists(names: str | list[str], masks: bool) -> list[str]:
     return [str(path.parent / "ImageSets" / kind / f"{path.name}.txt") for path in paths]
 
 
-def read_names(path: Path) -> list[str]:
-    """Return the names in a text file, one in each line, or those in YOLO's data.yaml.
-
-    Where that counts from 1, number 0 has the name "".
-
-    Raises:
-        Unreadable, OSError: if there are none.
-    """
-    if path.suffix not in YAML:
-        return [line.strip() for line in _text(path).strip().splitlines()]
-    names = _yaml(path).get("names")
-    if isinstance(names, dict) and names:
-        numbers = sorted(names, key=str)
-        if numbers == sorted(range(len(names)), key=str):
-            names = [names[number] for number in range(len(names))]
-        elif numbers == sorted(range(1, len(names) + 1), key=str):
-            names = ["", *(names[number] for number in range(1, len(names) + 1))]  # none is 0
-    if not isinstance(names, list) or not names:
-        raise Unreadable(f"{path}: must have names, as a list or of the numbers from 0 or 1 on")
-    return [str(name).strip() for name in names]
-
-
-def _yaml(path: Path) -> dict[str, Any]:
-    import yaml  # takes a while, and few need it
-
-    try:
-        content = yaml.safe_load(_text(path))
-    except yaml.YAMLError as error:
-        raise Unreadable(f"{path}: not YAML: {' '.join(str(error).split())}") from error
-    return content if isinstance(content, dict) else {}
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise Unreadable(f"{path}: must be UTF-8 ({error})") from error
-
-
-def _xml(path: Path) -> ElementTree.Element:
-    """Return the root of an XML file, in the encoding that it declares, as projects read it."""
-    content = path.read_bytes()
-    declared = re.match(rb"""<\?xml[^>]*?encoding=["']([\w.:-]+)""", content)
-    if declared is None:
-        return ElementTree.fromstring(content)
-    encoding = declared[1].decode().lower()
-    encoding = "gb18030" if encoding == "gb2312" else encoding
-    return ElementTree.fromstring(content.decode(encoding))
-
-
 # ---- where things are ----
 
 
@@ -219,7 +169,7 @@ def _places(data: BoxData, masks: bool) -> Iterator[tuple[Path, Key]]:
             case Yolo():
                 images = Path(data.root, value)
                 yield images, key
-                beside = any(path.with_suffix(".txt").exists() for path in _images(images))
+                beside = any(path.with_suffix(".txt").exists() for path in find_images(images))
                 if images.suffix != ".txt" and not beside:
                     labels = "/labels/".join(f"/{images.as_posix()}/".rsplit("/images/", 1))
                     yield Path(labels[1:]), key
@@ -243,10 +193,10 @@ def _listed(data: BoxData, masks: bool) -> Iterator[Listed]:
             case Voc():
                 yield part, value, _voc_files(data, value, masks)
             case VocFolders():
-                yield part, value, _images(Path(data.root, value))
+                yield part, value, find_images(Path(data.root, value))
             case Yolo():
                 here = Path(data.root, value).exists()
-                yield part, value, _yolo_images(data.root, value) if here else ()
+                yield part, value, yolo_images(data.root, value) if here else ()
             case _:
                 yield part, value, [Path(value)]
 
@@ -345,7 +295,7 @@ def _check_lists(data: BoxData, masks: bool, problems: Problems) -> None:
 
 def _files_of(data: BoxData, part: str, path: Path) -> list[Path]:
     """Return the files that a list of images names."""
-    lines = [line.strip() for line in _text(path).splitlines() if line.strip()]
+    lines = [line.strip() for line in read_text(path).splitlines() if line.strip()]
     match data:
         case Voc():
             folder = path.parents[2] / "JPEGImages"
@@ -378,7 +328,7 @@ def _voc_files(data: Voc, name: str, masks: bool) -> list[Path]:
     """Return the XML files of the images in a list."""
     (path,) = voc_lists(name, masks)
     file = Path(data.root, path)
-    lines = map(str.strip, _text(file).splitlines() if file.exists() else ())
+    lines = map(str.strip, read_text(file).splitlines() if file.exists() else ())
     return [file.parents[2] / "Annotations" / f"{line}.xml" for line in lines if line]
 
 
@@ -389,7 +339,7 @@ def _voc_folders(data: VocFolders) -> Seen:
     for part, _, value in each(data):
         if part == "test":
             continue
-        files = _images(Path(data.root, value))
+        files = find_images(Path(data.root, value))
         images += len(files) if part == "train" else 0
         for image in files:
             xml = image.with_suffix(".xml")
@@ -401,55 +351,15 @@ def _voc_folders(data: VocFolders) -> Seen:
 def read_voc_names(xml: Path) -> list[str]:
     """Return the classes of a file's objects; none where it cannot be read, which training says."""
     try:
-        objects = _xml(xml).findall("object")
+        objects = read_xml(xml).findall("object")
     except (OSError, ElementTree.ParseError, LookupError, ValueError):
         return []
     return [it.findtext("name", "").strip() for it in objects]
 
 
 def _wider_images(data: WiderFace) -> int:
-    texts = [_text(_wider_list(data, it)) for it in training(data)]
+    texts = [read_text(_wider_list(data, it)) for it in training(data)]
     if data.annotations == "voc":
         return len(" ".join(texts).split())
     lines = [line.strip() for text in texts for line in text.splitlines()]
     return sum(Path(line).suffix.lower() in IMAGES for line in lines)
-
-
-def _yolo_names(data: Yolo) -> dict[str, tuple[str, ...]]:
-    for name in ("data.yaml", "data.yml", "classes.txt"):
-        path = Path(data.root, name)
-        if path.is_file():
-            return {str(path): tuple(read_names(path))}
-    given = Path(data.classes) if isinstance(data.classes, str) else None
-    if given and given.suffix in (".yaml", ".yml") and given.is_file():
-        return {str(given): tuple(read_names(given))}
-    return {}
-
-
-def _yolo_keypoints(data: Yolo) -> int:
-    """Return how many numbers of keypoints a line has: the product of `kpt_shape`."""
-    paths = [Path(data.root, "data.yaml"), Path(data.root, "data.yml")]
-    if isinstance(data.classes, str):
-        paths.append(Path(data.classes))
-    for path in paths:
-        shape = _yaml(path).get("kpt_shape") if path.suffix in YAML and path.is_file() else None
-        match shape:
-            case [int(points), int(numbers)] if points > 0 and numbers in (2, 3):
-                return points * numbers
-            case None:
-                continue
-        raise Unreadable(f"{path}: kpt_shape must be as [17, 3], not {shape}")
-    return 0
-
-
-@remembered
-def _yolo_images(root: str, place: str) -> list[Path]:
-    path = Path(root, place)
-    if path.suffix == ".txt":
-        return [path.parent / line.strip() for line in _text(path).splitlines() if line.strip()]
-    return _images(path)
-
-
-@remembered
-def _images(folder: Path) -> list[Path]:
-    return visible_files(folder, IMAGES)
