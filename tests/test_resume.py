@@ -215,8 +215,7 @@ def test_another_recipe_is_refused_and_each_difference_named(project: Project) -
     # 11,689,512 and 21,797,672 are torchvision's numbers for 1000 classes, of 513 weights each.
     weights = 11_689_512 - 996 * 513, 21_797_672 - 996 * 513
     for line in (
-        "run/last.pt is of another recipe; restore these, or name another --output, "
-        "and --weights run/best.pt to begin with its model:\n  model",
+        "run/last.pt is of another recipe; restore these, or name another --output:\n  model",
         "  SEED: 0 -> 1",
         "  BATCH_SIZE: 4 -> 8",
         "  MONITOR: top1 -> loss",
@@ -229,6 +228,9 @@ def test_another_recipe_is_refused_and_each_difference_named(project: Project) -
         "layer1.0.bn1.weight and 55 more",
     ):
         assert line in printed, line
+    project.edit("model.py", "models.resnet34(", "models.resnet18(")
+    printed = project.fail("train.py", "--output", "run", "--resume")
+    assert "another --output, and --weights run/best.pt to begin with its model:\n" in printed
 
 
 def test_checkpoint_of_another_model_is_refused_in_a_line(project: Project) -> None:

@@ -131,8 +131,10 @@ def check_classes(path: Path | str, trained: list[str], classes: list[str]) -> N
 def check_recipe(path: Path, saved: dict[str, Any], recipe: dict[str, Any]) -> None:
     """Stop if a run is to be resumed with another recipe, and name each difference."""
     if lines := differences(saved, recipe):
-        begin = f"name another --output, and --weights {path.with_name('best.pt')}"
-        advice = f"restore these, or {begin} to begin with its model"
+        advice = "restore these, or name another --output"
+        if saved["model"] == recipe["model"]:
+            best = path.with_name("best.pt")
+            advice += f", and --weights {best} to begin with its model"
         raise SystemExit(
             "\n  ".join([f"{path} is of another recipe; {advice}:", *lines])
         )
