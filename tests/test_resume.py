@@ -88,7 +88,7 @@ def test_killed_run_continues_from_its_last_checkpoint(project: Project, workers
     assert killed.join() == -signal.SIGKILL
     assert STEPS < load("run/last.pt")["step"] < 2 * STEPS
     project.run("train.py", "--output", "run", "--resume")
-    assert_as_if_never_stopped()
+    assert_as_if_never_stopped(edited="WORKERS" if workers else None)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
