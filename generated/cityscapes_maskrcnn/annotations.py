@@ -37,7 +37,6 @@ LABEL_IDS = {
     "motorcycle": 32,
     "bicycle": 33,
 }
-QUIET = os.environ.get("RANK", "0") != "0"  # only rank 0 prints
 
 Size = tuple[int, int]  # height and width of an image, in pixels
 Object = tuple[list[float], int, bool, int]  # its box, label, crowd, and number
@@ -192,7 +191,8 @@ def read_records(root: Path, part: str, problems: list[str]) -> list[Record]:
     )
     with ThreadPoolExecutor() as pool:
         contents = pool.map(find_instances, truths)
-        contents = tqdm(contents, part, len(truths), leave=False, disable=QUIET)
+        silent = os.environ.get("RANK", "0") != "0"  # only rank 0 prints
+        contents = tqdm(contents, part, len(truths), leave=False, disable=silent)
         results = list(contents)
     records = []
     sizes = read_sizes(images, problems)

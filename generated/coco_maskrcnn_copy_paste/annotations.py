@@ -22,7 +22,6 @@ CLASSES = ["__background__", "bolt", "nut", "washer"]
 NUM_CLASSES = len(CLASSES)
 VAL_FRACTION = 0.2  # of the images, to validate on
 VAL_SEED = 0  # decides which
-QUIET = os.environ.get("RANK", "0") != "0"  # only rank 0 prints
 
 Size = tuple[int, int]  # height and width of an image, in pixels
 Object = tuple[list[float], int, bool, float, Any]  # its box, label, crowd, area, shape

@@ -57,7 +57,7 @@ def read_video(path: str | Path, choose: Callable[[Tensor], Tensor]) -> Tensor:
                 if not len(clip):
                     clip = image.new_empty(len(numbers), *image.shape)
                 clip[place] = image
-            # In one layout, whether workers copy it or not: the layout decides roundings.
+            # In one layout, copied by workers or not: it decides about roundings.
             return clip.permute(0, 3, 1, 2).contiguous()
     except Exception as error:  # each format and codec has its own
         message = f"{path}: not a readable video; mend or remove it ({error})"

@@ -138,7 +138,7 @@ def train_clip(video: Frames) -> Tensor:
 
 
 def eval_clip(video: Frames | Path) -> Tensor:
-    """Take the middle frames of the segments, uint8 [SEGMENTS, 3, IMAGE_SIZE, IMAGE_SIZE]."""
+    """Take each segment's middle frame, uint8 [SEGMENTS, 3, IMAGE_SIZE, IMAGE_SIZE]."""
     return eval_transform(
         read_frames(video, lambda count: place_frames(count, SEGMENTS, random=False))
     )

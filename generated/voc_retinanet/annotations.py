@@ -39,7 +39,6 @@ CLASSES = [
     "tvmonitor",
 ]
 NUM_CLASSES = len(CLASSES)
-QUIET = os.environ.get("RANK", "0") != "0"  # only rank 0 prints
 
 Size = tuple[int, int]  # height and width of an image, in pixels
 Object = tuple[list[float], int, bool]  # its box, label, and whether it is a crowd

@@ -18,7 +18,6 @@ DATA_DIR = "data/WIDER"
 CLASSES = ["face"]
 NUM_CLASSES = len(CLASSES)
 MIN_SIZE = 8.0  # pixels of a side, below which an object does not count
-QUIET = os.environ.get("RANK", "0") != "0"  # only rank 0 prints
 
 Size = tuple[int, int]  # height and width of an image, in pixels
 Object = tuple[list[float], int, bool]  # its box, label, and whether it is a crowd

@@ -359,13 +359,13 @@ def to_results(
     #% if evaluate.masks
     """Results for each JSON file, with its ids, as COCO's tools take them.
 
-    Left out are those of classes that the file does not have. For masks leave out "bbox":
+    Those of classes that the file lacks are left out. For masks leave out "bbox":
     where there is one, the tools take its area.
     """
     #% else
     """Results for each JSON file, with its ids, as COCO's tools take them.
 
-    Left out are those of classes that the file does not have.
+    Those of classes that the file lacks are left out.
     """
     #% endif
     answers: dict[Path, list[dict[str, Any]]] = {it.source: [] for it in dataset.records}

@@ -35,7 +35,7 @@ def choose_groups(groups: list[str], labels: list[list[int]]) -> set[str]:
     if not chosen:
         raise ValueError(
             f"{len(groups)} samples are of {len(counts)} groups, none of which can be "
-            f"validated on: a class would have none to train on, or VAL_FRACTION {VAL_FRACTION} "
-            "is too small"
+            f"validated on: a class would have none to train on, or VAL_FRACTION "
+            f"{VAL_FRACTION} is too small"
         )
     return chosen

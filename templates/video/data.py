@@ -209,7 +209,7 @@ def train_clip(video: {{ data.read_from }}) -> Tensor:
 
 def eval_clip(video: {{ data.any_video }}) -> Tensor:
     #% if data.segments
-    """Take the middle frames of the segments, uint8 [SEGMENTS, 3, {{ data.sides }}]."""
+    """Take each segment's middle frame, uint8 [SEGMENTS, 3, {{ data.sides }}]."""
     #% else
     """Take the clip in a video's middle, uint8 [FRAMES, 3, {{ data.sides }}]."""
     #% endif
@@ -257,7 +257,7 @@ def test_views(video: {{ data.any_video }}) -> Tensor:
 #% if data.testing.three
 def three_crops(frames: Tensor) -> list[Tensor]:
     #% if data.rectangle
-    """Crop both ends and the middle of frames [T, 3, H, W], where there is more room."""
+    """Crop both ends and the middle of frames [T, 3, H, W], where there is room."""
     high, wide = IMAGE_SIZE
     down, right = frames.shape[-2] - high, frames.shape[-1] - wide
     #% else

@@ -2,7 +2,7 @@ def readable(parts: list[Samples]) -> list[Samples]:
     """Leave out the images that cannot be read, and name them.
 
     Raises:
-        ValueError: if none of those to train on, or of those to evaluate on, can be read.
+        ValueError: if no image to train on, or none to evaluate on, can be read.
     """
     kept = []
     for samples in parts:

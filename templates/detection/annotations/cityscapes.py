@@ -26,7 +26,8 @@ def read_records(root: Path, part: str, problems: list[str]) -> list[Record]:
     )
     with ThreadPoolExecutor() as pool:
         contents = pool.map(find_instances, truths)
-        contents = tqdm(contents, part, len(truths), leave=False, disable=QUIET)
+        silent = os.environ.get("RANK", "0") != "0"  # only rank 0 prints
+        contents = tqdm(contents, part, len(truths), leave=False, disable=silent)
         results = list(contents)
     records = []
     sizes = read_sizes(images, problems)
