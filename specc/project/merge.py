@@ -121,6 +121,7 @@ def statements(text: str, *, in_blocks: bool = False) -> list[Unit]:
     heads: list[str] = []  # of the blocks that are open
     begun, meaning = 0, ""  # the row in which a statement began; the last statement's meaning
     try:
+        ast.parse(text)  # an open bracket takes what follows, if one is closed somewhere
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
             row = token.start[0]
             if token.type == tokenize.INDENT:
@@ -137,7 +138,7 @@ def statements(text: str, *, in_blocks: bool = False) -> list[Unit]:
                 units.append(Unit(physical[row - 1].strip(), physical[row - 1]))
             elif token.type not in (tokenize.NL, tokenize.COMMENT, tokenize.ENDMARKER):
                 begun = begun or row
-    except (SyntaxError, tokenize.TokenError):
+    except (SyntaxError, ValueError, tokenize.TokenError):
         return []
     return units
 
