@@ -432,7 +432,7 @@ def test_every_project_is_short(projects: Path) -> None:
             file.name: file.read_text().count("\n") for file in (projects / folder).glob("*.py")
         }
         # With far more in one project than anybody asks for; the gallery keeps to 250.
-        assert lines["train.py"] <= 295, spec
+        assert lines["train.py"] <= 290, spec
 
 
 @pytest.mark.parametrize("template", sorted(TEMPLATES.rglob("*.py")), ids=lambda p: p.name)

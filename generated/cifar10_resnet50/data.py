@@ -107,9 +107,7 @@ def is_image_file(path: str) -> bool:
 
 def build_datasets(root: Path) -> tuple[Samples, Samples]:
     """Build the training and validation sets, from torchvision's own files."""
-    if os.environ.get("LOCAL_RANK", "0") == "0":  # fetches them for the others
-        CIFAR10(root, train=True, download=True)
-    dist.barrier()
+    val_set = build_eval_set(root)
     train = CIFAR10(root, train=True)
     train_set = Samples(
         train,
@@ -118,7 +116,7 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
         train.classes,
         train_transform,
     )
-    return train_set, build_eval_set(root)
+    return train_set, val_set
 
 
 def build_eval_set(root: Path) -> Samples:

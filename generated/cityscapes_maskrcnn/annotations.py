@@ -37,6 +37,7 @@ LABEL_IDS = {
     "motorcycle": 32,
     "bicycle": 33,
 }
+QUIET = os.environ.get("RANK", "0") != "0"  # only rank 0 prints
 
 Size = tuple[int, int]  # height and width of an image, in pixels
 Object = tuple[list[float], int, bool, int]  # its box, label, crowd, and number
@@ -116,7 +117,7 @@ ENDS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82", "GIF"
 
 def read_headers(files: Sequence[str | Path]) -> list[tuple[int, int] | str]:
     """Look at all images before training begins; see `read_header`."""
-    silent = os.environ.get("RANK", "0") != "0" or None  # or where there is no terminal
+    silent = QUIET or None  # or where there is no terminal
     with ThreadPoolExecutor() as pool:
         found = pool.map(read_header, files)
         return list(tqdm(found, "images", len(files), leave=False, disable=silent))
@@ -191,8 +192,7 @@ def read_records(root: Path, part: str, problems: list[str]) -> list[Record]:
     )
     with ThreadPoolExecutor() as pool:
         contents = pool.map(find_instances, truths)
-        silent = os.environ.get("RANK", "0") != "0"  # only rank 0 prints
-        contents = tqdm(contents, part, len(truths), leave=False, disable=silent)
+        contents = tqdm(contents, part, len(truths), leave=False, disable=QUIET)
         results = list(contents)
     records = []
     sizes = read_sizes(images, problems)

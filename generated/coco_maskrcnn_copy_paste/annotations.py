@@ -22,6 +22,7 @@ CLASSES = ["__background__", "bolt", "nut", "washer"]
 NUM_CLASSES = len(CLASSES)
 VAL_FRACTION = 0.2  # of the images, to validate on
 VAL_SEED = 0  # decides which
+QUIET = os.environ.get("RANK", "0") != "0"  # only rank 0 prints
 
 Size = tuple[int, int]  # height and width of an image, in pixels
 Object = tuple[list[float], int, bool, float, Any]  # its box, label, crowd, area, shape
@@ -113,7 +114,7 @@ ENDS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82", "GIF"
 
 def read_headers(files: Sequence[str | Path]) -> list[tuple[int, int] | str]:
     """Look at all images before training begins; see `read_header`."""
-    silent = os.environ.get("RANK", "0") != "0" or None  # or where there is no terminal
+    silent = QUIET or None  # or where there is no terminal
     with ThreadPoolExecutor() as pool:
         found = pool.map(read_header, files)
         return list(tqdm(found, "images", len(files), leave=False, disable=silent))

@@ -106,6 +106,7 @@ def is_image_file(path: str) -> bool:
 
 def build_datasets(root: Path) -> tuple[Samples, Samples]:
     """Build the training and validation sets, from torchvision's own files."""
+    val_set = build_eval_set(root)
     if os.environ.get("LOCAL_RANK", "0") == "0":  # fetches them for the others
         Flowers102(root, split="train", download=True)
     dist.barrier()
@@ -113,7 +114,7 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
     train_set = Samples(
         train._image_files, train._labels, train.classes, train_transform
     )
-    return train_set, build_eval_set(root)
+    return train_set, val_set
 
 
 def build_eval_set(root: Path) -> Samples:

@@ -18,6 +18,7 @@ DATA_DIR = "data/WIDER"
 CLASSES = ["face"]
 NUM_CLASSES = len(CLASSES)
 MIN_SIZE = 8.0  # pixels of a side, below which an object does not count
+QUIET = os.environ.get("RANK", "0") != "0"  # only rank 0 prints
 
 Size = tuple[int, int]  # height and width of an image, in pixels
 Object = tuple[list[float], int, bool]  # its box, label, and whether it is a crowd
@@ -95,7 +96,7 @@ ENDS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82", "GIF"
 
 def read_headers(files: Sequence[str | Path]) -> list[tuple[int, int] | str]:
     """Look at all images before training begins; see `read_header`."""
-    silent = os.environ.get("RANK", "0") != "0" or None  # or where there is no terminal
+    silent = QUIET or None  # or where there is no terminal
     with ThreadPoolExecutor() as pool:
         found = pool.map(read_header, files)
         return list(tqdm(found, "images", len(files), leave=False, disable=silent))

@@ -7,7 +7,7 @@ from torchvision import models
 from annotations import NUM_CLASSES
 
 WEIGHTS = models.detection.FCOS_ResNet50_FPN_Weights.COCO_V1
-# What is frozen, by the number of finished epochs from which on it is.
+# The frozen modules, by the number of finished epochs from which on they are.
 FROZEN = {
     0: ("backbone.body.conv1", "backbone.body.bn1", "backbone.body.layer1"),
     6: (),

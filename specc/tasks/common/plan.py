@@ -150,7 +150,7 @@ class ClassifierPlan(ModelPlan):
 class NamedPlan:
     """A dataset of torchvision's, its samples as expressions."""
 
-    first: Call  # what one process does before the others: download, unpack
+    first: Call | None  # what one process does before the others: download, unpack
     train: Call
     train_setup: Name | None  # a statement that the samples need
     train_samples: Call

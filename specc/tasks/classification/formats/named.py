@@ -23,8 +23,10 @@ def plan_named(data: NamedData | Emnist, problems: Problems) -> NamedPlan:
     splits = {} if data.val_fraction else {"val": val}
     splits |= {"test": data.test} if data.test else {}
     held: str | Name = Name("name") if len(splits) == 2 else next(iter(splits.values()), val)
+    # Both parts of such a dataset come in one download, and what is evaluated is fetched first.
+    one_download = row.split == "train" and "val" in splits
     return NamedPlan(
-        first=_load(row, train, download),
+        first=None if one_download else _load(row, train, download),
         train=_load(row, train, {}),
         train_setup=_setup(row, "train"),
         train_samples=_samples(row, "train", train),
@@ -60,7 +62,7 @@ def _check_splits(data: NamedData | Emnist, row: Dataset, problems: Problems) ->
         problems.add(("data", "test"), message, ("data", "train"))
     elif row.split and data.test and not data.val_fraction and _overlap(val, data.test):
         message = f'its images are in "{val}" as well, which is validated on; name another split'
-        hint = ", or write val_fraction = 0.2, say" if data.val is None else ""
+        hint = ", or write e.g. val_fraction = 0.2" if data.val is None else ""
         problems.add(("data", "test"), f"{message}{hint}", ("data", "val"))
 
 
