@@ -18,7 +18,7 @@ from specc.tasks.classifier.folders import count_folders, split_folders
 from specc.tasks.classifier.labels import count_labelled, given_classes, left, numbered
 from specc.tasks.classifier.sizes import agreed_size, built_for
 from specc.tasks.common.code import Call, Name, Setting
-from specc.tasks.common.groups import check_division, group, group_settings
+from specc.tasks.common.groups import check_division, division_settings, group
 from specc.tasks.common.held_out import HeldOutPlan, check_test
 from specc.tasks.common.places import (
     NAME_CLASSES,
@@ -169,10 +169,7 @@ def _check_keys(spec: Classification, problems: Problems) -> None:
     data = spec.data
     check_preset(data, [name for name in BEYOND_A_PRESET if getattr(data, name)], problems)
     check_fit(data, data.augment, CROPPING, problems)
-    if data.val and data.val_fraction:
-        message = "takes validation images from the training images; leave either it or val out"
-        problems.add(("data", "val_fraction"), message, ("data", "val"))
-    check_division(data, problems)
+    check_division(data, "images", problems)
     if not isinstance(data, NamedData | Emnist):
         train, val = (
             split_folders(data) if isinstance(data, ImageFolder) else (data.train, data.val)
@@ -256,20 +253,16 @@ def _settings(spec: Classification) -> tuple[Setting, ...]:
         settings += [Setting("IMAGE_SUFFIX", data.image_suffix, "which the paths are without")]
     if isinstance(data, ListData | CsvData | OpenMMLabData) and isinstance(data.classes, list):
         settings += [Setting("CLASSES", given_classes(data))]
-    if data.val_fraction:
-        settings += [Setting("VAL_FRACTION", data.val_fraction, "of the images, to validate on")]
-        settings += [Setting("VAL_SEED", data.val_seed, "decides which")]
+    settings += division_settings(data, "images")
     if isinstance(data, CsvData) and data.val_groups:
         settings += [Setting("GROUP_COLUMN", data.val_groups, "of what is not divided")]
-    elif not isinstance(data, NamedData | Emnist):
-        settings += group_settings(data.val_groups)
     if data.repeat > 1:
         settings += [Setting("REPEAT", data.repeat, "passes over the images in an epoch")]
     return tuple(settings)
 
 
 def _groups(spec: Classification, train_args: tuple[Name, ...]) -> Name | None:
-    """The expression of the training images' groups."""
+    """Return the expression of the training images' groups."""
     data = spec.data
     if isinstance(data, NamedData | Emnist) or not data.val_groups:
         return None

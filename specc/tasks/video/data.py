@@ -20,7 +20,7 @@ from specc.tasks.classifier.folders import count_folders, split_folders
 from specc.tasks.classifier.labels import ELSEWHERE, count_labelled, given_classes, left, numbered
 from specc.tasks.classifier.sizes import agreed_size, built_for
 from specc.tasks.common.code import Call, Name, Setting
-from specc.tasks.common.groups import check_division, group, group_settings
+from specc.tasks.common.groups import check_division, division_settings, group
 from specc.tasks.common.held_out import HeldOutPlan, check_test
 from specc.tasks.common.lists import EMPTY
 from specc.tasks.common.places import (
@@ -228,10 +228,7 @@ def _check_keys(spec: VideoClassification, problems: Problems) -> None:
     said = [name for name in BEYOND_A_PRESET if getattr(data, name)]
     check_preset(data, said if data.flip else [*said, "flip"], problems)
     check_fit(data, data.augment, CROPPING, problems)
-    if not isinstance(data, Ucf101) and data.val and data.val_fraction:
-        message = "takes validation videos from the training videos; leave either it or val out"
-        problems.add(("data", "val_fraction"), message, ("data", "val"))
-    check_division(data, problems)
+    check_division(data, "videos", problems)
     if not isinstance(data, Ucf101):
         train, val = (
             split_folders(data) if isinstance(data, VideoFolder) else (data.train, data.val)
@@ -308,17 +305,14 @@ def _settings(spec: VideoClassification) -> tuple[Setting, ...]:
             settings.append(Setting("SEPARATOR", data.separator, "of path and label, in a line"))
     if isinstance(data, RawFrames | Videos) and isinstance(data.classes, list):
         settings.append(Setting("CLASSES", given_classes(data)))
-    if data.val_fraction:
-        settings.append(Setting("VAL_FRACTION", data.val_fraction, "of the videos, to validate on"))
-        settings.append(Setting("VAL_SEED", data.val_seed, "decides which"))
-    settings += group_settings(data.val_groups)
+    settings += division_settings(data, "videos")
     if data.repeat > 1:
         settings.append(Setting("REPEAT", data.repeat, "passes over the videos in an epoch"))
     return tuple(settings)
 
 
 def _groups(spec: VideoClassification) -> Name | None:
-    """The expression of the training videos' groups."""
+    """Return the expression of the training videos' groups."""
     rule = spec.data.val_groups
     if not rule:
         return None

@@ -11,7 +11,7 @@ from specc.source.keys import Key
 from specc.source.problems import Problems
 from specc.tasks.classifier.labels import NAMED
 from specc.tasks.common.code import Call, Name, Setting, joined
-from specc.tasks.common.groups import check_division, group, group_settings
+from specc.tasks.common.groups import check_division, division_settings, group
 from specc.tasks.common.held_out import HeldOutPlan, check_test
 from specc.tasks.common.lists import Unreadable
 from specc.tasks.common.places import check_enough, common, under
@@ -96,10 +96,7 @@ def plan_annotations(spec: Detection, *, background: bool, problems: Problems) -
 def _check_keys(data: BoxData, masks: bool, problems: Problems) -> None:
     """Report keys of [data] that contradict each other, or the task."""
     check_test(data.test, data.train, parts(data).get("val"), problems)
-    if data.val and data.val_fraction:
-        message = "takes validation images from the training images; leave either it or val out"
-        problems.add(("data", "val_fraction"), message, ("data", "val"))
-    check_division(data, problems)
+    check_division(data, "images", problems)
     if isinstance(data, Coco) and not data.val and not data.val_fraction:
         message = "write val = { images = …, json = … }, or e.g. val_fraction = 0.2"
         problems.add(("data", "val"), f"there is nothing to validate on; {message}")
@@ -275,11 +272,7 @@ def _settings(
     if data.min_size:
         comment = "pixels of a side, below which an object does not count"
         settings += [Setting("MIN_SIZE", data.min_size, comment)]
-    if data.val_fraction:
-        settings += [Setting("VAL_FRACTION", data.val_fraction, "of the images, to validate on")]
-        settings += [Setting("VAL_SEED", data.val_seed, "decides which")]
-    settings += group_settings(data.val_groups)
-    return tuple(settings)
+    return (*settings, *division_settings(data, "images"))
 
 
 def _requirements(data: BoxData, masks: bool) -> frozenset[str]:
