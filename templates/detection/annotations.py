@@ -29,9 +29,7 @@ NUM_CLASSES = len(CLASSES)
 #% for setting in annotations.settings
 {{ setting }}
 #% endfor
-#% if annotations.fix
 QUIET = os.environ.get("RANK", "0") != "0"  # only rank 0 prints
-#% endif
 
 Size = tuple[int, int]  # height and width of an image, in pixels
 #% if annotations.areas and annotations.polygons

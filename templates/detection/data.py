@@ -152,31 +152,28 @@ def build_datasets(root: Path) -> tuple[Samples, Samples]:
     #% endif
 
 
+#% if annotations.held_out.any
 #% if annotations.held_out.both
 def build_eval_set(root: Path, split: str) -> Samples:
-    """The images of the split "val" or "test", without a look at others."""
-    problems: list[str] = []
-    records = {"val": read_val, "test": read_test}[split](root, problems)
-    report(problems)
-    return Samples(records, eval_transform)
-
-
+    """Read the images of the split "val" or "test", without a look at others."""
+    read = {"val": read_val, "test": read_test}[split]
 #% elif annotations.test
 def build_eval_set(root: Path, split: str) -> Samples:
-    """The images of the split "val" or "test", the latter without a look at others."""
+    """Read the images of the split "val" or "test", the latter without a look at others."""
     if split == "val":
         return build_datasets(root)[1]
-    problems: list[str] = []
-    records = read_test(root, problems)
-    report(problems)
-    return Samples(records, eval_transform)
-
-
-#% elif annotations.val
+#% else
 def build_eval_set(root: Path) -> Samples:
     """Read the validation images, without a look at those to train on."""
+#% endif
     problems: list[str] = []
+    #% if annotations.held_out.both
+    records = read(root, problems)
+    #% elif annotations.test
+    records = read_test(root, problems)
+    #% else
     records = read_val(root, problems)
+    #% endif
     report(problems)
     return Samples(records, eval_transform)
 

@@ -4,7 +4,7 @@ ENDS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82", "GIF"
 
 def read_headers(files: Sequence[str | Path]) -> list[tuple[int, int] | str]:
     """Look at all images before training begins; see `read_header`."""
-    silent = os.environ.get("RANK", "0") != "0" or None  # or where there is no terminal
+    silent = QUIET or None  # or where there is no terminal
     with ThreadPoolExecutor() as pool:
         found = pool.map(read_header, files)
         return list(tqdm(found, "images", len(files), leave=False, disable=silent))

@@ -5,4 +5,5 @@
 #% endif
 
 
+QUIET = os.environ.get("RANK", "0") != "0"  # only rank 0 prints
 #% include "shared/headers.py"

@@ -8,7 +8,7 @@ def readable(parts: list[Samples]) -> list[Samples]:
     for samples in parts:
         headers = read_headers(samples.files)
         if wrong := [header for header in headers if isinstance(header, str)]:
-            if os.environ.get("RANK", "0") == "0":  # one process speaks for all
+            if not QUIET:
                 listed = "\n".join(wrong[:20] + ["…"] * (len(wrong) > 20))
                 print(f"{len(wrong)} of {len(headers)} images left out:\n{listed}")
             whole = [i for i, header in enumerate(headers) if not isinstance(header, str)]

@@ -26,8 +26,7 @@ def read_records(root: Path, part: str, problems: list[str]) -> list[Record]:
     )
     with ThreadPoolExecutor() as pool:
         contents = pool.map(find_instances, truths)
-        silent = os.environ.get("RANK", "0") != "0"  # only rank 0 prints
-        contents = tqdm(contents, part, len(truths), leave=False, disable=silent)
+        contents = tqdm(contents, part, len(truths), leave=False, disable=QUIET)
         results = list(contents)
     records = []
     sizes = read_sizes(images, problems)
