@@ -74,9 +74,10 @@ def compare(folder: Path, spec: Path | None, overrides: Sequence[str]) -> str:
         return "".join(it.patch() for it in edits(folder))
     state = known(folder)
     source = read(spec, overrides)
-    steps, _ = plan_steps(folder, state, built(source), adopt=False)
+    files = built(source)
+    steps, _ = plan_steps(folder, state, files, adopt=False)
     paths = {step.target: step.path for step in steps}
-    why = reasons(state, source, built)
+    why = reasons(state, source, files, built)
     text = ""
     for it in coming(folder, steps):
         text += "".join(f"# {it.new_path}: {reason}\n" for reason in why[paths[it.new_path]])

@@ -193,7 +193,7 @@ def begin(asked: dict[str, Any], train: Any, val: Any) -> None:
 
 
 def groups(of: list[str], labels: list[list[int]], names: list[str]) -> dict[str, Any]:
-    """How many groups there are, and of which classes all samples are of one."""
+    """Count the groups, and find the classes whose samples are all of one."""
     found: dict[int, set[str]] = {}
     for group, some in zip(of, labels, strict=True):
         for label in some:
@@ -211,7 +211,7 @@ def look_at_test(root: Path, train: Any, val: Any) -> dict[str, Any]:
     try:
         test = importlib.import_module("data").build_eval_set(root, *classes, "test")
     except (Exception, SystemExit) as error:
-        return {"wrong": str(error) or type(error).__name__}
+        return {"wrong": sentence(error)}
     return {"count": len(test), "train": shared(test, train), "val": shared(test, val)}
 
 

@@ -79,10 +79,8 @@ def init(
     path.write_text(text, encoding="utf-8")
     # Editors find the schema by the spec's first line, relative to the spec.
     path.with_name(SCHEMA).write_text(schema_text(LANGUAGES), encoding="utf-8")
-    return (
-        "\n".join([*told, f"so {why}", f"{path}: written; specc check {shlex.quote(str(path))}"])
-        + "\n"
-    )
+    command = f"specc check {shlex.quote(str(path))}"
+    return "\n".join([*told, f"so {why}", f"{path}: written; {command}"]) + "\n"
 
 
 def _chosen(folder: Path, format: str | None) -> Found:

@@ -14,7 +14,10 @@ ABSENT = object()
 
 
 def reasons(
-    state: State, source: Source, built: Callable[[Source], Mapping[str, str]]
+    state: State,
+    source: Source,
+    files: Mapping[str, str],
+    built: Callable[[Source], Mapping[str, str]],
 ) -> dict[str, list[str]]:
     """Explain, for each file that is generated otherwise than last time, why.
 
@@ -23,9 +26,9 @@ def reasons(
     Args:
         state: what is remembered of the last build.
         source: the spec now.
-        built: gives the files of a spec, or raises SpecError.
+        files: what it is built to.
+        built: gives the files of another spec, or raises SpecError.
     """
-    files = built(source)
     changed = [path for path in {*files, *state.base} if files.get(path) != state.base.get(path)]
     found: dict[str, list[str]] = {path: [] for path in changed}
     if state.spec is None:

@@ -33,7 +33,8 @@ def read_tensors(path: str) -> dict[str, int]:
     """
     try:
         if Path(path).suffix == ".safetensors":
-            return _read_header(path)
+            _, header = _read_header(path)
+            return {name: math.prod(entry["shape"]) for name, entry in header.items()}
         return _named(_read_pickle(path))
     except Exception:  # a damaged pickle can raise anything
         return {}
@@ -51,10 +52,8 @@ def find_fault(path: str) -> str:
         return "is cut short"
     if path.endswith(".safetensors"):
         try:
-            with open(path, "rb") as file:
-                (length,) = struct.unpack("<Q", file.read(8))
-                header = json.loads(file.read(min(length, LARGEST)))
-            ends = [it["data_offsets"][1] for name, it in header.items() if name[:2] != "__"]
+            length, header = _read_header(path)
+            ends = [entry["data_offsets"][1] for entry in header.values()]
             whole = 8 + length + max(ends, default=0) <= os.path.getsize(path)
         except (AttributeError, LookupError, TypeError, ValueError, struct.error):
             return "has no header of safetensors"
@@ -62,12 +61,13 @@ def find_fault(path: str) -> str:
     return ""
 
 
-def _read_header(path: str) -> dict[str, int]:
+def _read_header(path: str) -> tuple[int, dict[str, Any]]:
+    """Return the length in bytes of the header of a .safetensors file, and what it says."""
     with open(path, "rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         header = json.loads(file.read(min(length, LARGEST)))
     header.pop("__metadata__", None)
-    return {name: math.prod(entry["shape"]) for name, entry in header.items()}
+    return length, header
 
 
 def _read_pickle(path: str) -> Any:
