@@ -164,7 +164,7 @@ def size_multiple(name: str, size: int) -> int:
 
 
 def takes_rectangles(name: str, network: nn.Module, size: int, multiple: int) -> bool:
-    """Whether it trains on images that are taller or wider."""
+    """Return whether it trains on images that are taller or wider."""
     longer = size + math.lcm(multiple, 32)
     argument = FAMILIES[family_of(name)].get("size", "")
     try:

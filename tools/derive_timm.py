@@ -135,7 +135,7 @@ def drop_arguments(name: str, network: nn.Module) -> tuple[str, str, nn.Module]:
 
 
 def input_convs(name: str, network: nn.Module) -> list[str]:
-    """The convolutions that another number of channels changes; none if it changes anything else.
+    """Return the convolutions that other channels change; none if they change anything else.
 
     timm finds the same ones where it loads its weights for another number of channels.
     """
@@ -229,7 +229,7 @@ def size_works(name: str, network: nn.Module, size: int, argument: str) -> bool:
 def takes_rectangles(
     name: str, network: nn.Module, size: int, argument: str, multiple: int, fitting: str
 ) -> bool:
-    """Whether it trains on images that are taller or wider, from weights for square ones.
+    """Return whether it trains on images taller or wider, from weights for square ones.
 
     Args:
         fitting: what brings the tensors of those into its shapes, as `resize` returns it.
@@ -255,7 +255,7 @@ def takes_rectangles(
 def fitted(
     state: dict[str, torch.Tensor], function: str, network: nn.Module
 ) -> dict[str, torch.Tensor]:
-    """The tensors in the shapes of the network, by a function that `resize` has found."""
+    """Fit the tensors to the network's shapes, by a function that `resize` has found."""
     if not function:
         return state
     module, _, name = function.rpartition(".")

@@ -79,7 +79,7 @@ def head_kind(head: nn.Module) -> str:
 
 
 def input_convs(network: nn.Module) -> list[str]:
-    """The convolutions of RGB images; none if the network computes with the colours before."""
+    """Find the convolutions of RGB images; none if the network computes with colours before."""
     if getattr(network, "transform_input", False):
         return []
     modules = network.named_modules()

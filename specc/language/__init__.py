@@ -1,1 +1,1 @@
-"""What the languages of all tasks share."""
+"""The sections that the languages of all tasks share."""

@@ -17,7 +17,7 @@ from specc.tasks.video.plan import plan_video
 
 @dataclass(frozen=True)
 class Task:
-    """What a model may learn to do."""
+    """A kind of model, with its language and its planner."""
 
     name: str  # in a spec
     language: type[Spec]

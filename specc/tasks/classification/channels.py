@@ -1,4 +1,4 @@
-"""How many channels the images of a classifier have, and what depends on that."""
+"""The channels of a classifier's images, and all that depends on their number."""
 
 import re
 from collections.abc import Sequence
@@ -73,8 +73,8 @@ def plan_statistics(
     for name, value in (("mean", data.mean), ("std", data.std)):
         if value is None:
             example = f"[{', '.join(['0.5'] * min(data.channels, 4))}{', …' * (data.channels > 4)}]"
-            message = f"is known of RGB and grey images only; write {name} = {example}"
-            problems.add(("data", name), f"{message}, say", ("data", "channels"))
+            message = f"is known of RGB and grey images only; write e.g. {name} = {example}"
+            problems.add(("data", name), message, ("data", "channels"))
     return mean, std
 
 

@@ -1,1 +1,1 @@
-"""What classifiers of images and of videos share."""
+"""The parts that classifiers of images and of videos share."""

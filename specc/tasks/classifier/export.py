@@ -21,7 +21,7 @@ def plan_export(
 
     `depth` is an expression for the number of channels.
     """
-    # Whether the model, as it was built, takes images of other sizes as well.
+    # A model that is told a size when it is built takes no other.
     any_size = bool(model.size_multiple) and not model.size_argument
     shape = sides(size, "args.image_size" if any_size else "IMAGE_SIZE")
     return ExportPlan(

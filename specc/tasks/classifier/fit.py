@@ -1,4 +1,4 @@
-"""How samples are brought to the size of the model's input."""
+"""The ways to bring samples to the size of the model's input."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ MARGIN = "of a resized image's sides to those of what is cut out of it"
 
 @dataclass(frozen=True)
 class FitPlan:
-    """How samples are brought to the size of the model's input in evaluation."""
+    """The way to bring samples to the size of the model's input in evaluation."""
 
     transforms: tuple[Call | Name, ...]  # the first resizes, and a second one crops
     template: str = ""  # of the function that does it, where torchvision has no transform for it

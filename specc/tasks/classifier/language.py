@@ -1,4 +1,4 @@
-"""What there is to say of a classifier of images or videos."""
+"""The sections that the languages of image and video classifiers share."""
 
 from specc.language.evaluate import EvaluateClasses
 from specc.language.export import Export

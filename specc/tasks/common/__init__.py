@@ -1,1 +1,1 @@
-"""What the projects of all tasks have, and how it is planned."""
+"""The planning of all that projects of every task have."""

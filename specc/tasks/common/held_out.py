@@ -11,7 +11,7 @@ from specc.tasks.common.code import Name
 
 @dataclass(frozen=True)
 class HeldOutPlan:
-    """How a project gets samples to evaluate on without those to train on."""
+    """The way to samples to evaluate on, without those to train on."""
 
     val: bool  # whether the validation samples are none of those that training is given
     test: bool  # whether there are others to test on at the end

@@ -1,5 +1,5 @@
 #% if model.unfreezes
-# What is frozen, by the number of finished epochs from which on it is.
+# The frozen modules, by the number of finished epochs from which on they are.
 FROZEN = {{ model.frozen_by_epoch }}
 #% else
 #% if model.frozen

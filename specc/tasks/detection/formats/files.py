@@ -1,4 +1,4 @@
-"""What is read of the files of annotations."""
+"""The reading of texts, XML and folders of images."""
 
 import re
 from pathlib import Path
