@@ -128,7 +128,7 @@ def test_files_of_weights_that_are_not_here_are_named_by_check_and_build(images:
     assert all(line in said for line in lines) and built.returncode == 0
     assert built.stderr == "".join(lines)
     Path("w").mkdir()
-    Path("w/student.pth").touch()
+    torch.save([], "w/student.pth")
     Path("t.pt").touch()
     assert specc("build", "spec.toml", "-o", "out", *options).stderr == ""
 

@@ -1,6 +1,7 @@
 """The language as a whole: every key is described, does something, and is in the schema."""
 
 import json
+import pickle
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -744,7 +745,7 @@ def test_files_of_weights_for_one_size_of_images_are_noted(
     name: str, size: int, noted: bool, tmp_path: Path
 ) -> None:
     file = tmp_path / "spec.json"
-    (weights := tmp_path / "weights.pth").touch()
+    (weights := tmp_path / "weights.pth").write_bytes(pickle.dumps([]))
     model = {"name": name, "weights": str(weights), "num_classes": 10}
     data = FOLDER | {"image_size": size}
     file.write_text(json.dumps({"task": "classification", "model": model, "data": data}))
