@@ -159,7 +159,7 @@ def build_eval_set(root: Path, split: str) -> Samples:
     read = {"val": read_val, "test": read_test}[split]
 #% elif annotations.test
 def build_eval_set(root: Path, split: str) -> Samples:
-    """Read the images of the split "val" or "test", the latter without a look at others."""
+    """Read the split "val" or "test", the latter without a look at other images."""
     if split == "val":
         return build_datasets(root)[1]
 #% else
